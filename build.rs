@@ -1,0 +1,34 @@
+//! Compiles the contract (with its descriptor set, for reflection) and the
+//! stored records, without `protoc`.
+
+use std::{env, error::Error, fs, path::PathBuf};
+
+const PUBLIC: &[&str] = &[
+    "stillframe/v1/workspace.proto",
+    "stillframe/v1/collection.proto",
+    "stillframe/v1/document.proto",
+    "stillframe/v1/snapshot.proto",
+    "stillframe/v1/restore.proto",
+];
+const STORED: &[&str] = &["stillframe/storage/v1/records.proto"];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo:rerun-if-changed=proto");
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+
+    let mut compiler = protox::Compiler::new(["proto"])?;
+    compiler.include_source_info(true).include_imports(true);
+    compiler.open_files(PUBLIC)?;
+    let public = compiler.file_descriptor_set();
+    fs::write(out.join("stillframe.bin"), compiler.encode_file_descriptor_set())?;
+    tonic_prost_build::configure()
+        // Ordered maps, so that equal requests have equal bytes.
+        .btree_map(".")
+        .bytes(".stillframe.v1")
+        .extern_path(".google.rpc", "::tonic_types::pb")
+        .compile_fds(public)?;
+
+    let stored = protox::compile(STORED, ["proto"])?;
+    tonic_prost_build::configure().btree_map(".").build_client(false).build_server(false).compile_fds(stored)?;
+    Ok(())
+}

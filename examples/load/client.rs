@@ -1,0 +1,243 @@
+//! One connection, and the calls that scenarios share.
+
+use std::{
+    error::Error,
+    fmt,
+    future::Future,
+    time::{Duration, Instant},
+};
+
+use stillframe::pb::{
+    self, collection_service_client::CollectionServiceClient, document_service_client::DocumentServiceClient,
+    restore::Verification, restore_service_client::RestoreServiceClient,
+    snapshot_service_client::SnapshotServiceClient, workspace_service_client::WorkspaceServiceClient,
+};
+use tonic::{
+    Status,
+    transport::{Channel, Endpoint},
+};
+
+use crate::{Result, check};
+
+pub const WORKSPACE: &str = "workspaces/commons";
+const LARGEST_MESSAGE: usize = 16 << 20;
+/// A server that says nothing for so long hangs, and the scenario has failed.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+#[derive(Clone)]
+pub struct Client {
+    channel: Channel,
+}
+
+/// A restore that has succeeded.
+pub struct Restored {
+    /// The name of the new collection.
+    pub collection: String,
+    pub receipt: pb::restore::Receipt,
+    /// From the request to the end of the watch stream.
+    pub elapsed: Duration,
+}
+
+impl Client {
+    pub async fn connect(url: &str) -> Result<Self> {
+        let channel = Endpoint::from_shared(url.to_owned())?
+            .tcp_nodelay(true)
+            .initial_stream_window_size(4 << 20)
+            .initial_connection_window_size(8 << 20)
+            .connect()
+            .await?;
+        Ok(Self { channel })
+    }
+
+    pub fn documents(&self) -> DocumentServiceClient<Channel> {
+        DocumentServiceClient::new(self.channel.clone()).max_decoding_message_size(LARGEST_MESSAGE)
+    }
+
+    pub fn restores(&self) -> RestoreServiceClient<Channel> {
+        RestoreServiceClient::new(self.channel.clone()).max_decoding_message_size(LARGEST_MESSAGE)
+    }
+
+    fn collections(&self) -> CollectionServiceClient<Channel> {
+        CollectionServiceClient::new(self.channel.clone()).max_decoding_message_size(LARGEST_MESSAGE)
+    }
+
+    fn snapshots(&self) -> SnapshotServiceClient<Channel> {
+        SnapshotServiceClient::new(self.channel.clone()).max_decoding_message_size(LARGEST_MESSAGE)
+    }
+
+    pub async fn ping(&self) -> Result<()> {
+        let mut workspaces = WorkspaceServiceClient::new(self.channel.clone());
+        let request = pb::GetWorkspaceRequest { name: WORKSPACE.to_owned() };
+        patiently("GetWorkspace", workspaces.get_workspace(request)).await?;
+        Ok(())
+    }
+
+    /// Returns the name of the new collection.
+    pub async fn create_collection(&self, id: &str) -> Result<String> {
+        let request = pb::CreateCollectionRequest {
+            parent: WORKSPACE.to_owned(),
+            collection_id: id.to_owned(),
+            ..Default::default()
+        };
+        let created = patiently("CreateCollection", self.collections().create_collection(request)).await?;
+        Ok(created.into_inner().name)
+    }
+
+    pub async fn collection(&self, name: &str) -> Result<pb::Collection> {
+        let request = pb::GetCollectionRequest { name: name.to_owned() };
+        Ok(patiently("GetCollection", self.collections().get_collection(request)).await?.into_inner())
+    }
+
+    pub async fn stats(&self, name: &str) -> Result<pb::collection::Stats> {
+        Ok(self.collection(name).await?.stats.ok_or_else(|| format!("{name} has no stats"))?)
+    }
+
+    pub async fn delete_collection(&self, name: &str) -> Result<()> {
+        let request = pb::DeleteCollectionRequest { name: name.to_owned(), ..Default::default() };
+        patiently("DeleteCollection", self.collections().delete_collection(request)).await?;
+        Ok(())
+    }
+
+    /// One request; every write must succeed.
+    pub async fn write(&self, collection: &str, writes: Vec<pb::Write>) -> Result<()> {
+        let expected = writes.len();
+        let request = pb::WriteDocumentsRequest { collection: collection.to_owned(), writes, ..Default::default() };
+        let reply = patiently("WriteDocuments", self.documents().write_documents(request)).await?.into_inner();
+        check(reply.results.len() == expected, || format!("{expected} writes, {} results", reply.results.len()))?;
+        refuse_failures(&reply.results)
+    }
+
+    /// Takes a snapshot and waits until it is CREATED; returns it with the
+    /// time from the request until CREATED was seen.
+    pub async fn snapshot(&self, collection: &str, id: &str) -> Result<(pb::Snapshot, Duration)> {
+        let request = pb::CreateSnapshotRequest {
+            parent: WORKSPACE.to_owned(),
+            snapshot_id: id.to_owned(),
+            snapshot: Some(pb::Snapshot { collection: collection.to_owned(), ..Default::default() }),
+            ..Default::default()
+        };
+        let begun = Instant::now();
+        let name = patiently("CreateSnapshot", self.snapshots().create_snapshot(request)).await?.into_inner().name;
+        let request = pb::WatchSnapshotRequest { name: name.clone() };
+        let mut states = patiently("WatchSnapshot", self.snapshots().watch_snapshot(request)).await?.into_inner();
+        while let Some(snapshot) = patiently("WatchSnapshot", states.message()).await? {
+            match snapshot.state() {
+                pb::snapshot::State::Created => return Ok((snapshot, begun.elapsed())),
+                pb::snapshot::State::Requested => {}
+                other => return Err(format!("{name} is {other:?}: {:?}", snapshot.error).into()),
+            }
+        }
+        Err(format!("the watch of {name} ended before a terminal state").into())
+    }
+
+    pub async fn get_snapshot(&self, name: &str) -> Result<pb::Snapshot> {
+        let request = pb::GetSnapshotRequest { name: name.to_owned() };
+        Ok(patiently("GetSnapshot", self.snapshots().get_snapshot(request)).await?.into_inner())
+    }
+
+    pub async fn delete_snapshot(&self, name: &str) -> Result<()> {
+        let request = pb::DeleteSnapshotRequest { name: name.to_owned(), ..Default::default() };
+        patiently("DeleteSnapshot", self.snapshots().delete_snapshot(request)).await?;
+        Ok(())
+    }
+
+    /// Starts a restore into the collection `target` and returns its name.
+    pub async fn start_restore(
+        &self,
+        snapshot: &pb::Snapshot,
+        target: &str,
+        verification: Verification,
+    ) -> Result<String> {
+        let restore = pb::Restore {
+            snapshot: snapshot.name.clone(),
+            collection: format!("{WORKSPACE}/collections/{target}"),
+            verification: verification.into(),
+            ..Default::default()
+        };
+        let request =
+            pb::CreateRestoreRequest { parent: WORKSPACE.to_owned(), restore: Some(restore), ..Default::default() };
+        Ok(patiently("CreateRestore", self.restores().create_restore(request)).await?.into_inner().name)
+    }
+
+    /// Watches a restore until its stream ends, and returns the last value and
+    /// how many came.
+    pub async fn watch_restore(&self, name: &str) -> Result<(pb::RestoreProgress, u64)> {
+        let request = pb::WatchRestoreRequest { name: name.to_owned() };
+        let mut values = patiently("WatchRestore", self.restores().watch_restore(request)).await?.into_inner();
+        let (mut last, mut count) = (None, 0);
+        while let Some(value) = patiently("WatchRestore", values.message()).await? {
+            (last, count) = (Some(value), count + 1);
+        }
+        Ok((last.ok_or_else(|| format!("the watch of {name} ended without a value"))?, count))
+    }
+
+    /// A whole restore. The new collection must equal the snapshot in count,
+    /// size and digest.
+    pub async fn restore(&self, snapshot: &pb::Snapshot, target: &str, verification: Verification) -> Result<Restored> {
+        let begun = Instant::now();
+        let name = self.start_restore(snapshot, target, verification).await?;
+        let (last, _) = self.watch_restore(&name).await?;
+        let elapsed = begun.elapsed();
+        check(last.state() == pb::restore::State::Succeeded, || {
+            format!("{name} ended {:?}: {:?}", last.state(), last.error)
+        })?;
+
+        let request = pb::GetRestoreRequest { name: name.clone() };
+        let restore = patiently("GetRestore", self.restores().get_restore(request)).await?.into_inner();
+        let receipt = restore.receipt.ok_or_else(|| format!("{name} has no receipt"))?;
+        self.check_restored(snapshot, &restore.collection, &receipt, verification).await?;
+        Ok(Restored { collection: restore.collection, receipt, elapsed })
+    }
+
+    async fn check_restored(
+        &self,
+        snapshot: &pb::Snapshot,
+        collection: &str,
+        receipt: &pb::restore::Receipt,
+        verification: Verification,
+    ) -> Result<()> {
+        let restored = self.collection(collection).await?;
+        check(restored.state() == pb::collection::State::Ready, || {
+            format!("{collection} is {:?} after its restore", restored.state())
+        })?;
+        let stats = restored.stats.unwrap_or_default();
+        let has = (stats.document_count, stats.size_bytes, stats.offset, stats.digest.as_str());
+        let should = (snapshot.document_count, snapshot.size_bytes, snapshot.offset, snapshot.digest.as_str());
+        check(has == should, || format!("{collection} has {has:?}, its snapshot {should:?}"))?;
+
+        let proven = receipt.digest_check() == pb::restore::receipt::DigestCheck::Verified;
+        let told = (receipt.documents_restored, receipt.digest.as_str(), proven);
+        let should = (snapshot.document_count, snapshot.digest.as_str(), verification == Verification::Full);
+        check(told == should, || format!("the receipt of {collection} says {told:?}, its snapshot {should:?}"))
+    }
+}
+
+/// A call that ended with an error or not at all, as opposed to a wrong answer.
+#[derive(Debug)]
+pub struct CallFailed(String);
+
+impl fmt::Display for CallFailed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for CallFailed {}
+
+/// Names the call in its error, and gives up on a server that hangs.
+pub async fn patiently<T>(what: &str, call: impl Future<Output = std::result::Result<T, Status>>) -> Result<T> {
+    let failure = match tokio::time::timeout(PATIENCE, call).await {
+        Ok(Ok(answer)) => return Ok(answer),
+        Ok(Err(status)) => format!("{what}: {:?}: {}", status.code(), status.message()),
+        Err(_) => format!("{what}: no answer for {PATIENCE:?}"),
+    };
+    Err(CallFailed(failure).into())
+}
+
+/// Every result must be free of an error.
+pub fn refuse_failures(results: &[pb::WriteResult]) -> Result<()> {
+    match results.iter().find(|result| result.error.is_some()) {
+        Some(failed) => Err(format!("the write of {} failed: {:?}", failed.id, failed.error).into()),
+        None => Ok(()),
+    }
+}

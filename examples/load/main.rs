@@ -1,0 +1,127 @@
+//! Measures a server of its own against the bars that the project sets itself.
+//!
+//! Build the server first, then run one scenario, or `all`:
+//!
+//! ```text
+//! cargo build --release
+//! cargo run --release --example load -- ingest --documents 1000000
+//! cargo run --release --example load -- all --quick
+//! ```
+//!
+//! Each value stands beside its bar. A missed bar is reported and nothing
+//! more, since it depends on the machine; a wrong result (a lost write, totals
+//! that differ from a scan, an unequal document) ends with exit code 1.
+
+mod all;
+mod client;
+mod compare;
+mod copies;
+mod documents;
+mod incremental;
+mod ingest;
+mod kill;
+mod ledger;
+mod lone;
+mod many;
+mod overwrite;
+mod pace;
+mod process;
+mod random;
+mod report;
+mod restore;
+mod scan;
+mod server;
+mod snapshot;
+mod stream;
+mod watchers;
+mod writer;
+
+use std::{error::Error, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+use server::{Launch, Server};
+
+type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+
+/// Measures a stillframe server against the project's bars.
+#[derive(Parser)]
+#[command(name = "load")]
+struct Cli {
+    #[command(flatten)]
+    launch: Launch,
+    #[command(subcommand)]
+    scenario: Scenario,
+}
+
+#[derive(Subcommand)]
+enum Scenario {
+    /// New documents per second, the server's CPU and memory.
+    Ingest(ingest::Options),
+    /// Overwrites of random existing documents per second.
+    Overwrite(overwrite::Options),
+    /// SIGKILL at random moments: no acknowledged write may be missing.
+    Kill(kill::Options),
+    /// Time from `CreateSnapshot` to CREATED, by size of the collection.
+    Snapshot(snapshot::Options),
+    /// What a snapshot is billed after a small change.
+    Incremental(incremental::Options),
+    /// Time of a restore by kind, beside `cp -r` and `sync`.
+    Restore(restore::Options),
+    /// A writer's pace while snapshots and restores run.
+    Pace(pace::Options),
+    /// A reader that holds still while its documents are rewritten.
+    Stream(stream::Options),
+    /// Memory and idle CPU with many collections.
+    Many(many::Options),
+    /// Many watchers of one restore.
+    Watchers(watchers::Options),
+    /// Latency of single writes.
+    Lone(lone::Options),
+    /// Everything, in turn.
+    All(all::Options),
+}
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() -> ExitCode {
+    let Cli { launch, scenario } = Cli::parse();
+    let outcome = match scenario {
+        Scenario::All(options) => Box::pin(all::run_all(&launch, &options)).await,
+        one => Box::pin(run(&launch, one)).await,
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("FAILED: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs one scenario against a new server, which goes with its directory.
+async fn run(launch: &Launch, scenario: Scenario) -> Result<()> {
+    let mut server = Server::start(launch).await?;
+    let outcome = match scenario {
+        Scenario::Ingest(options) => ingest::run(&server, &options).await,
+        Scenario::Overwrite(options) => overwrite::run(&server, &options).await,
+        Scenario::Kill(options) => kill::run(&mut server, &options).await,
+        Scenario::Snapshot(options) => snapshot::run(&server, &options).await,
+        Scenario::Incremental(options) => incremental::run(&server, &options).await,
+        Scenario::Restore(options) => restore::run(&mut server, &options).await,
+        Scenario::Pace(options) => pace::run(&server, &options).await,
+        Scenario::Stream(options) => stream::run(&server, &options).await,
+        Scenario::Many(options) => many::run(&server, &options).await,
+        Scenario::Watchers(options) => watchers::run(&server, &options).await,
+        Scenario::Lone(options) => lone::run(&server, &options).await,
+        Scenario::All(_) => Err("`all` cannot run inside `all`".into()),
+    };
+    if outcome.is_err() {
+        eprintln!("{}", server.epitaph());
+    }
+    outcome
+}
+
+/// Fails the scenario: the server gave a wrong result.
+fn check(held: bool, otherwise: impl FnOnce() -> String) -> Result<()> {
+    if held { Ok(()) } else { Err(otherwise().into()) }
+}

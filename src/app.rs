@@ -1,0 +1,231 @@
+//! The service as a whole: opened in order, run under supervision, stopped in
+//! bounded time (**W2**).
+
+use std::{fs::File, path::PathBuf, time::Duration};
+
+use tokio::{net::TcpListener, runtime::Runtime};
+
+use crate::{
+    catalog::Catalog,
+    clock::Clock,
+    collection::Collections,
+    documents::{CopyMode, Root, Store, Tuning},
+    error::Error,
+    idempotency,
+    instance::{self, StartError},
+    metadata::{Change, Metadata, RequestId},
+    restore::{Parts, Restores},
+    rpc::{self, Services},
+    snapshot::Snapshots,
+    tasks::{TaskError, Tasks},
+    workspace::{Gates, Workspaces},
+};
+
+/// Threads for work that must not slow down writers.
+const BACKGROUND_THREADS: usize = 2;
+/// How much lower their priority is.
+const BACKGROUND_NICE: i32 = 10;
+
+/// How the service is run.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where the metadata and, by default, everything else is.
+    pub data_dir: PathBuf,
+    /// The storage root; absent: `storage` in the data directory.
+    pub storage: Option<PathBuf>,
+    /// The gates of new workspaces.
+    pub gates: Gates,
+    /// How a restore copies files.
+    pub copy_mode: CopyMode,
+    /// Intervals and patience of the databases.
+    pub tuning: Tuning,
+    /// How often the records are looked through for work.
+    pub sweep_every: Duration,
+    /// How long a stop may take.
+    pub grace: Duration,
+}
+
+impl Config {
+    /// The defaults, for a data directory.
+    #[must_use]
+    pub fn new(data_dir: PathBuf) -> Self {
+        Self {
+            data_dir,
+            storage: None,
+            gates: Gates::default(),
+            copy_mode: CopyMode::default(),
+            tuning: Tuning::default(),
+            sweep_every: Duration::from_secs(1),
+            grace: Duration::from_secs(20),
+        }
+    }
+}
+
+/// The service, opened but not yet serving.
+pub struct App {
+    services: Services,
+    config: Config,
+    tasks: Tasks,
+    background: Background,
+    metadata: Metadata,
+    clock: Clock,
+    _lock: File,
+}
+
+impl App {
+    /// Opens the data directory and the storage root, and settles what a crash
+    /// left open.
+    pub async fn open(config: Config, clock: Clock) -> Result<Self, StartError> {
+        let lock = instance::lock(&config.data_dir)?;
+        let tasks = Tasks::default();
+        let background = Background::start()?;
+        let metadata = Metadata::open(&config.data_dir.join("metadata"), tasks.clone())?;
+        let storage = config.storage.clone().unwrap_or_else(|| config.data_dir.join("storage"));
+        let root = Root::local(&storage)?;
+        instance::claim(&metadata, &root).await?;
+        let swept = root.sweep_unfinished_uploads()?;
+        if swept > 0 {
+            tracing::info!(swept, "removed unfinished uploads");
+        }
+
+        let catalog = Catalog::new(root.clone());
+        let store = Store::new(root, tasks.clone(), clock.clone(), config.tuning, background.handle());
+        let workspaces = Workspaces::start(metadata.clone(), catalog.clone(), clock.clone(), config.gates).await?;
+        let collections =
+            Collections::new(metadata.clone(), catalog.clone(), store.clone(), clock.clone(), workspaces.clone());
+        collections.sweep_intents().await?;
+        report_unknown(&collections, &store).await?;
+        let snapshots = Snapshots::new(
+            metadata.clone(),
+            catalog.clone(),
+            store.clone(),
+            clock.clone(),
+            tasks.clone(),
+            workspaces.clone(),
+            collections.clone(),
+        );
+        let restores = Restores::new(Parts {
+            metadata: metadata.clone(),
+            catalog,
+            store: store.clone(),
+            clock: clock.clone(),
+            tasks: tasks.clone(),
+            workspaces: workspaces.clone(),
+            collections: collections.clone(),
+            snapshots: snapshots.clone(),
+            copy_mode: config.copy_mode,
+        });
+        let services = Services {
+            workspaces,
+            collections,
+            snapshots,
+            restores,
+            clock: clock.clone(),
+            tasks: tasks.clone(),
+            patience: store.stream_patience(),
+        };
+        Ok(Self { services, config, tasks, background, metadata, clock, _lock: lock })
+    }
+
+    /// Serves until `shutdown`, or until a part of the service fails.
+    pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<(), TaskError> {
+        let Self { services, config, tasks, background, metadata, clock, _lock } = self;
+        let stop = tasks.stop_token();
+        let sweep = config.sweep_every;
+        let Services { collections, snapshots, restores, .. } = services.clone();
+        tasks.service("snapshot worker", snapshots.run(sweep, stop.clone()));
+        tasks.service("restore worker", restores.run(sweep, stop.clone()));
+        tasks.service("retire worker", collections.clone().retire(sweep, stop.clone()));
+        tasks.service("housekeeping", housekeeping(collections.clone(), metadata, clock, sweep, stop.clone()));
+        let server = rpc::serve(services, listener, stop);
+        tasks.service("gRPC server", async move {
+            if let Err(error) = server.await {
+                tracing::error!(error, "the gRPC server failed");
+            }
+        });
+
+        let ended = tasks.until(shutdown).await;
+        tasks.cancel();
+        let services_drained = tasks.drain_services(config.grace).await;
+        collections.close_all().await;
+        let work_drained = tasks.drain_work(config.grace).await;
+        drop(background);
+        ended.and(services_drained).and(work_drained)
+    }
+}
+
+/// Closes what is idle and forgets what is over.
+async fn housekeeping(
+    collections: Collections,
+    metadata: Metadata,
+    clock: Clock,
+    every: Duration,
+    stop: tokio_util::sync::CancellationToken,
+) {
+    let mut tick = tokio::time::interval(every);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    while stop.run_until_cancelled(tick.tick()).await.is_some() {
+        collections.close_idle().await;
+        if let Err(error) = forget_requests(&metadata, &clock).await {
+            tracing::warn!(?error, "old request ids stay until the next look");
+        }
+    }
+}
+
+async fn forget_requests(metadata: &Metadata, clock: &Clock) -> Result<(), Error> {
+    let now = clock.now();
+    for found in metadata.scan(&RequestId::all()) {
+        let found = found?;
+        if idempotency::is_over(&found, now) {
+            // Taken again meanwhile: then it is not old.
+            let _ = metadata.commit(Change::default().remove(&found)).await;
+        }
+    }
+    Ok(())
+}
+
+/// Nothing unknown is ever deleted, but someone should know.
+async fn report_unknown(collections: &Collections, store: &Store) -> Result<(), Error> {
+    let known = collections.known_uids()?;
+    for name in store.present().await? {
+        if !name.parse().is_ok_and(|uid| known.contains(&uid)) {
+            tracing::warn!(directory = %name, "an unknown directory under collections/ is left alone");
+        }
+    }
+    Ok(())
+}
+
+/// A runtime whose threads step back for others: compaction and verification
+/// use what writers leave.
+struct Background(Option<Runtime>);
+
+impl Background {
+    fn start() -> std::io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(BACKGROUND_THREADS)
+            .thread_name("stillframe-background")
+            .on_thread_start(|| {
+                let thread = rustix::thread::gettid();
+                if let Err(error) = rustix::process::setpriority_process(Some(thread), BACKGROUND_NICE) {
+                    tracing::debug!(%error, "background threads keep the normal priority");
+                }
+            })
+            .enable_all()
+            .build()?;
+        Ok(Self(Some(runtime)))
+    }
+
+    #[allow(clippy::expect_used, reason = "only Drop takes it")]
+    fn handle(&self) -> tokio::runtime::Handle {
+        self.0.as_ref().expect("running").handle().clone()
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            // Waiting would block the thread that drops it.
+            runtime.shutdown_background();
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! The command line.
+
+use std::{io::IsTerminal, net::SocketAddr, path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use tokio::{net::TcpListener, signal::unix::SignalKind};
+use tracing_subscriber::EnvFilter;
+
+use crate::{
+    app::{App, Config},
+    clock::Clock,
+    documents::CopyMode,
+    workspace::Gates,
+};
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+/// Freezes collections of JSON documents into cheap incremental snapshots and
+/// restores them, at storage speed, into new collections.
+#[derive(Debug, Parser)]
+#[command(version, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: ServeArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the server. The default.
+    Serve(ServeArgs),
+}
+
+/// Whether something is allowed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Gate {
+    Enabled,
+    Disabled,
+}
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+/// How the server is run.
+#[derive(Clone, Debug, Args)]
+pub struct ServeArgs {
+    /// The address to listen on.
+    #[arg(long, env = "STILLFRAME_LISTEN", default_value = "127.0.0.1:50051")]
+    listen: SocketAddr,
+    /// Where the metadata and, by default, everything else is.
+    #[arg(long, env = "STILLFRAME_DATA_DIR", default_value = "./data")]
+    data_dir: PathBuf,
+    /// The storage root, a directory. Default: `storage` in the data directory.
+    #[arg(long, env = "STILLFRAME_STORAGE")]
+    storage: Option<PathBuf>,
+    /// How a restore copies files: hard links where the disk can, or bytes.
+    #[arg(long, env = "STILLFRAME_RESTORE_COPY", default_value = "auto")]
+    restore_copy: CopyMode,
+    /// Whether new workspaces may use snapshots.
+    #[arg(long, env = "STILLFRAME_SNAPSHOT_PREVIEW", default_value = "enabled")]
+    snapshot_preview: Gate,
+    /// The largest snapshot that new workspaces may restore, in bytes.
+    #[arg(long, env = "STILLFRAME_MAX_RESTORE_BYTES", default_value_t = Gates::default().max_restore_bytes,
+          value_parser = clap::value_parser!(i64).range(1..))]
+    max_restore_bytes: i64,
+    /// How many snapshots a minute new workspaces may create.
+    #[arg(long, env = "STILLFRAME_SNAPSHOT_CREATES_PER_MINUTE",
+          default_value_t = Gates::default().snapshot_creates_per_minute,
+          value_parser = clap::value_parser!(i32).range(1..))]
+    snapshot_creates_per_minute: i32,
+    /// How long a stop may take.
+    #[arg(long, env = "STILLFRAME_GRACE", default_value = "20s", value_parser = humantime::parse_duration)]
+    grace: Duration,
+    /// What is logged, to standard error, as `tracing` filters say it.
+    #[arg(long, env = "STILLFRAME_LOG", default_value = "warn,stillframe=info")]
+    log: String,
+    /// How it is logged.
+    #[arg(long, env = "STILLFRAME_LOG_FORMAT", default_value = "text")]
+    log_format: LogFormat,
+}
+
+/// Runs the command line.
+pub async fn run(cli: Cli) -> Result<()> {
+    match cli.command {
+        None => serve(cli.serve).await,
+        Some(Command::Serve(args)) => serve(args).await,
+    }
+}
+
+async fn serve(args: ServeArgs) -> Result<()> {
+    let ServeArgs {
+        listen,
+        data_dir,
+        storage,
+        restore_copy,
+        snapshot_preview,
+        max_restore_bytes,
+        snapshot_creates_per_minute,
+        grace,
+        log,
+        log_format,
+    } = args;
+    start_log(&log, log_format)?;
+    let snapshot_preview = matches!(snapshot_preview, Gate::Enabled);
+    let config = Config {
+        storage,
+        gates: Gates { snapshot_preview, max_restore_bytes, snapshot_creates_per_minute },
+        copy_mode: restore_copy,
+        grace,
+        ..Config::new(data_dir.clone())
+    };
+    // First: a signal during the start must not be lost.
+    let stop = stop_signal()?;
+    let app = App::open(config, Clock::default()).await?;
+    let listener = TcpListener::bind(listen).await?;
+    let address = listener.local_addr()?;
+    println!("stillframe {} serves {} on {address}", env!("CARGO_PKG_VERSION"), data_dir.display());
+    println!("try: grpcurl -plaintext {address} list      or, for all of it at once: stillframe demo");
+    app.serve(listener, stop).await?;
+    Ok(())
+}
+
+fn start_log(filter: &str, format: LogFormat) -> Result<()> {
+    let filter = EnvFilter::try_new(filter)?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => log.with_ansi(std::io::stderr().is_terminal()).init(),
+        LogFormat::Json => log.json().init(),
+    }
+    Ok(())
+}
+
+/// SIGINT or SIGTERM.
+fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+    let mut interrupt = tokio::signal::unix::signal(SignalKind::interrupt())?;
+    let mut terminate = tokio::signal::unix::signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}

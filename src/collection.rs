@@ -1,0 +1,276 @@
+//! Collections: names bound to databases.
+//!
+//! A collection is created under an intent record, so that a crash leaves
+//! either a READY collection or a prefix that the next start removes. Deleting
+//! unbinds the name in one commit; what is left is *retired*: it gives back its
+//! files as snapshots and restores let go of them (**S4**).
+
+mod handle;
+mod retire;
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
+};
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+pub use self::handle::{Handle, Lease};
+use crate::{
+    catalog::Catalog,
+    clock::{Clock, new_uid},
+    documents::{Engine, Store, Totals},
+    error::{Error, Kind},
+    idempotency::{self, Request},
+    metadata::{Change, Collection, CollectionState, CollectionStats, CommitError, Intent, Metadata, Retired, Stored},
+    names::{CollectionName, ListParent},
+    workspace::{Workspaces, check_etag},
+};
+
+/// What a collection holds, for callers.
+#[derive(Clone, Debug, Default)]
+pub struct Stats {
+    /// Counts, bytes, digest and offset.
+    pub totals: Totals,
+    /// Bytes of its files.
+    pub stored_bytes: i64,
+}
+
+/// What a caller may set; absent is left alone.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Free text.
+    pub description: Option<String>,
+    /// All labels.
+    pub labels: Option<BTreeMap<String, String>>,
+}
+
+/// The collections. Clones share them.
+#[derive(Clone)]
+pub struct Collections {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    metadata: Metadata,
+    catalog: Catalog,
+    store: Store,
+    clock: Clock,
+    workspaces: Workspaces,
+    handles: Mutex<HashMap<Uuid, Arc<Handle>>>,
+    /// Rung when a collection was deleted, or what held one let go.
+    retire_bell: Notify,
+    /// Creates run one at a time: names and request ids are checked, then taken.
+    creating: tokio::sync::Mutex<()>,
+}
+
+impl Collections {
+    /// The collections in the metadata.
+    #[must_use]
+    pub fn new(metadata: Metadata, catalog: Catalog, store: Store, clock: Clock, workspaces: Workspaces) -> Self {
+        let inner = Inner {
+            metadata,
+            catalog,
+            store,
+            clock,
+            workspaces,
+            handles: Mutex::default(),
+            retire_bell: Notify::new(),
+            creating: tokio::sync::Mutex::default(),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Creates an empty collection.
+    pub async fn create(
+        &self,
+        name: &CollectionName,
+        settings: Settings,
+        request: Option<&Request>,
+    ) -> Result<Collection, Error> {
+        let inner = &self.inner;
+        let _hold = inner.workspaces.hold().await;
+        let _one_at_a_time = inner.creating.lock().await;
+        inner.workspaces.stored(&name.workspace)?;
+        if let Some(uid) = idempotency::answered(&inner.metadata, &inner.clock, request)? {
+            return self.by_uid(name, uid);
+        }
+        self.check_free(name)?;
+
+        let (now, uid) = (inner.clock.now(), new_uid());
+        let intent = Intent { uid: uid.as_bytes().to_vec(), create_time: now };
+        inner.metadata.commit(Change::default().insert(&intent)).await.map_err(CommitError::unexpected)?;
+        let record = Collection {
+            workspace: name.workspace.to_string(),
+            id: name.id.to_string(),
+            uid: uid.as_bytes().to_vec(),
+            description: settings.description.unwrap_or_default(),
+            labels: settings.labels.unwrap_or_default(),
+            create_time: now,
+            update_time: now,
+            revision: 1,
+            state: CollectionState::Ready.into(),
+            restore_info: None,
+        };
+        let stats = CollectionStats { uid: uid.as_bytes().to_vec(), ..CollectionStats::default() };
+        let made = async {
+            Engine::create(&inner.store, uid).await?;
+            inner.catalog.put(&record).await?;
+            crate::crash_point!("collection.before_record");
+            let change = Change::default().insert(&record).put(&stats).forget(Intent::at(uid));
+            let change = idempotency::remember(change, request, &name.to_string(), uid, now);
+            inner.metadata.commit(change).await.map_err(CommitError::unexpected)
+        };
+        if let Err(error) = made.await {
+            tracing::error!(?error, %name, "a collection could not be created; what is left of it is removed");
+            self.forget_unfinished(uid).await?;
+            return Err(error);
+        }
+        tracing::info!(%name, %uid, "collection created");
+        Ok(record)
+    }
+
+    fn by_uid(&self, name: &CollectionName, uid: Uuid) -> Result<Collection, Error> {
+        let found = self.get(name)?;
+        if found.uid() == uid { Ok(found) } else { Err(Error::NotFound(name.to_string())) }
+    }
+
+    /// Refuses if the name is taken, by a collection in restoring, too.
+    pub fn check_free(&self, name: &CollectionName) -> Result<(), Error> {
+        match self.inner.metadata.get(&key(name))? {
+            Some(_) => Err(Error::Exists { kind: Kind::Collection, name: name.to_string() }),
+            None => Ok(()),
+        }
+    }
+
+    /// Removes what an unfinished creation left, then its intent.
+    async fn forget_unfinished(&self, uid: Uuid) -> Result<(), Error> {
+        let inner = &self.inner;
+        inner.store.remove(uid).await?;
+        let ghost = Collection { uid: uid.as_bytes().to_vec(), ..Collection::default() };
+        inner.catalog.remove(&ghost).await?;
+        let forget = Change::default().forget(Intent::at(uid));
+        inner.metadata.commit(forget).await.map_err(CommitError::unexpected)
+    }
+
+    /// One collection, READY or not.
+    pub fn get(&self, name: &CollectionName) -> Result<Collection, Error> {
+        Ok(self.stored(name)?.record)
+    }
+
+    /// One collection, to be changed or required.
+    pub fn stored(&self, name: &CollectionName) -> Result<Stored<Collection>, Error> {
+        self.inner.metadata.get(&key(name))?.ok_or_else(|| Error::NotFound(name.to_string()))
+    }
+
+    /// One collection that must be READY.
+    pub fn ready(&self, name: &CollectionName) -> Result<Stored<Collection>, Error> {
+        let found = self.stored(name)?;
+        match found.state() {
+            CollectionState::Ready => Ok(found),
+            CollectionState::Restoring | CollectionState::Unspecified => {
+                Err(Error::CollectionNotReady(name.to_string()))
+            }
+        }
+    }
+
+    /// The collections of a workspace, or all.
+    pub fn list(&self, parent: &ListParent) -> Result<Vec<Collection>, Error> {
+        self.inner.workspaces.check_parent(parent)?;
+        let prefix = match parent {
+            ListParent::All => Collection::all(),
+            ListParent::One(name) => Collection::within(name.0.as_str()),
+        };
+        self.inner.metadata.scan(&prefix).map(|found| Ok(found?.record)).collect()
+    }
+
+    /// Changes the description or the labels.
+    pub async fn update(
+        &self,
+        name: &CollectionName,
+        etag: Option<&str>,
+        settings: &Settings,
+    ) -> Result<Collection, Error> {
+        loop {
+            let seen = self.stored(name)?;
+            check_etag(etag, &name.to_string(), seen.revision)?;
+            let mut next = seen.record.clone();
+            let Settings { description, labels } = settings.clone();
+            next.description = description.unwrap_or(next.description);
+            next.labels = labels.unwrap_or(next.labels);
+            next.update_time = self.inner.clock.now();
+            next.revision += 1;
+            match self.inner.metadata.commit(Change::default().replace(&seen, &next)).await {
+                Ok(()) => {
+                    self.inner.catalog.put(&next).await?;
+                    return Ok(next);
+                }
+                Err(CommitError::Conflict) => {}
+                Err(CommitError::Failed(error)) => return Err(error),
+            }
+        }
+    }
+
+    /// Deletes a collection: unbinds the name, retires the bytes.
+    pub async fn delete(&self, name: &CollectionName, etag: Option<&str>) -> Result<(), Error> {
+        let inner = &self.inner;
+        loop {
+            let seen = self.ready(name)?;
+            check_etag(etag, &name.to_string(), seen.revision)?;
+            let uid = seen.uid();
+            let retired =
+                Retired { uid: seen.record.uid.clone(), name: name.to_string(), delete_time: inner.clock.now() };
+            let change = Change::default().remove(&seen).insert(&retired).forget(CollectionStats::at(uid));
+            match inner.metadata.commit(change).await {
+                Ok(()) => {
+                    self.handle(uid).mark_deleted();
+                    tracing::info!(%name, %uid, "collection deleted");
+                    inner.catalog.remove(&seen.record).await?;
+                    inner.retire_bell.notify_one();
+                    return Ok(());
+                }
+                Err(CommitError::Conflict) => {}
+                Err(CommitError::Failed(error)) => return Err(error),
+            }
+        }
+    }
+
+    /// What a collection holds. One that is not open and whose statistics were
+    /// not saved, because of a crash, is opened.
+    pub async fn stats(&self, record: &Collection) -> Result<Stats, Error> {
+        if record.state() != CollectionState::Ready {
+            return Ok(Stats::default());
+        }
+        let uid = record.uid();
+        if let Some(stats) = self.handle(uid).open_stats().await {
+            return Ok(stats);
+        }
+        if let Some(saved) = self.inner.metadata.get(&CollectionStats::at(uid))? {
+            let totals = saved.record.totals.map(Totals::from).unwrap_or_default();
+            return Ok(Stats { totals, stored_bytes: saved.record.stored_bytes });
+        }
+        let lease = self.open(&record.name(), uid).await?;
+        Ok(Stats { totals: lease.totals(), stored_bytes: lease.stored_bytes() })
+    }
+
+    /// The uids of collections, retired ones and those in restoring included.
+    pub fn known_uids(&self) -> Result<HashSet<Uuid>, Error> {
+        let metadata = &self.inner.metadata;
+        let mut known = HashSet::new();
+        for found in metadata.scan(&Collection::all()) {
+            known.insert(found?.uid());
+        }
+        for found in metadata.scan(&Retired::all()) {
+            known.insert(crate::metadata::uid(&found?.uid));
+        }
+        Ok(known)
+    }
+}
+
+/// The key of a name.
+#[must_use]
+pub fn key(name: &CollectionName) -> crate::metadata::Key<Collection> {
+    Collection::at(name.workspace.as_str(), name.id.as_str())
+}

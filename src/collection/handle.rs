@@ -1,0 +1,326 @@
+//! Databases are opened when they are used, and closed when they are not: a
+//! thousand idle ones would keep polling.
+
+use std::{
+    ops::Deref,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use parking_lot::Mutex;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::{Collections, Stats};
+use crate::{
+    documents::{Engine, Keep, Known, Totals},
+    error::Error,
+    metadata::{Change, CollectionStats, CommitError, Snapshot, SnapshotState},
+    names::CollectionName,
+};
+
+/// A collection that may be open.
+pub struct Handle {
+    uid: Uuid,
+    keep: Arc<Keep>,
+    slot: tokio::sync::Mutex<Option<Arc<Engine>>>,
+    users: AtomicUsize,
+    last_used: Mutex<Instant>,
+    deleted: CancellationToken,
+    /// Snapshots of a collection are taken one at a time.
+    cutting: tokio::sync::Mutex<()>,
+}
+
+impl Handle {
+    fn new(uid: Uuid) -> Self {
+        Self {
+            uid,
+            keep: Arc::default(),
+            slot: tokio::sync::Mutex::default(),
+            users: AtomicUsize::new(0),
+            last_used: Mutex::new(Instant::now()),
+            deleted: CancellationToken::new(),
+            cutting: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// Ends what clients do with the collection.
+    pub fn mark_deleted(&self) {
+        self.deleted.cancel();
+    }
+
+    /// Waits for the turn to take a snapshot.
+    pub async fn cut_turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.cutting.lock().await
+    }
+
+    /// What garbage collection must leave alone.
+    #[must_use]
+    pub fn keep(&self) -> &Arc<Keep> {
+        &self.keep
+    }
+
+    /// The statistics, if the collection is open.
+    pub async fn open_stats(&self) -> Option<Stats> {
+        let slot = self.slot.lock().await;
+        let engine = slot.as_ref().filter(|engine| !engine.has_failed())?;
+        Some(Stats { totals: engine.totals(), stored_bytes: engine.stored_bytes() })
+    }
+
+    /// The files that an open collection's manifest lists change under it, so
+    /// what happens to a closed one happens under this lock.
+    async fn locked(&self) -> tokio::sync::MutexGuard<'_, Option<Arc<Engine>>> {
+        self.slot.lock().await
+    }
+}
+
+/// An open collection, for as long as it is held.
+pub struct Lease {
+    engine: Arc<Engine>,
+    handle: Arc<Handle>,
+    name: String,
+}
+
+impl Lease {
+    /// Its name, for errors.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The handle it was opened through.
+    #[must_use]
+    pub fn handle(&self) -> &Arc<Handle> {
+        &self.handle
+    }
+
+    /// Runs something that ends with the collection.
+    pub async fn unless_deleted<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let deleted = || Error::CollectionDeleted(self.name.clone());
+        self.handle.deleted.run_until_cancelled(work).await.unwrap_or_else(|| Err(deleted()))
+    }
+}
+
+impl Deref for Lease {
+    type Target = Engine;
+
+    fn deref(&self) -> &Engine {
+        &self.engine
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        *self.handle.last_used.lock() = Instant::now();
+        self.handle.users.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Collections {
+    /// The handle of a uid.
+    #[must_use]
+    pub fn handle(&self, uid: Uuid) -> Arc<Handle> {
+        let mut handles = self.inner.handles.lock();
+        Arc::clone(handles.entry(uid).or_insert_with(|| Arc::new(Handle::new(uid))))
+    }
+
+    /// Opens a READY collection by name.
+    pub async fn lease(&self, name: &CollectionName) -> Result<Lease, Error> {
+        let uid = self.ready(name)?.uid();
+        let lease = self.open(name, uid).await?;
+        if lease.handle.deleted.is_cancelled() {
+            return Err(Error::CollectionDeleted(lease.name.clone()));
+        }
+        Ok(lease)
+    }
+
+    /// Opens the database of a collection, deleted or not.
+    pub async fn open(&self, name: &CollectionName, uid: Uuid) -> Result<Lease, Error> {
+        let handle = self.handle(uid);
+        handle.users.fetch_add(1, Ordering::SeqCst);
+        // From here on the guard counts the user out again.
+        let mut guard = UserGuard { handle: Some(handle) };
+        let engine = self.engine(guard.handle()).await?;
+        let handle = guard.disarm();
+        Ok(Lease { engine, handle, name: name.to_string() })
+    }
+
+    async fn engine(&self, handle: &Arc<Handle>) -> Result<Arc<Engine>, Error> {
+        let mut slot = handle.locked().await;
+        if let Some(engine) = slot.as_ref() {
+            if !engine.has_failed() {
+                return Ok(Arc::clone(engine));
+            }
+            if let Some(failed) = slot.take()
+                && let Err(error) = failed.close(false).await
+            {
+                tracing::warn!(%error, uid = %handle.uid, "a failed database did not close cleanly");
+            }
+        }
+        let known = self.known_snapshots(handle).await?;
+        // Statistics that a crash would make wrong must not be there.
+        let forget = Change::default().forget(CollectionStats::at(handle.uid));
+        self.inner.metadata.commit(forget).await.map_err(CommitError::unexpected)?;
+        let engine = Engine::open(&self.inner.store, handle.uid, Arc::clone(&handle.keep), &known).await?;
+        *slot = Some(Arc::clone(&engine));
+        Ok(engine)
+    }
+
+    /// What the records say of a collection's snapshots; also fills in what
+    /// garbage collection must leave alone.
+    async fn known_snapshots(&self, handle: &Handle) -> Result<Known, Error> {
+        let mut known = Known::default();
+        let mut created = Vec::new();
+        for found in self.inner.metadata.scan(&Snapshot::all()) {
+            let snapshot = found?.record;
+            if snapshot.collection_uid() != handle.uid {
+                continue;
+            }
+            if snapshot.state() == SnapshotState::Requested {
+                known.requested.push(snapshot.uid());
+            }
+            if let Some(totals) = &snapshot.totals {
+                known.created.push(snapshot.uid());
+                known.last_created_offset = known.last_created_offset.max(Some(totals.offset));
+            }
+            if snapshot.state() == SnapshotState::Created {
+                created.push(snapshot.uid());
+            }
+        }
+        for uid in created {
+            let files = self.inner.store.load_files(uid).await?;
+            handle.keep.snapshot(uid, files.ids().collect());
+        }
+        Ok(known)
+    }
+
+    /// Closes what has not been used for a while.
+    pub async fn close_idle(&self) {
+        let idle = self.inner.store.idle_close();
+        let handles: Vec<_> = self.inner.handles.lock().values().cloned().collect();
+        for handle in handles {
+            let is_idle = || {
+                handle.users.load(Ordering::SeqCst) == 0
+                    && !handle.keep.is_scanned()
+                    && handle.last_used.lock().elapsed() >= idle
+            };
+            if !is_idle() {
+                continue;
+            }
+            let mut slot = handle.locked().await;
+            if is_idle()
+                && let Some(engine) = slot.take()
+            {
+                self.close(&handle, &engine).await;
+            }
+            drop(slot);
+            self.forget_handle(&handle);
+        }
+    }
+
+    /// A closed handle holds nothing that the records do not say.
+    fn forget_handle(&self, handle: &Arc<Handle>) {
+        let mut handles = self.inner.handles.lock();
+        // The map's and the caller's: nobody else can be opening it.
+        let unused = Arc::strong_count(handle) <= 2 && handle.users.load(Ordering::SeqCst) == 0;
+        let closed = handle.slot.try_lock().is_ok_and(|slot| slot.is_none());
+        if unused && closed && !handle.deleted.is_cancelled() {
+            handles.remove(&handle.uid);
+        }
+    }
+
+    async fn close(&self, handle: &Handle, engine: &Engine) {
+        let stored_bytes = engine.stored_bytes();
+        if let Err(error) = engine.close(true).await {
+            tracing::warn!(%error, uid = %handle.uid, "an idle collection did not close cleanly");
+            return;
+        }
+        self.save_stats(handle, engine.totals(), stored_bytes).await;
+        self.inner.store.collect_closed(handle.uid, Arc::clone(&handle.keep)).await;
+    }
+
+    async fn save_stats(&self, handle: &Handle, totals: Totals, stored_bytes: i64) {
+        if handle.deleted.is_cancelled() {
+            return;
+        }
+        let uid = handle.uid.as_bytes().to_vec();
+        let stats = CollectionStats { uid, totals: Some(totals.into()), stored_bytes };
+        // Lost, they cost an open.
+        if let Err(error) = self.inner.metadata.commit(Change::default().put(&stats)).await {
+            tracing::warn!(%error, "the statistics of a closed collection were not saved");
+        }
+    }
+
+    /// Collects files in a collection that is not open; an open one collects
+    /// by itself.
+    pub async fn collect_if_closed(&self, uid: Uuid) {
+        let handle = self.handle(uid);
+        let slot = handle.locked().await;
+        if slot.is_none() {
+            self.inner.store.collect_closed(uid, Arc::clone(&handle.keep)).await;
+        }
+    }
+
+    /// Closes everything, quickly: the logs are replayed at the next open.
+    pub async fn close_all(&self) {
+        let handles: Vec<_> = self.inner.handles.lock().drain().map(|(_, handle)| handle).collect();
+        let closes = handles.into_iter().map(|handle| async move {
+            let Some(engine) = handle.locked().await.take() else { return };
+            let stored_bytes = engine.stored_bytes();
+            match engine.close(false).await {
+                Ok(()) => self.save_stats(&handle, engine.totals(), stored_bytes).await,
+                Err(error) => tracing::warn!(%error, uid = %handle.uid, "a collection did not close cleanly"),
+            }
+        });
+        futures::future::join_all(closes).await;
+    }
+
+    /// Closes a deleted collection for good, once nobody holds it.
+    pub(super) async fn close_retired(&self, uid: Uuid) -> bool {
+        let handle = self.handle(uid);
+        handle.mark_deleted();
+        let mut slot = handle.locked().await;
+        if handle.users.load(Ordering::SeqCst) > 0 || handle.keep.is_scanned() {
+            return false;
+        }
+        if let Some(engine) = slot.take()
+            && let Err(error) = engine.close(false).await
+        {
+            tracing::warn!(%error, %uid, "a deleted collection did not close cleanly");
+        }
+        true
+    }
+
+    /// Forgets the handle of a collection that is gone.
+    pub(super) fn drop_handle(&self, uid: Uuid) {
+        self.inner.handles.lock().remove(&uid);
+    }
+}
+
+/// Counts a user out if opening fails or is given up.
+struct UserGuard {
+    handle: Option<Arc<Handle>>,
+}
+
+impl UserGuard {
+    #[allow(clippy::expect_used, reason = "disarm takes self's only handle, once, at the end")]
+    fn handle(&self) -> &Arc<Handle> {
+        self.handle.as_ref().expect("armed")
+    }
+
+    #[allow(clippy::expect_used, reason = "disarm takes self's only handle, once, at the end")]
+    fn disarm(&mut self) -> Arc<Handle> {
+        self.handle.take().expect("armed")
+    }
+}
+
+impl Drop for UserGuard {
+    fn drop(&mut self) {
+        if let Some(handle) = self.handle.take() {
+            handle.users.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! The document store: one SlateDB database per collection, under one storage
+//! root. Nothing outside this room names SlateDB.
+//!
+//! **D1** A write is acknowledged only when it survives `kill -9` and power
+//! loss. **D2** The totals equal a scan of all documents, always: they are
+//! written in the batch that changes them. **D3** Nobody reads what a crash
+//! could take back.
+//!
+//! ```text
+//! collections/<uid>/    a SlateDB database, and `ids.filter`
+//! staging/<uid>/        the manifest of a restore in preparation
+//! catalog/<kind>/<uid>  what the metadata knows, for a rebuild
+//! ```
+
+mod checkpoint;
+mod copy;
+mod engine;
+mod filter;
+mod group;
+mod keep;
+mod keys;
+mod reader;
+mod root;
+mod settings;
+mod store;
+mod totals;
+mod value;
+mod verify;
+mod writer;
+
+pub use self::{
+    checkpoint::{Checkpoint, CutOutcome, Files},
+    copy::{Copied, CopyMode},
+    engine::{Engine, Known, Submitted},
+    group::{BatchResult, Operation, Outcome, Write, WriteResult},
+    keep::Keep,
+    reader::{Cursor, Scan},
+    root::{Root, catalog},
+    settings::Tuning,
+    store::Store,
+    totals::Totals,
+    value::StoredDocument,
+    verify::Proof,
+};
+
+/// The largest body, in bytes, so that every stock gRPC client (4 MiB) can
+/// read what it wrote.
+pub const MAX_BODY_BYTES: usize = 2 << 20;
+/// The longest document id, in bytes.
+pub const MAX_DOCUMENT_ID_BYTES: usize = 1024;

@@ -1,0 +1,216 @@
+//! Checkpoints: what keeps the files of a snapshot or of a running restore.
+//!
+//! A checkpoint bears the uid of its snapshot or restore as its name and has no
+//! lifetime: SlateDB would expire it by the wall clock, our record decides.
+
+use std::collections::{HashMap, HashSet};
+
+use futures::{StreamExt, TryStreamExt};
+use prost::Message;
+use slatedb::{CheckpointHandle, VersionedManifest, config::CheckpointOptions, object_store::path::Path};
+use ulid::Ulid;
+use uuid::Uuid;
+
+use super::{
+    keep,
+    root::{self, collection},
+    store::Store,
+    totals::Totals,
+};
+use crate::{clock::Micros, error::Error, stored};
+
+const SIZES_AT_ONCE: usize = 16;
+
+/// A cut, as the writer made it.
+pub struct CutOutcome {
+    /// The totals at the frozen instant.
+    pub totals: Totals,
+    /// The net change since the cut before.
+    pub incremental_bytes: i64,
+    /// The frozen instant.
+    pub time: Micros,
+    /// The checkpoint under way; `None` if nothing changed since the snapshot
+    /// that may be reused.
+    pub checkpoint: Option<CheckpointHandle>,
+}
+
+/// A durable checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// Its id.
+    pub id: Uuid,
+    /// The manifest that lists its files.
+    pub manifest_id: u64,
+}
+
+/// The files of a snapshot, with their sizes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Files(HashMap<Ulid, i64>);
+
+impl Files {
+    /// Their ids.
+    pub fn ids(&self) -> impl Iterator<Item = Ulid> + '_ {
+        self.0.keys().copied()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> i64 {
+        i64::try_from(self.0.len()).unwrap_or(i64::MAX)
+    }
+
+    /// Their bytes.
+    #[must_use]
+    pub fn bytes(&self) -> i64 {
+        self.0.values().sum()
+    }
+
+    /// The size of one.
+    #[must_use]
+    pub fn size(&self, id: Ulid) -> Option<i64> {
+        self.0.get(&id).copied()
+    }
+
+    /// The bytes of those that are not in `others`.
+    #[must_use]
+    pub fn bytes_without(&self, others: &HashSet<Ulid>) -> i64 {
+        self.0.iter().filter(|(id, _)| !others.contains(id)).map(|(_, bytes)| bytes).sum()
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        let mut files: Vec<_> = self.0.iter().collect();
+        files.sort_unstable();
+        let files = files
+            .into_iter()
+            .map(|(id, size)| stored::File { id: id.to_bytes().to_vec(), size_bytes: *size })
+            .collect();
+        stored::FileList { files }.encode_to_vec()
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, Error> {
+        let damaged = |_| Error::DataLoss("a file list names a file by a damaged id".to_owned());
+        let list = stored::FileList::decode(bytes)?;
+        let files = list.files.into_iter().map(|file| {
+            let id: [u8; 16] = file.id.try_into().map_err(damaged)?;
+            Ok((Ulid::from_bytes(id), file.size_bytes))
+        });
+        files.collect::<Result<_, Error>>().map(Self)
+    }
+}
+
+impl Store {
+    /// Waits until a checkpoint of the writer is durable.
+    pub async fn finish_checkpoint(&self, handle: CheckpointHandle) -> Result<Checkpoint, Error> {
+        let created = handle.wait().await?;
+        Ok(Checkpoint { id: created.id, manifest_id: created.manifest_id })
+    }
+
+    /// A checkpoint of the same files as `source`, under the name of `owner`.
+    /// The one that is there already, if an earlier attempt got so far.
+    pub async fn pin(&self, uid: Uuid, source: Uuid, owner: Uuid) -> Result<Checkpoint, Error> {
+        let admin = self.admin(collection(uid));
+        let name = owner.to_string();
+        if let Some(found) = admin.list_checkpoints(Some(&name)).await?.first() {
+            return Ok(Checkpoint { id: found.id, manifest_id: found.manifest_id });
+        }
+        let options = CheckpointOptions { source: Some(source), name: Some(name), ..CheckpointOptions::default() };
+        let created = admin.create_detached_checkpoint(&options).await?;
+        Ok(Checkpoint { id: created.id, manifest_id: created.manifest_id })
+    }
+
+    /// Deletes every checkpoint of this name, if the database still is there.
+    pub async fn unpin(&self, uid: Uuid, owner: Uuid) -> Result<(), Error> {
+        let admin = self.admin(collection(uid));
+        if admin.read_manifest(None).await?.is_none() {
+            return Ok(());
+        }
+        for checkpoint in admin.list_checkpoints(Some(&owner.to_string())).await? {
+            admin.delete_checkpoint(checkpoint.id).await?;
+        }
+        Ok(())
+    }
+
+    /// The files of a checkpoint. Sizes that `known` does not have are looked up.
+    pub async fn files(&self, uid: Uuid, checkpoint: Checkpoint, known: &Files) -> Result<Files, Error> {
+        let manifest = self.manifest(uid, checkpoint.manifest_id).await?;
+        let sizes = futures::stream::iter(sst_ids(&manifest).into_iter().map(|id| async move {
+            let size = match known.size(id) {
+                Some(size) => size,
+                None => self.file_size(uid, id).await?,
+            };
+            Ok::<_, Error>((id, size))
+        }));
+        Ok(Files(sizes.buffer_unordered(SIZES_AT_ONCE).try_collect().await?))
+    }
+
+    async fn file_size(&self, uid: Uuid, id: Ulid) -> Result<i64, Error> {
+        let size = self.root.size(&sst(uid, id)).await?;
+        let size = size.ok_or_else(|| Error::DataLoss(format!("the file {id} of collection {uid} is missing")))?;
+        Ok(i64::try_from(size).unwrap_or(i64::MAX))
+    }
+
+    /// The manifest of this number.
+    pub(super) async fn manifest(&self, uid: Uuid, id: u64) -> Result<VersionedManifest, Error> {
+        let manifest = self.admin(collection(uid)).read_manifest(Some(id)).await?;
+        manifest.ok_or_else(|| Error::DataLoss(format!("manifest {id} of collection {uid} is missing")))
+    }
+
+    /// The files that the collection itself is made of now.
+    pub async fn live_files(&self, uid: Uuid) -> Result<HashSet<Ulid>, Error> {
+        let manifest = self.admin(collection(uid)).read_manifest(None).await?;
+        Ok(manifest.map(|manifest| sst_ids(&manifest)).unwrap_or_default())
+    }
+
+    /// Stores the file list of a snapshot.
+    pub async fn save_files(&self, snapshot: Uuid, files: &Files) -> Result<(), Error> {
+        self.root.put(&root::catalog("snapshot", snapshot, "files"), files.encode()).await
+    }
+
+    /// Reads the file list of a snapshot.
+    pub async fn load_files(&self, snapshot: Uuid) -> Result<Files, Error> {
+        let bytes = self.root.get(&root::catalog("snapshot", snapshot, "files")).await?;
+        let bytes = bytes.ok_or_else(|| Error::DataLoss(format!("the file list of snapshot {snapshot} is missing")))?;
+        Files::decode(&bytes)
+    }
+
+    /// Deletes the file list of a snapshot.
+    pub async fn forget_files(&self, snapshot: Uuid) -> Result<(), Error> {
+        self.root.delete(&root::catalog("snapshot", snapshot, "files")).await
+    }
+
+    /// Takes from a deleted collection, which nobody opens any more, every file
+    /// that is not in `keep`. Its manifests stay: they hold the checkpoints.
+    pub async fn trim(&self, uid: Uuid, keep: &HashSet<Ulid>) -> Result<(), Error> {
+        let files = self.root.list(&collection(uid).join("compacted")).await?;
+        let log = self.root.list(&collection(uid).join("wal")).await?;
+        let unneeded = files.into_iter().map(|(path, _)| path).filter(|path| {
+            let id = path.filename().and_then(keep::file_id);
+            id.is_none_or(|id| !keep.contains(&id))
+        });
+        self.root.delete_all(unneeded.chain(log.into_iter().map(|(path, _)| path))).await
+    }
+}
+
+/// The ids of the files a manifest lists.
+pub(super) fn sst_ids(manifest: &VersionedManifest) -> HashSet<Ulid> {
+    manifest.all_sst_views().map(|view| view.sst.id.value()).collect()
+}
+
+/// Where a file with documents is.
+pub(super) fn sst(uid: Uuid, id: Ulid) -> Path {
+    collection(uid).join("compacted").join(format!("{id}.sst"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_list_reads_back_and_counts_what_others_have_not() {
+        let [a, b] = [1, 2].map(|n| Ulid::from_parts(n, 0));
+        let files = Files([(a, 10), (b, 200)].into());
+        assert_eq!(Files::decode(&files.encode()).unwrap(), files);
+        assert_eq!((files.count(), files.bytes(), files.bytes_without(&[a].into())), (2, 210, 200));
+        assert!(Files::decode(b"\x0a\x02\x0a\x00").is_err(), "an empty id");
+    }
+}

@@ -1,0 +1,228 @@
+//! The raw copy of a restore: the files that a checkpoint references, into a
+//! new database, without reading a document.
+//!
+//! **R1**, **R5** The manifest goes last: until then the destination is no
+//! database, and a copy that was interrupted goes on where it was. The steps:
+//!
+//! 1. the checkpoint's manifest alone goes to a staging path, and the
+//!    checkpoints that it inherited are deleted there (they name manifests that
+//!    will not exist, and garbage collection would fail on them);
+//! 2. every file is copied, as a hard link where the disk can;
+//! 3. data logs behind the checkpoint, if there are any;
+//! 4. the staging manifest becomes the destination's: the commit point.
+//!
+//! Linked files are immutable, so no operation on either side reaches the other
+//! (**R2**); a damaged disk block would. `bytes` copies avoid that.
+
+use std::{
+    fs::File,
+    path::Path as FilePath,
+    str::FromStr,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+};
+
+use futures::StreamExt;
+use slatedb::{
+    VersionedManifest,
+    object_store::{ObjectStoreExt, path::Path},
+};
+use tokio_util::sync::CancellationToken;
+use ulid::Ulid;
+use uuid::Uuid;
+
+use super::{
+    checkpoint::{Files, sst, sst_ids},
+    root::{collection, staging},
+    store::Store,
+};
+use crate::error::Error;
+
+const FILES_AT_ONCE: usize = 8;
+
+/// How files are copied on a local disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CopyMode {
+    /// Hard links; bytes where links fail.
+    #[default]
+    Auto,
+    /// Hard links only.
+    Link,
+    /// Bytes only: the copy shares nothing, not even a damaged block.
+    Bytes,
+}
+
+impl FromStr for CopyMode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "link" => Ok(Self::Link),
+            "bytes" => Ok(Self::Bytes),
+            _ => Err("one of auto, link, bytes".to_owned()),
+        }
+    }
+}
+
+/// How far a copy is; shared with whoever shows it, and stops it.
+#[derive(Debug)]
+pub struct Copied {
+    /// Bytes of whole files.
+    pub bytes: AtomicI64,
+    /// Files.
+    pub files: AtomicI64,
+    stop: CancellationToken,
+}
+
+impl Copied {
+    /// Nothing yet; `stop` ends the copy between two files.
+    #[must_use]
+    pub fn new(stop: CancellationToken) -> Self {
+        Self { bytes: AtomicI64::new(0), files: AtomicI64::new(0), stop }
+    }
+}
+
+impl Store {
+    /// Whether the destination of a copy is a database already.
+    pub async fn is_copied(&self, destination: Uuid) -> Result<bool, Error> {
+        Ok(self.admin(collection(destination)).read_manifest(None).await?.is_some())
+    }
+
+    /// Copies what the checkpoint in manifest `manifest_id` references.
+    pub async fn copy(
+        &self,
+        source: Uuid,
+        manifest_id: u64,
+        destination: Uuid,
+        files: &Files,
+        mode: CopyMode,
+        done: &Copied,
+    ) -> Result<(), Error> {
+        let manifest = self.stage(source, manifest_id, destination).await?;
+        let copies = sst_ids(&manifest).into_iter().map(|id| async move {
+            if done.stop.is_cancelled() {
+                return Err(Error::ShuttingDown);
+            }
+            self.copy_sst(source, destination, id, files, mode).await?;
+            done.bytes.fetch_add(files.size(id).unwrap_or(0), Ordering::Relaxed);
+            done.files.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        });
+        // All of them end, whatever becomes of one: no file may appear after a
+        // failed copy has been cleaned up.
+        let ended: Vec<Result<(), Error>> =
+            futures::stream::iter(copies).buffer_unordered(FILES_AT_ONCE).collect().await;
+        ended.into_iter().collect::<Result<(), Error>>()?;
+        self.copy_log(source, destination, &manifest, mode).await?;
+        let from = manifest_path(&staging(destination), manifest.id());
+        let to = manifest_path(&collection(destination), manifest.id());
+        self.root.store().copy(&from, &to).await?;
+        self.root.remove_prefix(&staging(destination)).await
+    }
+
+    /// Prepares the destination's manifest, which knows no checkpoints.
+    async fn stage(&self, source: Uuid, manifest_id: u64, destination: Uuid) -> Result<VersionedManifest, Error> {
+        let stage = staging(destination);
+        let admin = self.admin(stage.clone());
+        if admin.read_manifest(None).await?.is_none() {
+            let from = manifest_path(&collection(source), manifest_id);
+            self.root.store().copy(&from, &manifest_path(&stage, manifest_id)).await?;
+        }
+        for checkpoint in admin.list_checkpoints(None).await? {
+            admin.delete_checkpoint(checkpoint.id).await?;
+        }
+        let manifest = admin.read_manifest(None).await?;
+        manifest.ok_or_else(|| Error::internal("the staging manifest vanished"))
+    }
+
+    async fn copy_sst(
+        &self,
+        source: Uuid,
+        destination: Uuid,
+        id: Ulid,
+        files: &Files,
+        mode: CopyMode,
+    ) -> Result<(), Error> {
+        let (from, to) = (sst(source, id), sst(destination, id));
+        let size = files.size(id);
+        // An earlier attempt may have got so far; files appear whole or not at all.
+        if self.root.size(&to).await?.map(|size| i64::try_from(size).unwrap_or(i64::MAX)) == size && size.is_some() {
+            return Ok(());
+        }
+        self.copy_file(&from, &to, mode).await
+    }
+
+    /// With a checkpoint of all writes there is normally no log behind it. A
+    /// missing one that is not the last would be lost data.
+    async fn copy_log(
+        &self,
+        source: Uuid,
+        destination: Uuid,
+        manifest: &VersionedManifest,
+        mode: CopyMode,
+    ) -> Result<(), Error> {
+        let mut missing = None;
+        for id in manifest.replay_after_wal_id() + 1..manifest.next_wal_sst_id() {
+            let name = format!("{id:020}.sst");
+            let [from, to] = [source, destination].map(|uid| collection(uid).join("wal").join(name.clone()));
+            if self.root.size(&from).await?.is_none() {
+                missing = missing.or(Some(id));
+                continue;
+            }
+            if let Some(missing) = missing {
+                return Err(Error::DataLoss(format!("log {missing} of collection {source} is missing")));
+            }
+            self.copy_file(&from, &to, mode).await?;
+        }
+        Ok(())
+    }
+
+    async fn copy_file(&self, from: &Path, to: &Path, mode: CopyMode) -> Result<(), Error> {
+        if mode != CopyMode::Bytes {
+            match self.root.store().copy(from, to).await {
+                Err(error) if mode == CopyMode::Auto => {
+                    tracing::debug!(%error, %from, "no hard link; copying the bytes");
+                }
+                copied => return Ok(copied?),
+            }
+        }
+        let (from, to) = (self.root.file(from), self.root.file(to));
+        let copied = self.tasks.blocking(move || copy_bytes(&from, &to)).await;
+        copied.map_err(|panicked| Error::Internal(Arc::new(panicked)))?
+    }
+
+    /// Whether every file of a restored collection is there with its size.
+    pub async fn check_files(&self, destination: Uuid, files: &Files) -> Result<(), Error> {
+        let directory = collection(destination).join("compacted");
+        let present = self.root.list(&directory).await?;
+        let found = present.iter().filter_map(|(path, size)| {
+            let id = super::keep::file_id(path.filename()?)?;
+            (files.size(id) == i64::try_from(*size).ok()).then_some(id)
+        });
+        let found = i64::try_from(found.count()).unwrap_or(i64::MAX);
+        if found == files.count() {
+            return Ok(());
+        }
+        Err(Error::DataLoss(format!("{found} of {} files are there with their sizes", files.count())))
+    }
+}
+
+/// Copies one file so that it appears whole and durable, or not at all.
+fn copy_bytes(from: &FilePath, to: &FilePath) -> Result<(), Error> {
+    let parent = to.parent().ok_or_else(|| Error::internal("a file without a directory"))?;
+    std::fs::create_dir_all(parent)?;
+    // Like the unfinished uploads of the store: hidden, and swept at start.
+    let unfinished = to.with_extension("sst#copy");
+    std::fs::copy(from, &unfinished)?;
+    File::open(&unfinished)?.sync_all()?;
+    std::fs::rename(&unfinished, to)?;
+    File::open(parent)?.sync_all()?;
+    Ok(())
+}
+
+fn manifest_path(database: &Path, id: u64) -> Path {
+    database.clone().join("manifest").join(format!("{id:020}.manifest"))
+}

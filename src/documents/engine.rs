@@ -1,0 +1,287 @@
+//! An open collection: its database, its writer and what they share.
+
+use std::{sync::Arc, time::Duration};
+
+use slatedb::{
+    Db,
+    config::{CloseOptions, FlushType, ScanOptions},
+};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::{
+    checkpoint::CutOutcome,
+    filter::IdFilter,
+    group::{BatchResult, Write},
+    keep::Keep,
+    keys, root,
+    store::Store,
+    totals::Totals,
+    writer::{self, Command},
+};
+use crate::error::Error;
+
+/// Batches that wait for the writer; their bytes are bounded by the store.
+const QUEUE: usize = 256;
+const CLOSE_DEADLINE: Duration = Duration::from_secs(20);
+
+/// What the metadata knows of a collection's snapshots when it is opened, to
+/// settle what a crash left open between a cut and its record.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// The offset of the newest snapshot that was ever CREATED.
+    pub last_created_offset: Option<i64>,
+    /// Snapshots that are still REQUESTED.
+    pub requested: Vec<Uuid>,
+    /// Those that were CREATED, whatever became of them.
+    pub created: Vec<Uuid>,
+}
+
+/// A batch on its way to the disk.
+#[derive(Debug)]
+pub struct Submitted(oneshot::Receiver<Result<BatchResult, Error>>);
+
+impl Submitted {
+    /// Returns when the batch is durable (**D1**).
+    pub async fn acknowledged(self) -> Result<BatchResult, Error> {
+        // Without an answer it may have been written, or not.
+        self.0.await.map_err(|gone| Error::OutcomeUnknown(Arc::new(gone)))?
+    }
+}
+
+/// An open collection.
+pub struct Engine {
+    pub(super) uid: Uuid,
+    pub(super) db: Db,
+    pub(super) store: Store,
+    pub(super) keep: Arc<Keep>,
+    pub(super) durable: watch::Receiver<Totals>,
+    filter: Arc<IdFilter>,
+    commands: mpsc::Sender<Command>,
+    failed: CancellationToken,
+    closing: CancellationToken,
+}
+
+impl Engine {
+    /// Makes the database of a new, empty collection.
+    pub async fn create(store: &Store, uid: Uuid) -> Result<(), Error> {
+        let db = store.open_quiet_database(uid).await?;
+        db.close().await?;
+        Ok(())
+    }
+
+    /// Opens the database of a collection.
+    pub async fn open(store: &Store, uid: Uuid, keep: Arc<Keep>, known: &Known) -> Result<Arc<Self>, Error> {
+        let db = store.open_database(uid, Arc::clone(&keep)).await?;
+        let mut totals = read_totals(&db).await?;
+        settle(&mut totals, known);
+
+        let saved = store.root.get(&filter_path(uid)).await?;
+        let loaded = saved.and_then(|bytes| IdFilter::decode(&bytes, totals.offset, &store.filters));
+        let known_ids = loaded.is_some() || totals.document_count == 0;
+        let filter = Arc::new(match loaded {
+            Some(filter) => filter,
+            None if known_ids => IdFilter::empty(Arc::clone(&store.filters)),
+            None => IdFilter::incomplete(Arc::clone(&store.filters)),
+        });
+
+        let (commands, queue) = mpsc::channel(QUEUE);
+        let (publish, durable) = watch::channel(totals.clone());
+        let (failed, closing) = (CancellationToken::new(), CancellationToken::new());
+        let writer = writer::Writer::new(db.clone(), store.clone(), totals, Arc::clone(&filter), failed.clone());
+        store.tasks.work(writer.run(queue, publish));
+        let engine = Arc::new(Self { uid, db, store: store.clone(), keep, durable, filter, commands, failed, closing });
+        if !known_ids {
+            store.tasks.work(engine.learn_ids());
+        }
+        Ok(engine)
+    }
+
+    /// The collection's uid.
+    #[must_use]
+    pub fn uid(&self) -> Uuid {
+        self.uid
+    }
+
+    /// The totals of all durable writes.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        self.durable.borrow().clone()
+    }
+
+    /// Bytes of the files that hold the collection now.
+    #[must_use]
+    pub fn stored_bytes(&self) -> i64 {
+        let manifest = self.db.manifest();
+        let bytes: u64 = manifest.all_sst_views().map(slatedb::manifest::SsTableView::estimate_size).sum();
+        i64::try_from(bytes).unwrap_or(i64::MAX)
+    }
+
+    /// Whether it must be opened again: a write failed, so what the database
+    /// holds in memory can no longer be trusted.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.failed.is_cancelled() || self.db.status().close_reason.is_some()
+    }
+
+    /// Applies a batch of writes and returns when they are durable (**D1**).
+    pub async fn write(&self, writes: Vec<Write>) -> Result<BatchResult, Error> {
+        self.submit(writes).await?.acknowledged().await
+    }
+
+    /// Queues a batch behind those submitted before it.
+    pub async fn submit(&self, writes: Vec<Write>) -> Result<Submitted, Error> {
+        let bytes: usize = writes.iter().map(Write::cost).sum();
+        // A batch larger than the whole budget would wait for ever.
+        let kib = u32::try_from(bytes.div_ceil(1024).clamp(1, 32 << 10)).unwrap_or(u32::MAX);
+        let in_flight = Arc::clone(&self.store.in_flight);
+        let permit = in_flight.acquire_many_owned(kib).await.map_err(|_| Error::ShuttingDown)?;
+        let (reply, answer) = oneshot::channel();
+        self.send(Command::Write { writes, reply, permit, bytes }).await?;
+        Ok(Submitted(answer))
+    }
+
+    /// Cuts a snapshot between two batches. `reuse` is the offset of the last
+    /// one, which still holds its files.
+    pub async fn cut(&self, snapshot: Uuid, reuse: Option<i64>) -> Result<CutOutcome, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Command::Cut { snapshot, reuse, reply }).await?;
+        answer.await.map_err(|_| stopped())?
+    }
+
+    /// Says what became of the snapshot of a cut.
+    pub async fn settle_cut(&self, snapshot: Uuid, created: bool) -> Result<(), Error> {
+        self.send(Command::SettleCut { snapshot, created }).await
+    }
+
+    /// Whether a checkpoint of this name exists.
+    #[must_use]
+    pub fn has_checkpoint(&self, owner: Uuid) -> bool {
+        let name = owner.to_string();
+        self.db.manifest().checkpoints().iter().any(|checkpoint| checkpoint.name.as_deref() == Some(&name))
+    }
+
+    async fn send(&self, command: Command) -> Result<(), Error> {
+        self.commands.send(command).await.map_err(|_| stopped())
+    }
+
+    /// Closes the database; everything acknowledged is durable already. With
+    /// `tidy` the memtable is flushed and the ids are saved, so that the next
+    /// open is quick; without, the log is left to be replayed.
+    pub async fn close(&self, tidy: bool) -> Result<(), Error> {
+        self.closing.cancel();
+        let (reply, answer) = oneshot::channel();
+        let stopped_cleanly = match self.commands.send(Command::Close { reply }).await {
+            Ok(()) => answer.await.ok(),
+            Err(_) => None,
+        };
+        if tidy && let Some(totals) = &stopped_cleanly {
+            self.save_ids(totals.offset).await;
+        }
+        let flush = if tidy { FlushType::MemTable } else { FlushType::Wal };
+        let options = CloseOptions::default().with_flush_type(Some(flush));
+        match tokio::time::timeout(CLOSE_DEADLINE, self.db.close_with_options(options)).await {
+            Ok(closed) => Ok(closed?),
+            Err(_) => Err(Error::internal("the database did not close in time")),
+        }
+    }
+
+    async fn save_ids(&self, offset: i64) {
+        let Some(bytes) = self.filter.encode(offset) else { return };
+        if let Err(error) = self.store.root.put(&filter_path(self.uid), bytes).await {
+            tracing::warn!(%error, uid = %self.uid, "the id filter was not saved; the next open rebuilds it");
+        }
+    }
+
+    /// Reads all ids in the background. Those written meanwhile are inserted by
+    /// the writer, those from before are in the scan.
+    fn learn_ids(self: &Arc<Self>) -> impl Future<Output = ()> + use<> {
+        let engine = Arc::clone(self);
+        async move {
+            let learned = engine.closing.run_until_cancelled(engine.scan_ids()).await;
+            if let Some(Err(error)) = learned {
+                tracing::warn!(%error, uid = %engine.uid, "ids were not learned; writes look them up");
+            }
+        }
+    }
+
+    async fn scan_ids(&self) -> Result<(), Error> {
+        let _guard = self.keep.scan();
+        let options = ScanOptions { cache_blocks: false, ..scan_options() };
+        let mut entries = self.db.scan_with_options(keys::documents_after(None), &options).await?;
+        while let Some(entry) = entries.next().await? {
+            if let Some((_, id)) = keys::parse_document(&entry.key) {
+                self.filter.insert(id);
+            }
+        }
+        self.filter.complete();
+        Ok(())
+    }
+}
+
+/// How scans read: far ahead, because they read everything.
+pub(super) fn scan_options() -> ScanOptions {
+    ScanOptions { read_ahead_bytes: 1 << 20, max_fetch_tasks: 2, cache_blocks: false, ..ScanOptions::default() }
+}
+
+/// The totals as the database has them.
+pub(super) async fn read_totals(db: &Db) -> Result<Totals, Error> {
+    match db.get(keys::TOTALS).await? {
+        Some(bytes) => Totals::decode(&bytes),
+        None => Ok(Totals::default()),
+    }
+}
+
+/// Where the ids are saved.
+pub(super) fn filter_path(uid: Uuid) -> slatedb::object_store::path::Path {
+    root::collection(uid).join("ids.filter")
+}
+
+/// Settles what a crash left open: a cut resets the change counter with the
+/// next batch, its snapshot becomes CREATED at about the same time.
+fn settle(totals: &mut Totals, known: &Known) {
+    let pending: Vec<Uuid> = totals.pending.iter().map(|cut| cut.snapshot).collect();
+    for snapshot in pending {
+        if known.created.contains(&snapshot) {
+            totals.keep_cut(snapshot);
+        } else if !known.requested.contains(&snapshot) {
+            totals.give_back(snapshot);
+        }
+    }
+    if known.last_created_offset.is_some_and(|offset| offset > totals.snapshot_offset) {
+        // CREATED, and nothing was written since: the reset was never stored.
+        totals.changed_bytes = 0;
+        totals.snapshot_offset = totals.offset;
+    }
+}
+
+fn stopped() -> Error {
+    Error::Unavailable(Arc::new(std::io::Error::other("the collection is being closed")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reset_that_was_lost_is_made_up_for() {
+        let mut totals = Totals { offset: 5, changed_bytes: 50, ..Totals::default() };
+        settle(&mut totals, &Known { last_created_offset: Some(5), ..Known::default() });
+        assert_eq!((totals.changed_bytes, totals.snapshot_offset), (0, 5));
+    }
+
+    #[test]
+    fn pending_cuts_are_kept_given_back_or_left_alone() {
+        let [created, requested, gone] = [1, 2, 3].map(Uuid::from_u128);
+        let mut totals = Totals::default();
+        for (snapshot, changed) in [(created, 1), (requested, 10), (gone, 100)] {
+            totals.changed_bytes = changed;
+            totals.size_bytes = 1000;
+            totals.cut(snapshot);
+        }
+        settle(&mut totals, &Known { created: vec![created], requested: vec![requested], ..Known::default() });
+        assert_eq!(totals.changed_bytes, 100);
+        assert_eq!(totals.pending.iter().map(|cut| cut.snapshot).collect::<Vec<_>>(), [requested]);
+    }
+}

@@ -1,0 +1,124 @@
+//! The second lock on files: garbage collection may not take what a CREATED
+//! snapshot names (the first lock is its checkpoint), nor what a running scan
+//! may still read (compaction's own checkpoints last only a minute).
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use slatedb::{GcFilter, ObjectMetadata};
+use ulid::Ulid;
+use uuid::Uuid;
+
+/// File names carry their time by the machine's clock in milliseconds; a scan
+/// keeps what is a little younger than itself, too.
+const MARGIN: Duration = Duration::from_secs(5);
+
+/// What must stay, for one collection.
+#[derive(Debug, Default)]
+pub struct Keep {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    snapshots: HashMap<Uuid, Vec<Ulid>>,
+    scans: BTreeMap<u64, SystemTime>,
+    next_scan: u64,
+}
+
+impl Keep {
+    /// The files of a CREATED snapshot.
+    pub fn snapshot(&self, uid: Uuid, files: Vec<Ulid>) {
+        self.state.lock().snapshots.insert(uid, files);
+    }
+
+    /// A snapshot is gone.
+    pub fn release(&self, uid: Uuid) {
+        self.state.lock().snapshots.remove(&uid);
+    }
+
+    /// Keeps every file that exists now until the guard is dropped.
+    #[allow(clippy::disallowed_methods, reason = "compared with the times in file names, which no test can move")]
+    pub fn scan(self: &Arc<Self>) -> ScanGuard {
+        let mut state = self.state.lock();
+        let id = state.next_scan;
+        state.next_scan += 1;
+        state.scans.insert(id, SystemTime::now());
+        ScanGuard { keep: Arc::clone(self), id }
+    }
+
+    /// Whether scans are running.
+    pub fn is_scanned(&self) -> bool {
+        !self.state.lock().scans.is_empty()
+    }
+}
+
+/// A running scan.
+#[derive(Debug)]
+pub struct ScanGuard {
+    keep: Arc<Keep>,
+    id: u64,
+}
+
+impl Drop for ScanGuard {
+    fn drop(&mut self) {
+        self.keep.state.lock().scans.remove(&self.id);
+    }
+}
+
+/// The name of a file that holds documents.
+pub(super) fn file_id(name: &str) -> Option<Ulid> {
+    name.strip_suffix(".sst").and_then(|stem| Ulid::from_string(stem).ok())
+}
+
+#[async_trait]
+impl GcFilter for Keep {
+    async fn filter(&self, mut candidates: HashSet<ObjectMetadata>) -> HashSet<ObjectMetadata> {
+        let state = self.state.lock();
+        let named: HashSet<Ulid> = state.snapshots.values().flatten().copied().collect();
+        let scanned_until = state.scans.values().max().map(|started| *started + MARGIN);
+        candidates.retain(|candidate| {
+            let Some(id) = candidate.location.filename().and_then(file_id) else { return true };
+            !named.contains(&id) && scanned_until.is_none_or(|until| id.datetime() > until)
+        });
+        candidates
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use slatedb::object_store::path::Path;
+
+    use super::*;
+
+    fn file(id: Ulid) -> ObjectMetadata {
+        ObjectMetadata {
+            location: Path::from(format!("collections/x/compacted/{id}.sst")),
+            last_modified: chrono::DateTime::UNIX_EPOCH,
+            size: 1,
+            e_tag: None,
+            version: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn files_of_snapshots_and_of_running_scans_stay() {
+        let keep = Arc::new(Keep::default());
+        let (named, old) = (Ulid::from_parts(1, 1), Ulid::from_parts(1, 2));
+        let young = Ulid::from_parts(u64::from(u32::MAX) * 1_000, 3);
+        let all: HashSet<_> = [file(named), file(old), file(young)].into();
+
+        keep.snapshot(Uuid::max(), vec![named]);
+        assert_eq!(keep.filter(all.clone()).await, [file(old), file(young)].into());
+        let guard = keep.scan();
+        assert_eq!(keep.filter(all.clone()).await, [file(young)].into());
+        drop(guard);
+        keep.release(Uuid::max());
+        assert_eq!(keep.filter(all.clone()).await, all);
+    }
+}

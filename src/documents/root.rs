@@ -1,0 +1,193 @@
+//! The storage root: the objects that hold everything but the metadata.
+//!
+//! Nothing unknown is ever deleted: a prefix is removed only by a caller that
+//! holds a durable record naming its uid.
+
+use std::{
+    path::{Path as FilePath, PathBuf},
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use futures::TryStreamExt;
+use slatedb::object_store::{
+    Error as StoreError, ObjectStore, ObjectStoreExt, PutMode, PutPayload, local::LocalFileSystem, path::Path,
+};
+use uuid::Uuid;
+
+use crate::error::Error;
+
+const DELETES_AT_ONCE: usize = 16;
+
+/// The storage root. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Root {
+    store: Arc<dyn ObjectStore>,
+    directory: Arc<PathBuf>,
+}
+
+impl Root {
+    /// A local directory, created if need be. Files and directories are synced:
+    /// without that, a stopped machine left a database that never opened again.
+    pub fn local(directory: &FilePath) -> Result<Self, Error> {
+        std::fs::create_dir_all(directory)?;
+        let directory = directory.canonicalize()?;
+        let store = LocalFileSystem::new_with_prefix(&directory)?.with_fsync(true);
+        Ok(Self { store: Arc::new(store), directory: Arc::new(directory) })
+    }
+
+    /// The object store below.
+    #[must_use]
+    pub fn store(&self) -> Arc<dyn ObjectStore> {
+        Arc::clone(&self.store)
+    }
+
+    /// The file behind an object.
+    #[must_use]
+    pub fn file(&self, path: &Path) -> PathBuf {
+        self.directory.join(path.as_ref())
+    }
+
+    /// Removes what uploads and copies left half-done when the process was
+    /// killed. The store hides such files, so nothing else ever would.
+    pub fn sweep_unfinished_uploads(&self) -> std::io::Result<usize> {
+        let mut swept = 0;
+        let mut directories = vec![self.directory.as_ref().clone()];
+        while let Some(directory) = directories.pop() {
+            for entry in std::fs::read_dir(directory)? {
+                let entry = entry?;
+                if entry.file_type()?.is_dir() {
+                    directories.push(entry.path());
+                } else if entry.file_name().to_string_lossy().contains('#') {
+                    std::fs::remove_file(entry.path())?;
+                    swept += 1;
+                }
+            }
+        }
+        Ok(swept)
+    }
+
+    /// Writes an object, over what was there.
+    pub async fn put(&self, path: &Path, bytes: impl Into<PutPayload>) -> Result<(), Error> {
+        self.store.put(path, bytes.into()).await?;
+        Ok(())
+    }
+
+    /// Writes an object that must not exist; false if it does.
+    pub async fn put_new(&self, path: &Path, bytes: impl Into<PutPayload>) -> Result<bool, Error> {
+        match self.store.put_opts(path, bytes.into(), PutMode::Create.into()).await {
+            Ok(_) => Ok(true),
+            Err(StoreError::AlreadyExists { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Reads an object.
+    pub async fn get(&self, path: &Path) -> Result<Option<Bytes>, Error> {
+        match self.store.get(path).await {
+            Ok(found) => Ok(Some(found.bytes().await?)),
+            Err(StoreError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The size of an object.
+    pub async fn size(&self, path: &Path) -> Result<Option<u64>, Error> {
+        match self.store.head(path).await {
+            Ok(found) => Ok(Some(found.size)),
+            Err(StoreError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Deletes an object, if it is there.
+    pub async fn delete(&self, path: &Path) -> Result<(), Error> {
+        match self.store.delete(path).await {
+            Ok(()) | Err(StoreError::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The objects below a prefix, with their sizes.
+    pub async fn list(&self, prefix: &Path) -> Result<Vec<(Path, u64)>, Error> {
+        Ok(self.store.list(Some(prefix)).map_ok(|found| (found.location, found.size)).try_collect().await?)
+    }
+
+    /// The names directly below a prefix.
+    pub async fn children(&self, prefix: &Path) -> Result<Vec<String>, Error> {
+        let found = self.store.list_with_delimiter(Some(prefix)).await?;
+        Ok(found.common_prefixes.iter().filter_map(Path::filename).map(str::to_owned).collect())
+    }
+
+    /// Removes everything below a prefix that a durable record names.
+    pub async fn remove_prefix(&self, prefix: &Path) -> Result<(), Error> {
+        let paths = self.list(prefix).await?;
+        self.delete_all(paths.into_iter().map(|(path, _)| path)).await?;
+        match std::fs::remove_dir_all(self.file(prefix)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Deletes these objects.
+    pub async fn delete_all(&self, paths: impl Iterator<Item = Path>) -> Result<(), Error> {
+        futures::stream::iter(paths.map(Ok))
+            .try_for_each_concurrent(DELETES_AT_ONCE, |path| async move { self.delete(&path).await })
+            .await
+    }
+}
+
+/// Where the collection's database is.
+#[must_use]
+pub fn collection(uid: Uuid) -> Path {
+    Path::from_iter(["collections".to_owned(), uid.to_string()])
+}
+
+/// Where a restore prepares its manifest.
+#[must_use]
+pub fn staging(uid: Uuid) -> Path {
+    Path::from_iter(["staging".to_owned(), uid.to_string()])
+}
+
+/// The parent of all collections.
+#[must_use]
+pub fn collections() -> Path {
+    Path::from("collections")
+}
+
+/// Where the catalog keeps a record: `catalog/<kind>/<uid>.<extension>`.
+#[must_use]
+pub fn catalog(kind: &str, uid: Uuid, extension: &str) -> Path {
+    Path::from_iter(["catalog".to_owned(), kind.to_owned(), format!("{uid}.{extension}")])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_prefix_goes_whole_and_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = Root::local(dir.path()).unwrap();
+        let (gone, kept) = (collection(Uuid::from_u128(1)), collection(Uuid::from_u128(2)));
+        for prefix in [&gone, &kept] {
+            root.put(&prefix.clone().join("wal").join("1"), Bytes::from_static(b"x")).await.unwrap();
+        }
+        std::fs::write(root.file(&gone.clone().join("wal")).join("2.sst#1"), b"half").unwrap();
+        root.remove_prefix(&gone).await.unwrap();
+        root.remove_prefix(&gone).await.unwrap();
+        assert!(!root.file(&gone).exists());
+        assert_eq!(root.list(&kept).await.unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn unfinished_uploads_are_swept_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = Root::local(dir.path()).unwrap();
+        assert!(root.put_new(&Path::from("a/b"), Bytes::from_static(b"x")).await.unwrap());
+        assert!(!root.put_new(&Path::from("a/b"), Bytes::from_static(b"y")).await.unwrap());
+        std::fs::write(root.file(&Path::from("a")).join("c#3"), b"half").unwrap();
+        assert_eq!(root.sweep_unfinished_uploads().unwrap(), 1);
+        assert_eq!(root.get(&Path::from("a/b")).await.unwrap().unwrap(), "x");
+    }
+}

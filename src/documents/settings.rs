@@ -1,0 +1,105 @@
+//! How every database is set up. The figures were measured on two cores and a
+//! local disk; `docs/design.md` has the reasons.
+
+use std::time::Duration;
+
+use slatedb::{
+    BlockCachePolicy, CacheTarget, Settings,
+    config::{
+        CompactionWorkerOptions, CompactorOptions, CompressionCodec, GarbageCollectorDirectoryOptions,
+        GarbageCollectorOptions,
+    },
+};
+
+const CODEC: Option<CompressionCodec> = Some(CompressionCodec::Lz4);
+const L0_BYTES: usize = 32 << 20;
+const UNFLUSHED_BYTES: usize = 128 << 20;
+/// Each flush writes one file per touched segment; 8 and 16 stalled for seconds.
+const L0_FILES: usize = 64;
+/// The manifest is rewritten whole, so few large files.
+const RUN_FILE_BYTES: usize = 256 << 20;
+
+/// What tests and operators may turn.
+#[derive(Clone, Copy, Debug)]
+pub struct Tuning {
+    /// How often files that nothing needs are looked for.
+    pub gc_interval: Duration,
+    /// How old such a file must be.
+    pub gc_min_age: Duration,
+    /// How long a database stays open without use.
+    pub idle_close: Duration,
+    /// How long a stream waits for a client that does not read.
+    pub stream_patience: Duration,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self {
+            gc_interval: Duration::from_secs(60),
+            gc_min_age: Duration::from_secs(60),
+            idle_close: Duration::from_secs(45),
+            stream_patience: Duration::from_secs(15 * 60),
+        }
+    }
+}
+
+/// The settings of a database that is written to.
+pub(super) fn database() -> Settings {
+    Settings {
+        // Our writer flushes when someone waits: no ticker, no idle CPU.
+        flush_interval: None,
+        manifest_poll_interval: Duration::from_secs(60),
+        l0_sst_size_bytes: L0_BYTES,
+        max_unflushed_bytes: UNFLUSHED_BYTES,
+        l0_max_ssts: L0_FILES,
+        l0_max_ssts_per_key: L0_FILES,
+        compression_codec: CODEC,
+        // Both have builders of their own.
+        compactor_options: None,
+        garbage_collector_options: None,
+        ..Settings::default()
+    }
+}
+
+/// How runs are merged.
+pub(super) fn compactor() -> CompactorOptions {
+    CompactorOptions {
+        poll_interval: Duration::from_secs(1),
+        max_concurrent_compactions: 2,
+        // Each commit leaves a checkpoint this long: 15 minutes double the
+        // directory. Running scans are kept safe by `Keep`.
+        checkpoint_lifetime: Duration::from_secs(60),
+        worker: Some(CompactionWorkerOptions {
+            max_concurrent_compactions: 2,
+            max_subcompactions: 1,
+            compactions_poll_interval: Duration::from_secs(1),
+            max_sst_size: RUN_FILE_BYTES,
+            compression_codec: CODEC,
+            ..CompactionWorkerOptions::default()
+        }),
+        ..CompactorOptions::default()
+    }
+}
+
+/// How files that nothing needs are collected.
+pub(super) fn collector(interval: Duration, min_age: Duration) -> GarbageCollectorOptions {
+    let every = Some(GarbageCollectorDirectoryOptions { interval: Some(interval), min_age, dry_run: false });
+    GarbageCollectorOptions {
+        manifest_options: every,
+        wal_options: every,
+        wal_fence_options: None,
+        compacted_options: every,
+        compactions_options: every,
+        detach_options: None,
+        // Needs conditional puts, which a local directory has not; with them
+        // collection stops after one pass. The data lock stands in for them.
+        boundary_files_enabled: false,
+        ..GarbageCollectorOptions::default()
+    }
+}
+
+/// Freshly written data blocks are not cached: ingest would fill the cache with
+/// what nobody reads.
+pub(super) fn cache_policy() -> BlockCachePolicy {
+    BlockCachePolicy::default().with_flush_targets(&[CacheTarget::Index, CacheTarget::Filters])
+}

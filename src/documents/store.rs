@@ -1,0 +1,136 @@
+//! Opens the databases, all with the same settings and one shared cache.
+
+use std::{sync::Arc, time::Duration};
+
+use slatedb::{
+    Db, GarbageCollectorBuilder,
+    admin::Admin,
+    db_cache::{
+        DbCache,
+        moka::{MokaCache, MokaCacheOptions},
+    },
+};
+use tokio::{runtime::Handle, sync::Semaphore};
+use uuid::Uuid;
+
+use super::{
+    filter::Budget,
+    keep::Keep,
+    keys::Segments,
+    root::{self, Root},
+    settings::{self, Tuning},
+};
+use crate::{clock::Clock, error::Error, tasks::Tasks};
+
+const CACHE_BYTES: u64 = 128 << 20;
+const FILTER_BYTES: usize = 128 << 20;
+/// What clients may have in flight, over all collections, in KiB.
+const IN_FLIGHT_KIB: usize = 64 << 10;
+/// Scans that may run at once: each reads ahead.
+pub(super) const MAX_SCANS: usize = 256;
+
+/// What all collections share. Clones share it.
+#[derive(Clone)]
+pub struct Store {
+    pub(super) root: Root,
+    pub(super) tasks: Tasks,
+    pub(super) clock: Clock,
+    pub(super) tuning: Tuning,
+    pub(super) filters: Arc<Budget>,
+    pub(super) in_flight: Arc<Semaphore>,
+    pub(super) scans: Arc<Semaphore>,
+    /// Where work runs that must not slow down writers.
+    pub(super) background: Handle,
+    cache: Arc<dyn DbCache>,
+}
+
+impl Store {
+    /// A store over a root.
+    #[must_use]
+    pub fn new(root: Root, tasks: Tasks, clock: Clock, tuning: Tuning, background: Handle) -> Self {
+        let options = MokaCacheOptions { max_capacity: CACHE_BYTES, ..MokaCacheOptions::default() };
+        Self {
+            root,
+            tasks,
+            clock,
+            tuning,
+            filters: Budget::new(FILTER_BYTES),
+            in_flight: Arc::new(Semaphore::new(IN_FLIGHT_KIB)),
+            scans: Arc::new(Semaphore::new(MAX_SCANS)),
+            background,
+            cache: Arc::new(MokaCache::new_with_opts(options)),
+        }
+    }
+
+    /// The storage root.
+    #[must_use]
+    pub fn root(&self) -> &Root {
+        &self.root
+    }
+
+    /// How long a stream waits for a client that does not read.
+    #[must_use]
+    pub fn stream_patience(&self) -> Duration {
+        self.tuning.stream_patience
+    }
+
+    /// How long a database stays open without use.
+    #[must_use]
+    pub fn idle_close(&self) -> Duration {
+        self.tuning.idle_close
+    }
+
+    /// Opens a database to write to, with compaction and garbage collection.
+    pub(super) async fn open_database(&self, uid: Uuid, keep: Arc<Keep>) -> Result<Db, Error> {
+        let path = root::collection(uid);
+        let compactor = slatedb::CompactorBuilder::new(path.clone(), self.root.store())
+            .with_options(settings::compactor())
+            .with_runtime(self.background.clone());
+        let collector = GarbageCollectorBuilder::new(path, self.root.store())
+            .with_options(settings::collector(self.tuning.gc_interval, self.tuning.gc_min_age))
+            .with_gc_filter(keep);
+        let builder = self.builder(uid).with_compactor_builder(compactor).with_gc_builder(collector);
+        Ok(builder.with_gc_runtime(self.background.clone()).build().await?)
+    }
+
+    /// Opens a database that nobody else uses, without anything running in it.
+    pub(super) async fn open_quiet_database(&self, uid: Uuid) -> Result<Db, Error> {
+        Ok(self.builder(uid).build().await?)
+    }
+
+    fn builder(&self, uid: Uuid) -> slatedb::DbBuilder<slatedb::object_store::path::Path> {
+        // Blocks of a file stay valid when the database is opened again.
+        let (_, cache_id) = uid.as_u64_pair();
+        Db::builder(root::collection(uid), self.root.store())
+            .with_settings(settings::database())
+            .with_segment_extractor(Arc::new(Segments))
+            .with_db_cache(Arc::clone(&self.cache), cache_id)
+            .with_block_cache_policy(settings::cache_policy())
+    }
+
+    /// Administers a database that may be open, or not.
+    pub(super) fn admin(&self, path: slatedb::object_store::path::Path) -> Admin {
+        Admin::builder(path, self.root.store()).build()
+    }
+
+    /// Collects what nothing needs in a database that is not open.
+    pub async fn collect_closed(&self, uid: Uuid, keep: Arc<Keep>) {
+        let collector = GarbageCollectorBuilder::new(root::collection(uid), self.root.store())
+            .with_options(settings::collector(self.tuning.gc_interval, Duration::ZERO))
+            .with_gc_filter(keep)
+            .build();
+        collector.run_gc_once().await;
+    }
+
+    /// Removes what is left of a collection, a creation or a restore that a
+    /// durable record names.
+    pub async fn remove(&self, uid: Uuid) -> Result<(), Error> {
+        self.root.remove_prefix(&root::collection(uid)).await?;
+        self.root.remove_prefix(&root::staging(uid)).await
+    }
+
+    /// The uids that have a directory under the root.
+    pub async fn present(&self) -> Result<Vec<String>, Error> {
+        self.root.children(&root::collections()).await
+    }
+}

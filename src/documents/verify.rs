@@ -1,0 +1,117 @@
+//! Proves a restored collection before anyone can see it.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
+
+use slatedb::{
+    Db,
+    config::{CloseOptions, FlushOptions, FlushType},
+};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::{
+    engine::{filter_path, scan_options},
+    filter::IdFilter,
+    keys,
+    store::Store,
+    totals::Totals,
+    value::{self, StoredDocument},
+};
+use crate::{
+    digest::{self, Digest},
+    error::Error,
+};
+
+/// Documents between two looks at who else wants the core.
+const YIELD_EVERY: i64 = 256;
+
+/// What a scan of all documents found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Proof {
+    /// Documents.
+    pub document_count: i64,
+    /// Their bytes.
+    pub size_bytes: i64,
+    /// Their digest, recomputed from id, event time and body.
+    pub digest: Digest,
+}
+
+impl Proof {
+    fn count(&mut self, document: &StoredDocument) {
+        let body = document.body();
+        self.document_count += 1;
+        self.size_bytes += value::size(document.id(), body.len());
+        self.digest.add(digest::of_document(document.id(), document.event_time(), &body));
+    }
+
+    /// Whether this is what the totals say (**D2**).
+    pub fn check(&self, totals: &Totals) -> Result<(), Error> {
+        let expected =
+            Self { document_count: totals.document_count, size_bytes: totals.size_bytes, digest: totals.digest };
+        if *self == expected {
+            return Ok(());
+        }
+        Err(Error::DataLoss(format!("the documents are {self:?}, not {expected:?}")))
+    }
+}
+
+impl Store {
+    /// Makes a copied database the collection that `totals` describe, and
+    /// proves it document by document if asked to. Runs where it cannot slow
+    /// down writers; nothing else has the database open.
+    pub async fn adopt(
+        &self,
+        uid: Uuid,
+        totals: &Totals,
+        prove: bool,
+        done: Arc<AtomicI64>,
+        stop: CancellationToken,
+    ) -> Result<Option<Proof>, Error> {
+        let (store, totals) = (self.clone(), totals.clone());
+        let work = async move {
+            let db = store.open_quiet_database(uid).await?;
+            db.put(keys::TOTALS, totals.encode()).await?;
+            db.flush_with_options(FlushOptions { flush_type: FlushType::Wal }).await?;
+            let proof = if prove { Some(store.prove(&db, uid, &totals, &done, &stop).await) } else { None };
+            db.close_with_options(CloseOptions::default().with_flush_type(Some(FlushType::MemTable))).await?;
+            proof.transpose()
+        };
+        let joined = self.tasks.work_on(&self.background, work).await;
+        joined.map_err(|panicked| Error::Internal(Arc::new(panicked)))?
+    }
+
+    /// The scan sees every id, so it saves the id filter as well.
+    async fn prove(
+        &self,
+        db: &Db,
+        uid: Uuid,
+        totals: &Totals,
+        done: &AtomicI64,
+        stop: &CancellationToken,
+    ) -> Result<Proof, Error> {
+        let filter = IdFilter::empty(Arc::clone(&self.filters));
+        let mut proof = Proof::default();
+        let mut entries = db.scan_with_options(keys::documents_after(None), &scan_options()).await?;
+        while let Some(entry) = entries.next().await? {
+            let document = StoredDocument::new(entry.key, entry.value)?;
+            proof.count(&document);
+            filter.insert(document.id());
+            if proof.document_count % YIELD_EVERY == 0 {
+                done.store(proof.document_count, Ordering::Relaxed);
+                if stop.is_cancelled() {
+                    return Err(Error::ShuttingDown);
+                }
+                tokio::task::yield_now().await;
+            }
+        }
+        done.store(proof.document_count, Ordering::Relaxed);
+        proof.check(totals)?;
+        if let Some(bytes) = filter.encode(totals.offset) {
+            self.root.put(&filter_path(uid), bytes).await?;
+        }
+        Ok(proof)
+    }
+}

@@ -1,0 +1,274 @@
+//! The one writer of a collection: group commit.
+//!
+//! It gathers what waits, applies it in order as one batch, and hands it to the
+//! flusher, which makes it durable and answers; the next group is prepared
+//! meanwhile. When anything fails the outcome is unknown: all that wait are told
+//! so, and the engine has to be opened again.
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use slatedb::{
+    Db, WriteBatch, WriteHandle,
+    config::{CheckpointOptions, CheckpointScope, FlushOptions, FlushType},
+};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::{
+    checkpoint::CutOutcome,
+    filter::IdFilter,
+    group::{BatchResult, Group, Write},
+    keys,
+    store::Store,
+    totals::Totals,
+};
+use crate::error::{Cause, Error};
+
+/// A group ends when it has this many bytes or writes.
+const GROUP_BYTES: usize = 4 << 20;
+const GROUP_WRITES: usize = 8_192;
+/// Groups that are written but not yet durable.
+const GROUPS_IN_FLIGHT: usize = 3;
+/// SlateDB retries without end; a caller must not wait so long.
+const DURABLE_DEADLINE: Duration = Duration::from_secs(30);
+
+/// What the writer is asked for.
+pub(super) enum Command {
+    Write {
+        writes: Vec<Write>,
+        reply: oneshot::Sender<Result<BatchResult, Error>>,
+        permit: OwnedSemaphorePermit,
+        bytes: usize,
+    },
+    Cut {
+        snapshot: Uuid,
+        reuse: Option<i64>,
+        reply: oneshot::Sender<Result<CutOutcome, Error>>,
+    },
+    SettleCut {
+        snapshot: Uuid,
+        created: bool,
+    },
+    Close {
+        reply: oneshot::Sender<Totals>,
+    },
+}
+
+/// A group on its way to the disk.
+struct Flight {
+    handle: Option<WriteHandle>,
+    totals: Totals,
+    replies: Vec<Reply>,
+}
+
+struct Reply {
+    to: oneshot::Sender<Result<BatchResult, Error>>,
+    result: BatchResult,
+    _permit: OwnedSemaphorePermit,
+}
+
+/// The writer.
+pub(super) struct Writer {
+    db: Db,
+    store: Store,
+    totals: Totals,
+    /// The totals changed without a batch that stored them.
+    unsaved: bool,
+    filter: Arc<IdFilter>,
+    failed: CancellationToken,
+}
+
+impl Writer {
+    pub fn new(db: Db, store: Store, totals: Totals, filter: Arc<IdFilter>, failed: CancellationToken) -> Self {
+        Self { db, store, totals, unsaved: false, filter, failed }
+    }
+
+    /// Runs until it is closed, nobody is left, or a write failed.
+    pub async fn run(mut self, mut queue: mpsc::Receiver<Command>, publish: watch::Sender<Totals>) {
+        let (flights, landing) = mpsc::channel(GROUPS_IN_FLIGHT);
+        let flusher = self.store.tasks.work(flush(self.db.clone(), landing, publish, self.failed.clone()));
+        let mut left_over = VecDeque::new();
+        let mut closing = None;
+        while closing.is_none() {
+            let next = match left_over.pop_front() {
+                Some(command) => Some(command),
+                None => self.failed.clone().run_until_cancelled(queue.recv()).await.flatten(),
+            };
+            closing = match next {
+                None => break,
+                Some(Command::Close { reply }) => Some(reply),
+                Some(Command::SettleCut { snapshot, created }) => {
+                    self.settle_cut(snapshot, created);
+                    None
+                }
+                Some(Command::Cut { snapshot, reuse, reply }) => {
+                    // Nobody waits: the snapshot's worker will ask again.
+                    let _ = reply.send(self.cut(snapshot, reuse).await);
+                    None
+                }
+                Some(Command::Write { writes, reply, permit, bytes }) => {
+                    let group = gather(&mut queue, &mut left_over, (writes, reply, permit), bytes);
+                    self.write(group, &flights).await;
+                    None
+                }
+            };
+        }
+        drop(flights);
+        // A panic there is the flusher's own, and logged; the replies are gone.
+        let _ = flusher.await;
+        if let Some(reply) = closing {
+            self.save_totals().await;
+            let _ = reply.send(self.totals);
+        }
+    }
+
+    async fn write(&mut self, group: Vec<Pending>, flights: &mpsc::Sender<Flight>) {
+        let (batch, replies) = match self.apply(group).await {
+            Ok(applied) => applied,
+            Err((error, waiting)) => return self.fail(&error, waiting),
+        };
+        let handle = match batch {
+            None => None,
+            Some(batch) => match self.db.write(batch).await {
+                Ok(handle) => Some(handle),
+                Err(error) => {
+                    let waiting = replies.into_iter().map(|reply| reply.to);
+                    return self.fail(&Error::OutcomeUnknown(Arc::new(error)), waiting.collect());
+                }
+            },
+        };
+        self.unsaved &= handle.is_none();
+        let flight = Flight { handle, totals: self.totals.clone(), replies };
+        if flights.send(flight).await.is_err() {
+            self.failed.cancel();
+        }
+    }
+
+    #[allow(clippy::type_complexity, reason = "a group that could not be read, and who waits for it")]
+    async fn apply(
+        &mut self,
+        group: Vec<Pending>,
+    ) -> Result<(Option<WriteBatch>, Vec<Reply>), (Error, Vec<oneshot::Sender<Result<BatchResult, Error>>>)> {
+        let writes: Vec<&[Write]> = group.iter().map(|(writes, ..)| writes.as_slice()).collect();
+        let now = self.store.clock.now();
+        let prepared = Group::prepare(&self.db, &self.filter, &mut self.totals, now, &writes).await;
+        let mut prepared = match prepared {
+            Ok(prepared) => prepared,
+            Err(error) => return Err((error, group.into_iter().map(|(_, reply, _)| reply).collect())),
+        };
+        let mut replies = Vec::with_capacity(group.len());
+        for (writes, to, permit) in group {
+            replies.push(Reply { to, result: prepared.apply(writes), _permit: permit });
+        }
+        Ok((prepared.finish(), replies))
+    }
+
+    fn fail(&self, error: &Error, waiting: Vec<oneshot::Sender<Result<BatchResult, Error>>>) {
+        tracing::error!(?error, "a write failed; the collection is opened again");
+        self.failed.cancel();
+        for reply in waiting {
+            let _ = reply.send(Err(error.clone()));
+        }
+    }
+
+    async fn cut(&mut self, snapshot: Uuid, reuse: Option<i64>) -> Result<CutOutcome, Error> {
+        let time = self.store.clock.now();
+        let unchanged = reuse == Some(self.totals.offset);
+        let checkpoint = if unchanged {
+            None
+        } else {
+            let options = CheckpointOptions { name: Some(snapshot.to_string()), ..CheckpointOptions::default() };
+            Some(self.db.begin_checkpoint(CheckpointScope::All, &options).await?)
+        };
+        let incremental_bytes = self.totals.cut(snapshot);
+        self.unsaved = true;
+        Ok(CutOutcome { totals: self.totals.clone(), incremental_bytes, time, checkpoint })
+    }
+
+    fn settle_cut(&mut self, snapshot: Uuid, created: bool) {
+        if created {
+            self.totals.keep_cut(snapshot);
+        } else {
+            self.totals.give_back(snapshot);
+        }
+        self.unsaved = true;
+    }
+
+    /// What no batch has stored would otherwise be settled again at each open.
+    async fn save_totals(&mut self) {
+        if !self.unsaved || self.failed.is_cancelled() {
+            return;
+        }
+        let saved = self.db.put(keys::TOTALS, self.totals.encode()).await;
+        if let Err(error) = saved {
+            tracing::warn!(%error, "the totals were not saved; the next open settles them");
+        }
+    }
+}
+
+type Pending = (Vec<Write>, oneshot::Sender<Result<BatchResult, Error>>, OwnedSemaphorePermit);
+
+/// Takes along what else waits, up to a full group; anything but a write ends
+/// it, and comes next.
+fn gather(
+    queue: &mut mpsc::Receiver<Command>,
+    left_over: &mut VecDeque<Command>,
+    first: Pending,
+    first_bytes: usize,
+) -> Vec<Pending> {
+    let (mut total_bytes, mut total_writes) = (first_bytes, first.0.len());
+    let mut group = vec![first];
+    while total_bytes < GROUP_BYTES && total_writes < GROUP_WRITES {
+        match queue.try_recv() {
+            Ok(Command::Write { writes, reply, permit, bytes }) => {
+                total_bytes += bytes;
+                total_writes += writes.len();
+                group.push((writes, reply, permit));
+            }
+            Ok(other) => {
+                left_over.push_back(other);
+                break;
+            }
+            Err(_) => break,
+        }
+    }
+    group
+}
+
+/// Makes groups durable, as many at once as there are, and answers in order.
+async fn flush(db: Db, mut landing: mpsc::Receiver<Flight>, publish: watch::Sender<Totals>, failed: CancellationToken) {
+    while let Some(first) = landing.recv().await {
+        let mut flights = vec![first];
+        while let Ok(next) = landing.try_recv() {
+            flights.push(next);
+        }
+        let durable = tokio::time::timeout(DURABLE_DEADLINE, make_durable(&db, &flights)).await;
+        let outcome = match durable {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(Arc::new(error) as Cause),
+            Err(elapsed) => Err(Arc::new(elapsed) as Cause),
+        };
+        if let Err(cause) = &outcome {
+            tracing::error!(error = %cause, "a flush failed; the collection is opened again");
+            failed.cancel();
+        }
+        for flight in flights {
+            if outcome.is_ok() {
+                publish.send_replace(flight.totals);
+            }
+            for reply in flight.replies {
+                let answer = outcome.clone().map(|()| reply.result).map_err(Error::OutcomeUnknown);
+                // A client that is gone does not need its answer.
+                let _ = reply.to.send(answer);
+            }
+        }
+    }
+}
+
+async fn make_durable(db: &Db, flights: &[Flight]) -> Result<(), slatedb::Error> {
+    // Durability is in order: the last one stands for all.
+    let Some(handle) = flights.iter().rev().find_map(|flight| flight.handle.as_ref()) else { return Ok(()) };
+    db.flush_with_options(FlushOptions { flush_type: FlushType::Wal }).await?;
+    handle.await_durable().await
+}

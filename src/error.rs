@@ -1,0 +1,261 @@
+//! The domain's error: one variant per reason that a client can act on, with
+//! its data. Only `rpc` knows what it looks like on the wire.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use crate::stored;
+
+/// A cause for the log; it never reaches a client.
+pub type Cause = Arc<dyn std::error::Error + Send + Sync>;
+
+/// What is wrong with one field of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// The path of the field, as in `collection.labels`.
+    pub field: String,
+    /// What is wrong, in words that help to correct it.
+    pub why: String,
+}
+
+/// Collects what is wrong with a request, so that one answer tells it all.
+#[derive(Debug, Default)]
+pub struct Violations(Vec<Violation>);
+
+impl Violations {
+    /// Notes that `field` is wrong.
+    pub fn add(&mut self, field: impl Into<String>, why: impl fmt::Display) {
+        self.0.push(Violation { field: field.into(), why: why.to_string() });
+    }
+
+    /// The value, or a note that `field` is wrong.
+    pub fn check<T, E: fmt::Display>(&mut self, field: &str, value: Result<T, E>) -> Option<T> {
+        value.map_err(|why| self.add(field, why)).ok()
+    }
+
+    /// An error if anything was noted.
+    pub fn finish(self) -> Result<(), Error> {
+        if self.0.is_empty() { Ok(()) } else { Err(Error::Invalid(self.0)) }
+    }
+}
+
+impl From<Violations> for Error {
+    fn from(violations: Violations) -> Self {
+        Self::Invalid(violations.0)
+    }
+}
+
+/// A kind of resource, for the reasons that name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A workspace.
+    Workspace,
+    /// A collection.
+    Collection,
+    /// A snapshot.
+    Snapshot,
+    /// A restore.
+    Restore,
+}
+
+/// What went wrong.
+#[derive(Clone, Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "each variant's text is its documentation")]
+pub enum Error {
+    #[error("{}", .0.first().map_or_else(|| "the request is invalid".to_owned(), |v| format!("{}: {}", v.field, v.why)))]
+    Invalid(Vec<Violation>),
+    #[error("{0} does not exist")]
+    NotFound(String),
+    #[error("{collection} has no document {id:?}")]
+    DocumentNotFound { collection: String, id: String },
+    #[error("{name} already exists")]
+    Exists { kind: Kind, name: String },
+    #[error("request_id was used for a request with other arguments")]
+    RequestIdReused,
+    #[error("the token was not made by this server for these arguments")]
+    PageTokenMismatch,
+    #[error("the retention of a collection cannot be changed, not by a restore either: its data is clustered by it")]
+    RetentionImmutable,
+    #[error("collections with a retention are not available in this version")]
+    RetentionNotAvailable,
+    #[error("a snapshot lives at most 7 days after its create_time; {asked} was asked for")]
+    ExpirationTooLong { asked: String },
+    #[error("{collection} is at offset {offset}; {min_offset} has not been acknowledged")]
+    OffsetNotReached { collection: String, offset: i64, min_offset: i64 },
+    #[error("{name} is {state}")]
+    SnapshotNotReady { name: String, state: &'static str },
+    #[error("{name} has expired; its data is gone")]
+    SnapshotExpired { name: String },
+    #[error("{0} is being restored")]
+    CollectionNotReady(String),
+    #[error("{name} is another collection now: its uid is {uid}")]
+    CollectionChanged { name: String, uid: String },
+    #[error("{0} was deleted")]
+    CollectionDeleted(String),
+    #[error("the document has {size} bytes; at most {limit} are allowed")]
+    DocumentTooLarge { size: usize, limit: usize },
+    #[error("the batch has {size} {unit}; at most {limit} are allowed")]
+    BatchTooLarge { size: usize, limit: usize, unit: &'static str },
+    #[error("{name} has changed: its etag is {current:?}")]
+    EtagMismatch { name: String, current: String },
+    #[error("patch: {0}")]
+    PatchFailed(String),
+    #[error(
+        "snapshots are a preview that is not enabled in {workspace}; ask the operator to set its snapshot_preview to ENABLED"
+    )]
+    SnapshotsNotEnabled { workspace: String },
+    #[error(
+        "{snapshot} has {size_bytes} bytes; restores into {workspace} of more than {limit} need the operator's approval: ask for a higher max_restore_bytes"
+    )]
+    RestoreTooLarge { snapshot: String, workspace: String, size_bytes: i64, limit: i64 },
+    #[error("{workspace} allows {limit} snapshots a minute")]
+    RateLimited { workspace: String, limit: i32, retry_after: Duration },
+    #[error("{what}: at most {limit} at a time")]
+    Busy { what: &'static str, limit: usize, retry_after: Duration },
+    #[error("{0} still has collections, snapshots or running restores")]
+    WorkspaceNotEmpty(String),
+    #[error("{0} cannot be deleted")]
+    WorkspaceProtected(String),
+    #[error("{name} is {state}")]
+    RestoreNotCancellable { name: String, state: &'static str },
+    #[error("nothing was read from the stream for {0:?}; resume it with its last token")]
+    StreamTooSlow(Duration),
+    #[error("storage is unavailable")]
+    Unavailable(#[source] Cause),
+    #[error("the write may or may not have happened; read before you repeat it")]
+    OutcomeUnknown(#[source] Cause),
+    #[error("stored data is damaged: {0}")]
+    DataLoss(String),
+    #[error("the server is stopping")]
+    ShuttingDown,
+    #[error("internal error")]
+    Internal(#[source] Cause),
+}
+
+/// The canonical code of an error, numbered as gRPC does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+#[allow(missing_docs, reason = "the names of gRPC's own codes")]
+pub enum Code {
+    Unknown = 2,
+    InvalidArgument = 3,
+    NotFound = 5,
+    AlreadyExists = 6,
+    ResourceExhausted = 8,
+    FailedPrecondition = 9,
+    Aborted = 10,
+    Unimplemented = 12,
+    Internal = 13,
+    Unavailable = 14,
+    DataLoss = 15,
+}
+
+impl Error {
+    /// The code and the reason that clients branch on.
+    #[must_use]
+    pub const fn reason(&self) -> (Code, &'static str) {
+        match self {
+            Self::Invalid(_) => (Code::InvalidArgument, "INVALID_FIELD"),
+            Self::NotFound(_) => (Code::NotFound, "NOT_FOUND"),
+            Self::DocumentNotFound { .. } => (Code::NotFound, "DOCUMENT_NOT_FOUND"),
+            Self::Exists { kind, .. } => (
+                Code::AlreadyExists,
+                match kind {
+                    Kind::Workspace => "WORKSPACE_EXISTS",
+                    Kind::Collection => "COLLECTION_EXISTS",
+                    Kind::Snapshot => "SNAPSHOT_EXISTS",
+                    Kind::Restore => "RESTORE_EXISTS",
+                },
+            ),
+            Self::RequestIdReused => (Code::FailedPrecondition, "REQUEST_ID_REUSED"),
+            Self::PageTokenMismatch => (Code::InvalidArgument, "PAGE_TOKEN_MISMATCH"),
+            Self::RetentionImmutable => (Code::InvalidArgument, "RETENTION_IMMUTABLE"),
+            Self::RetentionNotAvailable => (Code::Unimplemented, "RETENTION_NOT_AVAILABLE"),
+            Self::ExpirationTooLong { .. } => (Code::InvalidArgument, "EXPIRATION_TOO_LONG"),
+            Self::OffsetNotReached { .. } => (Code::FailedPrecondition, "OFFSET_NOT_REACHED"),
+            Self::SnapshotNotReady { .. } => (Code::FailedPrecondition, "SNAPSHOT_NOT_READY"),
+            Self::SnapshotExpired { .. } => (Code::FailedPrecondition, "SNAPSHOT_EXPIRED"),
+            Self::CollectionNotReady(_) => (Code::FailedPrecondition, "COLLECTION_NOT_READY"),
+            Self::CollectionChanged { .. } => (Code::FailedPrecondition, "COLLECTION_CHANGED"),
+            Self::CollectionDeleted(_) => (Code::Aborted, "COLLECTION_DELETED"),
+            Self::DocumentTooLarge { .. } => (Code::InvalidArgument, "DOCUMENT_TOO_LARGE"),
+            Self::BatchTooLarge { .. } => (Code::InvalidArgument, "BATCH_TOO_LARGE"),
+            Self::EtagMismatch { .. } => (Code::Aborted, "ETAG_MISMATCH"),
+            Self::PatchFailed(_) => (Code::FailedPrecondition, "PATCH_FAILED"),
+            Self::SnapshotsNotEnabled { .. } => (Code::FailedPrecondition, "SNAPSHOTS_NOT_ENABLED"),
+            Self::RestoreTooLarge { .. } => (Code::FailedPrecondition, "RESTORE_TOO_LARGE"),
+            Self::RateLimited { .. } => (Code::ResourceExhausted, "RATE_LIMITED"),
+            Self::Busy { .. } => (Code::ResourceExhausted, "RESOURCE_BUSY"),
+            Self::WorkspaceNotEmpty(_) => (Code::FailedPrecondition, "WORKSPACE_NOT_EMPTY"),
+            Self::WorkspaceProtected(_) => (Code::FailedPrecondition, "WORKSPACE_PROTECTED"),
+            Self::RestoreNotCancellable { .. } => (Code::FailedPrecondition, "RESTORE_NOT_CANCELLABLE"),
+            Self::StreamTooSlow(_) => (Code::Aborted, "STREAM_TOO_SLOW"),
+            Self::Unavailable(_) => (Code::Unavailable, "STORAGE_UNAVAILABLE"),
+            Self::OutcomeUnknown(_) => (Code::Unknown, "WRITE_OUTCOME_UNKNOWN"),
+            Self::DataLoss(_) => (Code::DataLoss, "DATA_LOSS"),
+            Self::ShuttingDown => (Code::Unavailable, "SHUTTING_DOWN"),
+            Self::Internal(_) => (Code::Internal, "INTERNAL"),
+        }
+    }
+
+    /// One field is wrong.
+    pub fn invalid(field: impl Into<String>, why: impl fmt::Display) -> Self {
+        Self::Invalid(vec![Violation { field: field.into(), why: why.to_string() }])
+    }
+
+    /// A mistake of ours; the text goes to the log.
+    pub fn internal(text: impl Into<String>) -> Self {
+        Self::Internal(Arc::new(std::io::Error::other(text.into())))
+    }
+
+    /// Whether the same work may succeed later without anyone changing it.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::OutcomeUnknown(_) | Self::ShuttingDown | Self::Busy { .. })
+    }
+}
+
+impl From<slatedb::Error> for Error {
+    fn from(error: slatedb::Error) -> Self {
+        match error.kind() {
+            slatedb::ErrorKind::Data => Self::DataLoss(error.to_string()),
+            slatedb::ErrorKind::Unavailable | slatedb::ErrorKind::Closed(_) | slatedb::ErrorKind::Transaction => {
+                Self::Unavailable(Arc::new(error))
+            }
+            _ => Self::Internal(Arc::new(error)),
+        }
+    }
+}
+
+impl From<slatedb::object_store::Error> for Error {
+    fn from(error: slatedb::object_store::Error) -> Self {
+        Self::Unavailable(Arc::new(error))
+    }
+}
+
+impl From<sled::Error> for Error {
+    fn from(error: sled::Error) -> Self {
+        match error {
+            sled::Error::Corruption { .. } => Self::DataLoss(error.to_string()),
+            _ => Self::Unavailable(Arc::new(error)),
+        }
+    }
+}
+
+impl From<std::io::Error> for Error {
+    fn from(error: std::io::Error) -> Self {
+        Self::Unavailable(Arc::new(error))
+    }
+}
+
+impl From<prost::DecodeError> for Error {
+    fn from(error: prost::DecodeError) -> Self {
+        Self::DataLoss(error.to_string())
+    }
+}
+
+impl From<&Error> for stored::Failure {
+    fn from(error: &Error) -> Self {
+        let (code, reason) = error.reason();
+        Self { code: code as i32, reason: reason.to_owned(), message: error.to_string() }
+    }
+}

@@ -1,0 +1,63 @@
+//! `request_id` makes a create safe to repeat: the same id with the same
+//! arguments from the same caller within 24 hours means the same resource.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::{
+    clock::{Clock, Micros, micros},
+    error::Error,
+    metadata::{self, Change, Metadata, RequestId},
+};
+
+/// How long an answer is remembered.
+pub const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A request that may be repeated.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The RPC.
+    pub method: &'static str,
+    /// Who called.
+    pub caller: String,
+    /// The caller's id for it.
+    pub id: String,
+    /// A hash of the other arguments.
+    pub fingerprint: u128,
+}
+
+/// What was created for the request before, if it was made before.
+pub fn answered(metadata: &Metadata, clock: &Clock, request: Option<&Request>) -> Result<Option<Uuid>, Error> {
+    let Some(request) = request else { return Ok(None) };
+    let key = RequestId::at(request.method, &request.caller, &request.id);
+    let Some(known) = metadata.get(&key)? else { return Ok(None) };
+    if is_over(&known, clock.now()) {
+        return Ok(None);
+    }
+    if known.arguments != request.fingerprint.to_le_bytes() {
+        return Err(Error::RequestIdReused);
+    }
+    Ok(Some(metadata::uid(&known.uid)))
+}
+
+/// Remembers in the change that creates the resource what it answers. Creates
+/// of a kind run one at a time, so nobody else can have answered meanwhile.
+pub fn remember(change: Change, request: Option<&Request>, name: &str, uid: Uuid, now: Micros) -> Change {
+    let Some(request) = request else { return change };
+    change.put(&RequestId {
+        method: request.method.to_owned(),
+        caller: request.caller.clone(),
+        request_id: request.id.clone(),
+        name: name.to_owned(),
+        uid: uid.as_bytes().to_vec(),
+        arguments: request.fingerprint.to_le_bytes().to_vec(),
+        create_time: now,
+    })
+}
+
+/// Whether a remembered answer may be forgotten.
+#[must_use]
+pub fn is_over(known: &RequestId, now: Micros) -> bool {
+    known.create_time + micros(REMEMBERED) <= now
+}

@@ -1,0 +1,9 @@
+//! JSON documents: validation at the door, conversion, patches and filters.
+
+pub mod body;
+pub mod fields;
+pub mod filter;
+mod keys;
+pub mod patch;
+mod scan;
+pub mod value;

@@ -1,0 +1,43 @@
+//! Stillframe freezes collections of JSON documents into cheap incremental
+//! snapshots and restores them, at storage speed, into new collections.
+//!
+//! The flow runs one way: `rpc` converts requests to the domain (`workspace`,
+//! `collection`, `snapshot`, `restore`), which keeps its records in `metadata`
+//! and its documents in `documents`.
+
+pub mod app;
+pub mod catalog;
+pub mod cli;
+pub mod clock;
+pub mod collection;
+pub mod crash;
+pub mod digest;
+pub mod documents;
+pub mod error;
+pub mod hub;
+pub mod idempotency;
+pub mod instance;
+pub mod json;
+pub mod listing;
+pub mod metadata;
+pub mod names;
+pub mod restore;
+pub mod rpc;
+pub mod snapshot;
+pub mod tasks;
+pub mod workspace;
+
+/// The generated contract: messages, clients and servers.
+#[allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated")]
+pub mod pb {
+    tonic::include_proto!("stillframe.v1");
+
+    /// The descriptor set of the contract, with comments, for reflection.
+    pub const DESCRIPTOR: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/stillframe.bin"));
+}
+
+/// The generated stored records.
+#[allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated")]
+mod stored {
+    tonic::include_proto!("stillframe.storage.v1");
+}

@@ -1,0 +1,164 @@
+//! What can be wrong with the arguments of a List method. Every message says
+//! what is supported, because it is all the caller gets to see of the grammar.
+
+use super::token::TokenError;
+
+/// What is wrong with a List request.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ListingError {
+    /// Correct the filter.
+    #[error(transparent)]
+    Filter(#[from] FilterError),
+    /// Correct the order.
+    #[error(transparent)]
+    Order(#[from] OrderError),
+    /// Ask for no or a positive size.
+    #[error("page_size is {0}: use 0 for the default or a positive number")]
+    PageSize(i32),
+    /// Start again without a token.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+}
+
+impl ListingError {
+    /// The request field to correct, for `BadRequest`.
+    #[must_use]
+    pub const fn field(&self) -> &'static str {
+        match self {
+            Self::Filter(_) => "filter",
+            Self::Order(_) => "order_by",
+            Self::PageSize(_) => "page_size",
+            Self::Token(_) => "page_token",
+        }
+    }
+}
+
+/// What is wrong with a filter. Positions count characters from 1.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FilterError {
+    /// Longer than is read.
+    #[error("filter has {bytes} bytes: at most {max} are supported")]
+    TooLong {
+        /// What was sent.
+        bytes: usize,
+        /// What is allowed.
+        max: usize,
+    },
+    /// More comparisons than are evaluated.
+    #[error("filter has too many comparisons: at most {max} are supported")]
+    TooMany {
+        /// What is allowed.
+        max: usize,
+    },
+    /// Valid AIP-160 that this service leaves out.
+    #[error(
+        "{what} at character {at} of the filter is not supported: write comparisons `field op value` joined by AND, op one of = != < <= > >= :"
+    )]
+    Unsupported {
+        /// Where.
+        at: usize,
+        /// Which part of AIP-160.
+        what: &'static str,
+    },
+    /// Not AIP-160.
+    #[error(
+        "filter is not understood at character {at}: {why}; supported are comparisons `field op value` joined by AND, op one of = != < <= > >= :"
+    )]
+    Syntax {
+        /// Where.
+        at: usize,
+        /// What was expected.
+        why: String,
+    },
+    /// A field that cannot be filtered by.
+    #[error("`{field}` cannot be filtered by: supported are {supported}")]
+    UnknownField {
+        /// As it was written.
+        field: String,
+        /// All that can.
+        supported: String,
+    },
+    /// An operator that the field does not have.
+    #[error("`{field}` cannot be compared with `{operator}`: supported are {supported}")]
+    Operator {
+        /// The field.
+        field: &'static str,
+        /// As it was written.
+        operator: &'static str,
+        /// The operators that it has.
+        supported: &'static str,
+    },
+    /// A value that the field cannot have.
+    #[error("`{field}` cannot be compared with `{found}`: use {expected}")]
+    Value {
+        /// The field.
+        field: String,
+        /// As it was written.
+        found: String,
+        /// What the field can have.
+        expected: String,
+    },
+}
+
+/// What is wrong with an order.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OrderError {
+    /// A field that cannot be ordered by.
+    #[error(
+        "order_by: `{field}` cannot be ordered by: supported are {supported}, separated by commas, each with ` asc` or ` desc` if wanted"
+    )]
+    UnknownField {
+        /// As it was written; empty between two commas.
+        field: String,
+        /// All that can.
+        supported: String,
+    },
+    /// Something else than a direction behind a field.
+    #[error("order_by: `{found}` behind `{field}` is not a direction: supported are `asc` and `desc`")]
+    Direction {
+        /// The field.
+        field: &'static str,
+        /// As it was written.
+        found: String,
+    },
+    /// A field twice.
+    #[error("order_by: `{field}` is there twice: name each field at most once")]
+    Twice {
+        /// The field.
+        field: &'static str,
+    },
+}
+
+/// The caller's text as far as it belongs into a message: gRPC carries messages
+/// in a header, whose size is limited, and logs must not break lines.
+pub(super) fn shown(text: &str) -> String {
+    const MAX: usize = 64;
+    let clean = |c: char| if c.is_control() { '\u{FFFD}' } else { c };
+    let mut out: String = text.chars().take(MAX).map(clean).collect();
+    if text.chars().nth(MAX).is_some() {
+        out.push('…');
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_names_its_request_field() {
+        let filter = FilterError::TooMany { max: 32 };
+        let order = OrderError::Twice { field: "name" };
+        assert_eq!(ListingError::from(filter).field(), "filter");
+        assert_eq!(ListingError::from(order).field(), "order_by");
+        assert_eq!(ListingError::PageSize(-1).field(), "page_size");
+        assert_eq!(ListingError::from(TokenError::Mismatch).field(), "page_token");
+    }
+
+    #[test]
+    fn echoed_text_is_short_and_on_one_line() {
+        assert_eq!(shown("a\nb"), "a\u{FFFD}b");
+        assert_eq!(shown(&"é".repeat(64)), "é".repeat(64));
+        assert_eq!(shown(&"é".repeat(65)), "é".repeat(64) + "…");
+    }
+}

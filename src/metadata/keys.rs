@@ -1,0 +1,149 @@
+//! The layout of the metadata tree: a letter for the kind, then the ids, each
+//! behind a `/`, which no id contains.
+
+use std::{fmt, marker::PhantomData};
+
+use uuid::Uuid;
+
+use super::{
+    Collection, CollectionStats, Instance, Intent, Record, RequestId, Restore, Retired, Snapshot, Workspace, uid,
+};
+
+/// The key of a record of kind `R`, or a prefix of such keys.
+pub struct Key<R> {
+    bytes: Vec<u8>,
+    kind: PhantomData<fn() -> R>,
+}
+
+impl<R> Key<R> {
+    fn new(text: String) -> Self {
+        Self { bytes: text.into_bytes(), kind: PhantomData }
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+}
+
+impl<R> fmt::Debug for Key<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&String::from_utf8_lossy(&self.bytes))
+    }
+}
+
+macro_rules! keyed {
+    ($record:ty, $letter:literal, |$r:ident| $rest:expr) => {
+        impl Record for $record {
+            fn key(&self) -> Key<Self> {
+                let $r = self;
+                Key::new(format!(concat!($letter, "/{}"), $rest))
+            }
+        }
+
+        impl $record {
+            /// The prefix of all records of this kind.
+            #[must_use]
+            pub fn all() -> Key<Self> {
+                Key::new(concat!($letter, "/").to_owned())
+            }
+        }
+    };
+}
+
+keyed!(Instance, "instance", |_r| "");
+keyed!(Workspace, "w", |r| r.id);
+keyed!(Collection, "c", |r| format_args!("{}/{}", r.workspace, r.id));
+keyed!(CollectionStats, "t", |r| uid(&r.uid).simple());
+keyed!(Retired, "x", |r| uid(&r.uid).simple());
+keyed!(Intent, "i", |r| uid(&r.uid).simple());
+// A snapshot's id may be used again while the tombstone of its first bearer
+// is still readable, hence the uid, which also orders them by time.
+keyed!(Snapshot, "s", |r| format_args!("{}/{}/{}", r.workspace, r.id, uid(&r.uid).simple()));
+keyed!(Restore, "r", |r| format_args!("{}/{}", r.workspace, r.id));
+keyed!(RequestId, "q", |r| format_args!("{}/{}/{}", r.method, r.caller, r.request_id));
+
+impl Workspace {
+    /// The workspace of this id.
+    #[must_use]
+    pub fn at(id: &str) -> Key<Self> {
+        Key::new(format!("w/{id}"))
+    }
+}
+
+impl Collection {
+    /// The collection of this name.
+    #[must_use]
+    pub fn at(workspace: &str, id: &str) -> Key<Self> {
+        Key::new(format!("c/{workspace}/{id}"))
+    }
+
+    /// The collections of a workspace.
+    #[must_use]
+    pub fn within(workspace: &str) -> Key<Self> {
+        Key::new(format!("c/{workspace}/"))
+    }
+}
+
+impl CollectionStats {
+    /// The last known statistics of a collection.
+    #[must_use]
+    pub fn at(uid: Uuid) -> Key<Self> {
+        Key::new(format!("t/{}", uid.simple()))
+    }
+}
+
+impl Retired {
+    /// The deleted collection of this uid.
+    #[must_use]
+    pub fn at(uid: Uuid) -> Key<Self> {
+        Key::new(format!("x/{}", uid.simple()))
+    }
+}
+
+impl Intent {
+    /// The intent for this uid.
+    #[must_use]
+    pub fn at(uid: Uuid) -> Key<Self> {
+        Key::new(format!("i/{}", uid.simple()))
+    }
+}
+
+impl Snapshot {
+    /// All bearers of a name, oldest first.
+    #[must_use]
+    pub fn named(workspace: &str, id: &str) -> Key<Self> {
+        Key::new(format!("s/{workspace}/{id}/"))
+    }
+
+    /// The snapshots of a workspace.
+    #[must_use]
+    pub fn within(workspace: &str) -> Key<Self> {
+        Key::new(format!("s/{workspace}/"))
+    }
+}
+
+impl Restore {
+    /// The restore of this name.
+    #[must_use]
+    pub fn at(workspace: &str, id: &str) -> Key<Self> {
+        Key::new(format!("r/{workspace}/{id}"))
+    }
+
+    /// The restores of a workspace.
+    #[must_use]
+    pub fn within(workspace: &str) -> Key<Self> {
+        Key::new(format!("r/{workspace}/"))
+    }
+}
+
+impl RequestId {
+    /// The answer to a request id.
+    #[must_use]
+    pub fn at(method: &str, caller: &str, request_id: &str) -> Key<Self> {
+        Key::new(format!("q/{method}/{caller}/{request_id}"))
+    }
+}

@@ -1,0 +1,175 @@
+//! Resource names are types: `name.to_string().parse() == Ok(name)`.
+
+use std::{fmt, str::FromStr};
+
+/// Why a text is not the name of a resource.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// The segments are not those of the pattern.
+    #[error("must have the form {0}")]
+    Shape(&'static str),
+    /// One id in it is not an id.
+    #[error("an id is 1 to 128 of A-Z a-z 0-9 _ -, and begins with a letter or digit")]
+    Id,
+}
+
+/// The id of a resource inside its parent: `[A-Za-z0-9][A-Za-z0-9_-]{0,127}`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Id(String);
+
+/// The longest id, in bytes.
+pub const MAX_ID_LEN: usize = 128;
+
+impl Id {
+    /// The text of the id.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The workspace that always exists.
+    #[must_use]
+    pub fn commons() -> Self {
+        Self("commons".to_owned())
+    }
+
+    /// An id made from a uid, for resources that the caller left unnamed.
+    #[must_use]
+    pub fn from_uid(uid: uuid::Uuid) -> Self {
+        Self(uid.simple().to_string())
+    }
+}
+
+impl FromStr for Id {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let first_ok = text.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric);
+        let rest_ok = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+        if first_ok && rest_ok && text.len() <= MAX_ID_LEN { Ok(Self(text.to_owned())) } else { Err(NameError::Id) }
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// `workspaces/{workspace}`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct WorkspaceName(pub Id);
+
+impl FromStr for WorkspaceName {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let id = text.strip_prefix("workspaces/").ok_or(NameError::Shape("workspaces/{workspace}"))?;
+        if id.contains('/') { Err(NameError::Shape("workspaces/{workspace}")) } else { Ok(Self(id.parse()?)) }
+    }
+}
+
+impl fmt::Display for WorkspaceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "workspaces/{}", self.0)
+    }
+}
+
+macro_rules! child_of_workspace {
+    ($name:ident, $collection:literal, $pattern:literal) => {
+        #[doc = concat!("`", $pattern, "`.")]
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name {
+            /// The workspace it is in.
+            pub workspace: Id,
+            /// Its own id.
+            pub id: Id,
+        }
+
+        impl FromStr for $name {
+            type Err = NameError;
+
+            fn from_str(text: &str) -> Result<Self, NameError> {
+                let mut parts = text.split('/');
+                match (parts.next(), parts.next(), parts.next(), parts.next(), parts.next()) {
+                    (Some("workspaces"), Some(workspace), Some($collection), Some(id), None) => {
+                        Ok(Self { workspace: workspace.parse()?, id: id.parse()? })
+                    }
+                    _ => Err(NameError::Shape($pattern)),
+                }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!("workspaces/{}/", $collection, "/{}"), self.workspace, self.id)
+            }
+        }
+    };
+}
+
+child_of_workspace!(CollectionName, "collections", "workspaces/{workspace}/collections/{collection}");
+child_of_workspace!(SnapshotName, "snapshots", "workspaces/{workspace}/snapshots/{snapshot}");
+child_of_workspace!(RestoreName, "restores", "workspaces/{workspace}/restores/{restore}");
+
+/// The parent of a list: one workspace, or all of them (`workspaces/-`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ListParent {
+    /// `workspaces/{workspace}`.
+    One(WorkspaceName),
+    /// `workspaces/-`.
+    All,
+}
+
+impl FromStr for ListParent {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        if text == "workspaces/-" { Ok(Self::All) } else { Ok(Self::One(text.parse()?)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn names_round_trip(workspace in "[A-Za-z0-9][A-Za-z0-9_-]{0,127}", id in "[A-Za-z0-9][A-Za-z0-9_-]{0,127}") {
+            let name = SnapshotName { workspace: workspace.parse().unwrap(), id: id.parse().unwrap() };
+            prop_assert_eq!(name.to_string().parse(), Ok(name));
+        }
+
+        #[test]
+        fn foreign_text_never_panics_and_never_changes(text in "\\PC{0,300}") {
+            if let Ok(name) = text.parse::<CollectionName>() { prop_assert_eq!(name.to_string(), text); }
+        }
+    }
+
+    #[test]
+    fn ids_end_at_their_limits() {
+        for good in ["a", "0", "A-b_c", &"x".repeat(128)] {
+            assert!(good.parse::<Id>().is_ok(), "{good}");
+        }
+        for bad in ["", "-a", "_a", "a.b", "a b", "ä", "a/b", "a\n", &"x".repeat(129)] {
+            assert_eq!(bad.parse::<Id>(), Err(NameError::Id), "{bad}");
+        }
+    }
+
+    #[test]
+    fn shapes_are_exact() {
+        for bad in [
+            "",
+            "collections/a",
+            "workspaces/a/collections/",
+            "workspaces/a/collections/b/",
+            "/workspaces/a/collections/b",
+        ] {
+            assert!(bad.parse::<CollectionName>().is_err(), "{bad}");
+        }
+        assert_eq!("workspaces/-".parse(), Ok(ListParent::All));
+        assert!("workspaces/a/b".parse::<ListParent>().is_err());
+    }
+}

@@ -1,0 +1,344 @@
+//! Restores: new collections from snapshots, at the speed of copying files.
+//!
+//! **R1** READY means complete and, with FULL, proven. **R2** No operation on
+//! source or snapshot affects the result. **R3** It has no sources. **R4** The
+//! snapshot's retention, nothing older. **R5** A crash leaves a resumed restore
+//! or nothing; after FAILED or CANCELLED the name is free and the bytes are
+//! gone. **R6** Two restores to one name: one wins.
+//!
+//! Creating commits the restore as PENDING together with its collection as
+//! RESTORING: whoever commits first has the name. The worker (`worker.rs`)
+//! drives it from the record, after a restart just the same.
+
+mod progress;
+mod state;
+mod worker;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use parking_lot::Mutex;
+use tokio::sync::{Notify, Semaphore, watch};
+use uuid::Uuid;
+
+pub use self::{
+    progress::{Phase, Progress},
+    state::{advance, is_cancellable, is_terminal, state_name},
+};
+use crate::{
+    catalog::Catalog,
+    clock::{Clock, Micros, new_uid},
+    collection::Collections,
+    documents::{CopyMode, Store},
+    error::{Error, Kind},
+    hub::Hub,
+    idempotency::{self, Request},
+    metadata::{
+        Change, Collection, CollectionState, CommitError, Metadata, Restore, RestoreInfo, RestoreState, Snapshot,
+        SnapshotState, Stored, Verification, Workspace,
+    },
+    names::{CollectionName, Id, ListParent, RestoreName, SnapshotName},
+    restore::worker::Work,
+    snapshot::{self, Snapshots},
+    tasks::Tasks,
+    workspace::Workspaces,
+};
+
+/// Restores that run at once; others wait as PENDING.
+const RUNNING_AT_ONCE: usize = 2;
+
+/// What a caller asks for.
+#[derive(Clone, Debug)]
+pub struct CreateRestore {
+    /// Where the restore and its collection are.
+    pub workspace: Id,
+    /// The id of the restore; absent: made from its uid.
+    pub id: Option<Id>,
+    /// The snapshot.
+    pub snapshot: SnapshotName,
+    /// The new collection.
+    pub collection: CollectionName,
+    /// The new collection's description.
+    pub description: String,
+    /// The new collection's labels.
+    pub labels: BTreeMap<String, String>,
+    /// A retention, which must be the snapshot's.
+    pub retention: Option<Micros>,
+    /// How the result is checked.
+    pub verification: Verification,
+    /// Who asks.
+    pub caller: String,
+    /// To make a retry safe.
+    pub request: Option<Request>,
+}
+
+/// The restores. Clones share them.
+#[derive(Clone)]
+pub struct Restores {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    metadata: Metadata,
+    catalog: Catalog,
+    store: Store,
+    clock: Clock,
+    tasks: Tasks,
+    workspaces: Workspaces,
+    collections: Collections,
+    snapshots: Snapshots,
+    copy_mode: CopyMode,
+    hub: Hub<Uuid, Progress>,
+    bell: Notify,
+    turns: Arc<Semaphore>,
+    /// Those being worked on.
+    busy: Mutex<HashMap<Uuid, Arc<Work>>>,
+    /// Creates run one at a time: names and request ids are checked, then taken.
+    creating: tokio::sync::Mutex<()>,
+}
+
+/// What restores are built on.
+pub struct Parts {
+    /// The records.
+    pub metadata: Metadata,
+    /// The records' copies under the root.
+    pub catalog: Catalog,
+    /// The databases.
+    pub store: Store,
+    /// Time.
+    pub clock: Clock,
+    /// Background work.
+    pub tasks: Tasks,
+    /// Gates.
+    pub workspaces: Workspaces,
+    /// Names.
+    pub collections: Collections,
+    /// Snapshots.
+    pub snapshots: Snapshots,
+    /// How files are copied.
+    pub copy_mode: CopyMode,
+}
+
+impl Restores {
+    /// The restores in the metadata.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let Parts { metadata, catalog, store, clock, tasks, workspaces, collections, snapshots, copy_mode } = parts;
+        let inner = Inner {
+            metadata,
+            catalog,
+            store,
+            clock,
+            tasks,
+            workspaces,
+            collections,
+            snapshots,
+            copy_mode,
+            hub: Hub::default(),
+            bell: Notify::new(),
+            turns: Arc::new(Semaphore::new(RUNNING_AT_ONCE)),
+            busy: Mutex::default(),
+            creating: tokio::sync::Mutex::default(),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Evaluates every gate and returns what would be done: a restore that is
+    /// not stored.
+    pub fn plan(&self, command: &CreateRestore) -> Result<Restore, Error> {
+        let workspace = self.inner.workspaces.stored(&command.workspace)?;
+        let snapshot = self.inner.snapshots.stored(&command.snapshot)?;
+        self.check(command, &workspace, &snapshot)?;
+        Ok(self.record(command, &snapshot, None))
+    }
+
+    /// Starts a restore.
+    pub async fn create(&self, command: CreateRestore) -> Result<Restore, Error> {
+        let inner = &self.inner;
+        let _hold = inner.workspaces.hold().await;
+        let _one_at_a_time = inner.creating.lock().await;
+        let workspace = inner.workspaces.stored(&command.workspace)?;
+        if let Some(uid) = idempotency::answered(&inner.metadata, &inner.clock, command.request.as_ref())? {
+            return self.by_uid(&command, uid);
+        }
+        loop {
+            let snapshot = inner.snapshots.stored(&command.snapshot)?;
+            self.check(&command, &workspace, &snapshot)?;
+            let record = self.record(&command, &snapshot, Some(new_uid()));
+            let collection = restoring(&record, &snapshot, command.description.clone(), command.labels.clone());
+            let change = Change::default().insert(&record).insert(&collection).require(&snapshot);
+            let request = command.request.as_ref();
+            let change =
+                idempotency::remember(change, request, &record.name().to_string(), record.uid(), record.create_time);
+            match inner.metadata.commit(change).await {
+                Ok(()) => {
+                    tracing::info!(name = %record.name(), snapshot = %record.snapshot, "restore requested");
+                    inner.bell.notify_one();
+                    return Ok(record);
+                }
+                // A name was taken or the snapshot changed: the checks tell.
+                Err(CommitError::Conflict) => {}
+                Err(CommitError::Failed(error)) => return Err(error),
+            }
+        }
+    }
+
+    fn check(&self, command: &CreateRestore, workspace: &Workspace, snapshot: &Snapshot) -> Result<(), Error> {
+        let inner = &self.inner;
+        inner.workspaces.check_preview(workspace)?;
+        let name = command.snapshot.to_string();
+        match inner.snapshots.effective(snapshot).state() {
+            SnapshotState::Created => {}
+            SnapshotState::Expired => return Err(Error::SnapshotExpired { name }),
+            other => return Err(Error::SnapshotNotReady { name, state: snapshot::state_name(other) }),
+        }
+        if command.retention.is_some() {
+            return Err(Error::RetentionImmutable);
+        }
+        let size_bytes = snapshot.totals.as_ref().map_or(0, |totals| totals.size_bytes);
+        if size_bytes > workspace.max_restore_bytes {
+            return Err(Error::RestoreTooLarge {
+                snapshot: name,
+                workspace: workspace.name().to_string(),
+                size_bytes,
+                limit: workspace.max_restore_bytes,
+            });
+        }
+        inner.collections.check_free(&command.collection)?;
+        if let Some(id) = &command.id {
+            let key = Restore::at(command.workspace.as_str(), id.as_str());
+            if inner.metadata.get(&key)?.is_some() {
+                let name = RestoreName { workspace: command.workspace.clone(), id: id.clone() };
+                return Err(Error::Exists { kind: Kind::Restore, name: name.to_string() });
+            }
+        }
+        Ok(())
+    }
+
+    fn record(&self, command: &CreateRestore, snapshot: &Snapshot, uid: Option<Uuid>) -> Restore {
+        let id = command.id.clone().or_else(|| uid.map(Id::from_uid));
+        Restore {
+            workspace: command.workspace.to_string(),
+            id: id.map(|id| id.to_string()).unwrap_or_default(),
+            uid: uid.map(|uid| uid.as_bytes().to_vec()).unwrap_or_default(),
+            snapshot: command.snapshot.to_string(),
+            snapshot_uid: snapshot.uid.clone(),
+            collection: command.collection.id.to_string(),
+            collection_uid: uid.map(|_| new_uid().as_bytes().to_vec()).unwrap_or_default(),
+            verification: command.verification.into(),
+            created_by: command.caller.clone(),
+            create_time: self.inner.clock.now(),
+            revision: 1,
+            state: if uid.is_some() { RestoreState::Pending } else { RestoreState::Unspecified }.into(),
+            source_collection_uid: snapshot.collection_uid.clone(),
+            checkpoint_id: snapshot.checkpoint_id.clone(),
+            manifest_id: snapshot.manifest_id,
+            totals: snapshot.totals.clone(),
+            bytes: snapshot.referenced_bytes,
+            files: snapshot.file_count,
+            description: command.description.clone(),
+            labels: command.labels.clone(),
+            ..Restore::default()
+        }
+    }
+
+    fn by_uid(&self, command: &CreateRestore, uid: Uuid) -> Result<Restore, Error> {
+        let id = command.id.clone().unwrap_or_else(|| Id::from_uid(uid));
+        let name = RestoreName { workspace: command.workspace.clone(), id };
+        let found = self.get(&name)?;
+        if found.uid() == uid { Ok(found) } else { Err(Error::NotFound(name.to_string())) }
+    }
+
+    /// One restore.
+    pub fn get(&self, name: &RestoreName) -> Result<Restore, Error> {
+        Ok(self.stored(name)?.record)
+    }
+
+    fn stored(&self, name: &RestoreName) -> Result<Stored<Restore>, Error> {
+        let found = self.inner.metadata.get(&Restore::at(name.workspace.as_str(), name.id.as_str()))?;
+        found.ok_or_else(|| Error::NotFound(name.to_string()))
+    }
+
+    /// The restores of a workspace, or all.
+    pub fn list(&self, parent: &ListParent) -> Result<Vec<Restore>, Error> {
+        self.inner.workspaces.check_parent(parent)?;
+        let prefix = match parent {
+            ListParent::All => Restore::all(),
+            ListParent::One(name) => Restore::within(name.0.as_str()),
+        };
+        self.inner.metadata.scan(&prefix).map(|found| Ok(found?.record)).collect()
+    }
+
+    /// How far a restore is.
+    #[must_use]
+    pub fn progress(&self, record: &Restore) -> Progress {
+        match self.inner.busy.lock().get(&record.uid()) {
+            Some(work) => Progress::of(record, work),
+            None => Progress::at_rest(record),
+        }
+    }
+
+    /// Watches a restore until it ends.
+    pub fn watch(&self, name: &RestoreName) -> Result<(Progress, Option<watch::Receiver<Progress>>), Error> {
+        let uid = self.stored(name)?.uid();
+        self.inner.hub.watch(uid, || {
+            let record = self.get(name)?;
+            let last = is_terminal(record.state());
+            Ok((self.progress(&record), last))
+        })
+    }
+
+    /// Asks a restore to stop.
+    pub async fn cancel(&self, name: &RestoreName) -> Result<Restore, Error> {
+        loop {
+            let seen = self.stored(name)?;
+            if seen.state() == RestoreState::Cancelling {
+                return Ok(seen.record);
+            }
+            let Some(next) = advance(&seen.record, RestoreState::Cancelling) else {
+                return Err(Error::RestoreNotCancellable { name: name.to_string(), state: state_name(seen.state()) });
+            };
+            match self.inner.metadata.commit(Change::default().replace(&seen, &next)).await {
+                Ok(()) => {
+                    if let Some(work) = self.inner.busy.lock().get(&next.uid()) {
+                        work.stop.cancel();
+                    }
+                    self.inner.bell.notify_one();
+                    return Ok(next);
+                }
+                Err(CommitError::Conflict) => {}
+                Err(CommitError::Failed(error)) => return Err(error),
+            }
+        }
+    }
+}
+
+/// The collection that a restore fills.
+fn restoring(
+    restore: &Restore,
+    snapshot: &Snapshot,
+    description: String,
+    labels: BTreeMap<String, String>,
+) -> Collection {
+    Collection {
+        workspace: restore.workspace.clone(),
+        id: restore.collection.clone(),
+        uid: restore.collection_uid.clone(),
+        description,
+        labels,
+        create_time: restore.create_time,
+        update_time: restore.create_time,
+        revision: 1,
+        state: CollectionState::Restoring.into(),
+        restore_info: Some(RestoreInfo {
+            snapshot: restore.snapshot.clone(),
+            snapshot_uid: restore.snapshot_uid.clone(),
+            restore: restore.name().to_string(),
+            source_collection: snapshot.collection_name().to_string(),
+            source_collection_uid: snapshot.collection_uid.clone(),
+            snapshot_time: snapshot.snapshot_time,
+        }),
+    }
+}

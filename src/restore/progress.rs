@@ -1,0 +1,101 @@
+//! How far a restore is.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::{is_terminal, worker::Work};
+use crate::{
+    clock::Micros,
+    metadata::{Failure, Restore, RestoreState, Verification},
+};
+
+/// What a restore is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// Waiting for its turn.
+    Pending,
+    /// Copying files.
+    Copying,
+    /// Making the copy a database.
+    Finalizing,
+    /// Proving it.
+    Verifying,
+    /// Making the collection READY.
+    Publishing,
+    /// Ended.
+    Done,
+}
+
+/// A value that watchers see.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Progress {
+    /// The restore's name.
+    pub restore: String,
+    /// Its state.
+    pub state: RestoreState,
+    /// What it is doing.
+    pub phase: Phase,
+    /// Bytes copied, and to copy.
+    pub bytes: (i64, i64),
+    /// Files copied, and to copy.
+    pub files: (i64, i64),
+    /// Documents proven, and to prove.
+    pub documents: (i64, i64),
+    /// When it was requested, for the time elapsed.
+    pub create_time: Micros,
+    /// When it ended, or 0.
+    pub end_time: Micros,
+    /// A guess at the time left.
+    pub remaining: Option<Micros>,
+    /// Why it failed.
+    pub error: Option<Failure>,
+}
+
+impl Progress {
+    /// Of a restore that nobody works on now.
+    #[must_use]
+    pub fn at_rest(record: &Restore) -> Self {
+        let documents = record.totals.as_ref().map_or(0, |totals| totals.document_count);
+        let succeeded = record.state() == RestoreState::Succeeded;
+        let done = |total: i64| if succeeded { total } else { 0 };
+        let (phase, copied) = match record.state() {
+            RestoreState::Unspecified | RestoreState::Pending => (Phase::Pending, false),
+            RestoreState::Copying => (Phase::Copying, false),
+            RestoreState::Verifying => (Phase::Verifying, true),
+            RestoreState::Publishing => (Phase::Publishing, true),
+            RestoreState::Failing | RestoreState::Cancelling => (Phase::Finalizing, false),
+            RestoreState::Succeeded => (Phase::Done, true),
+            RestoreState::Failed | RestoreState::Cancelled => (Phase::Done, false),
+        };
+        let moved = |total: i64| if copied { total } else { 0 };
+        Self {
+            restore: record.name().to_string(),
+            state: record.state(),
+            phase,
+            bytes: (moved(record.bytes), record.bytes),
+            files: (moved(record.files), record.files),
+            documents: (done(documents), documents),
+            create_time: record.create_time,
+            end_time: record.end_time,
+            remaining: None,
+            error: record.error.clone(),
+        }
+    }
+
+    /// Of a restore being worked on.
+    pub(super) fn of(record: &Restore, work: &Work) -> Self {
+        let mut progress = Self::at_rest(record);
+        if is_terminal(record.state()) {
+            return progress;
+        }
+        progress.bytes.0 = progress.bytes.0.max(work.copied.bytes.load(Relaxed).min(progress.bytes.1));
+        progress.files.0 = progress.files.0.max(work.copied.files.load(Relaxed).min(progress.files.1));
+        progress.documents.0 = work.proven.load(Relaxed);
+        if record.state() == RestoreState::Verifying
+            && (progress.documents.0 == 0 || record.verification() == Verification::Structure)
+        {
+            progress.phase = Phase::Finalizing;
+        }
+        progress.remaining = work.remaining(&progress);
+        progress
+    }
+}

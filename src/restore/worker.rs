@@ -1,0 +1,340 @@
+//! Drives restores: idempotent effect, durable record, announcement. Every
+//! step may have been done before: a crash can have come anywhere.
+
+use std::{
+    convert::Infallible,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::{Phase, Progress, Restores, advance, is_terminal};
+use crate::{
+    clock::{Micros, micros},
+    collection,
+    documents::{Copied, Totals},
+    error::Error,
+    metadata::{
+        Change, Collection, CollectionState, CollectionStats, CommitError, Failure, Record, Restore, RestoreState,
+        Stored, Verification, uid,
+    },
+};
+
+/// How often watchers see a new value.
+const TICK: Duration = Duration::from_millis(100);
+/// How long an ended restore is kept.
+const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// The work on one restore.
+#[derive(Debug)]
+pub(super) struct Work {
+    pub copied: Copied,
+    pub proven: Arc<AtomicI64>,
+    /// Cancelled by a caller or by the end of the service.
+    pub stop: CancellationToken,
+    /// When the phase began whose pace is measured.
+    pace: Mutex<(Phase, Instant)>,
+}
+
+impl Work {
+    fn new(stop: CancellationToken) -> Self {
+        Self {
+            copied: Copied::new(stop.clone()),
+            proven: Arc::default(),
+            stop,
+            pace: Mutex::new((Phase::Pending, Instant::now())),
+        }
+    }
+
+    /// A guess at the time left, from the pace of this phase.
+    pub fn remaining(&self, progress: &Progress) -> Option<Micros> {
+        let mut pace = self.pace.lock();
+        if pace.0 != progress.phase {
+            *pace = (progress.phase, Instant::now());
+        }
+        let (done, total) = match progress.phase {
+            Phase::Copying => progress.bytes,
+            Phase::Verifying => progress.documents,
+            _ => return None,
+        };
+        let left = total.checked_sub(done)?;
+        if done <= 0 || left < 0 {
+            return None;
+        }
+        micros(pace.1.elapsed()).checked_mul(left)?.checked_div(done)
+    }
+}
+
+impl Restores {
+    /// Runs until the service stops.
+    pub async fn run(self, sweep_every: Duration, stop: CancellationToken) {
+        let mut sweep = tokio::time::interval(sweep_every);
+        sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                () = self.inner.bell.notified() => {}
+                // The first tick is immediate: that is crash recovery.
+                _ = sweep.tick() => {}
+            }
+            if let Err(error) = self.visit(&stop).await {
+                tracing::warn!(?error, "restores wait for the next sweep");
+            }
+        }
+    }
+
+    async fn visit(&self, stop: &CancellationToken) -> Result<(), Error> {
+        for found in self.inner.metadata.scan(&Restore::all()) {
+            let found = found?;
+            if !is_terminal(found.state()) || !found.released {
+                self.start(&found, stop);
+            } else if found.end_time + micros(KEPT) <= self.inner.clock.now() {
+                let gone = Change::default().remove(&found);
+                self.inner.metadata.commit(gone).await.map_err(CommitError::unexpected)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Works on one restore, unless that is being done.
+    fn start(&self, found: &Stored<Restore>, stop: &CancellationToken) {
+        let id = found.uid();
+        let work = {
+            let mut busy = self.inner.busy.lock();
+            if busy.contains_key(&id) {
+                return;
+            }
+            let work = Arc::new(Work::new(stop.child_token()));
+            busy.insert(id, Arc::clone(&work));
+            work
+        };
+        let (restores, found) = (self.clone(), found.record.clone());
+        self.inner.tasks.work(async move {
+            let turn = Arc::clone(&restores.inner.turns);
+            // A cancelled one needs no turn, only its clean-up.
+            let permit = work.stop.run_until_cancelled(turn.acquire()).await;
+            let driven = restores.drive(&found, &work).await;
+            drop(permit);
+            restores.inner.busy.lock().remove(&id);
+            match driven {
+                Ok(()) => restores.inner.bell.notify_one(),
+                Err(Error::ShuttingDown) => {}
+                Err(error) => tracing::warn!(?error, name = %found.name(), "a restore waits for the next sweep"),
+            }
+        });
+    }
+
+    /// Takes a restore from state to state until it has ended.
+    async fn drive(&self, found: &Restore, work: &Arc<Work>) -> Result<(), Error> {
+        tokio::select! {
+            result = self.drive_steps(found, work) => result,
+            never = self.ticker(found, work) => match never {},
+        }
+    }
+
+    async fn drive_steps(&self, found: &Restore, work: &Work) -> Result<(), Error> {
+        loop {
+            let Some(seen) = self.inner.metadata.get(&found.key())? else { return Ok(()) };
+            if is_terminal(seen.state()) {
+                return self.let_go(&seen).await;
+            }
+            if self.inner.tasks.stop_token().is_cancelled() {
+                return Err(Error::ShuttingDown);
+            }
+            let next = match self.step(&seen, work).await {
+                Ok(next) => next,
+                // Cancelled by a caller: the record says so.
+                Err(Error::ShuttingDown) if self.was_cancelled(&seen)? => continue,
+                Err(error) if error.is_transient() => return Err(error),
+                Err(error) => failed(&seen, &error)?,
+            };
+            self.commit(&seen, next).await?;
+        }
+    }
+
+    fn was_cancelled(&self, seen: &Stored<Restore>) -> Result<bool, Error> {
+        let now = self.inner.metadata.get(&seen.record.key())?;
+        Ok(now.is_none_or(|now| now.state() != seen.state()))
+    }
+
+    /// Announces the progress while somebody works.
+    async fn ticker(&self, found: &Restore, work: &Work) -> Infallible {
+        let mut tick = tokio::time::interval(TICK);
+        loop {
+            tick.tick().await;
+            // Unreadable now is readable at the next tick, or the steps will say.
+            let Ok(Some(record)) = self.inner.metadata.get(&found.key()) else { continue };
+            let progress = Progress::of(&record, work);
+            if !is_terminal(record.state()) && self.inner.hub.latest(&found.uid()).as_ref() != Some(&progress) {
+                self.inner.hub.publish(found.uid(), progress, false);
+            }
+        }
+    }
+
+    /// Does the work of one state and says what comes next.
+    async fn step(&self, seen: &Stored<Restore>, work: &Work) -> Result<Next, Error> {
+        match seen.state() {
+            RestoreState::Pending => self.pin(seen).await,
+            RestoreState::Copying => self.copy(seen, work).await,
+            RestoreState::Verifying => self.verify(seen, work).await,
+            RestoreState::Publishing => self.publish(seen).await,
+            RestoreState::Failing => self.clean_up(seen, RestoreState::Failed).await,
+            RestoreState::Cancelling => self.clean_up(seen, RestoreState::Cancelled).await,
+            RestoreState::Unspecified | RestoreState::Succeeded | RestoreState::Failed | RestoreState::Cancelled => {
+                Err(Error::internal("a restore in a state without work"))
+            }
+        }
+    }
+
+    /// Takes a checkpoint of its own: from then on the snapshot may go.
+    async fn pin(&self, seen: &Restore) -> Result<Next, Error> {
+        let inner = &self.inner;
+        let source = seen.source_collection_uid();
+        let files = inner.store.load_files(uid(&seen.snapshot_uid)).await?;
+        inner.store.save_files(seen.uid(), &files).await?;
+        let checkpoint = inner.store.pin(source, uid(&seen.checkpoint_id), seen.uid()).await?;
+        crate::crash_point!("restore.pinned");
+        let mut next = to(seen, RestoreState::Copying)?;
+        next.pinned = true;
+        next.start_time = inner.clock.now();
+        next.checkpoint_id = checkpoint.id.as_bytes().to_vec();
+        next.manifest_id = checkpoint.manifest_id;
+        Ok(Next::only(next))
+    }
+
+    async fn copy(&self, seen: &Restore, work: &Work) -> Result<Next, Error> {
+        let inner = &self.inner;
+        let (source, target) = (seen.source_collection_uid(), seen.collection_uid());
+        let began = Instant::now();
+        if !inner.store.is_copied(target).await? {
+            let files = inner.store.load_files(seen.uid()).await?;
+            inner.store.copy(source, seen.manifest_id, target, &files, inner.copy_mode, &work.copied).await?;
+        }
+        crate::crash_point!("restore.copied");
+        let mut next = to(seen, RestoreState::Verifying)?;
+        next.copy_micros = micros(began.elapsed());
+        Ok(Next::only(next))
+    }
+
+    async fn verify(&self, seen: &Restore, work: &Work) -> Result<Next, Error> {
+        let inner = &self.inner;
+        let target = seen.collection_uid();
+        let files = inner.store.load_files(seen.uid()).await?;
+        inner.store.check_files(target, &files).await?;
+        let totals = seen.totals.clone().map(Totals::from).unwrap_or_default().as_restored();
+        let prove = seen.verification() == Verification::Full;
+        let began = Instant::now();
+        work.proven.store(0, Ordering::Relaxed);
+        inner.store.adopt(target, &totals, prove, Arc::clone(&work.proven), work.stop.clone()).await?;
+        crate::crash_point!("restore.verified");
+        let mut next = to(seen, RestoreState::Publishing)?;
+        next.verify_micros = if prove { micros(began.elapsed()) } else { 0 };
+        next.totals = Some(totals.into());
+        Ok(Next::only(next))
+    }
+
+    /// READY and SUCCEEDED in one commit (**R1**).
+    async fn publish(&self, seen: &Restore) -> Result<Next, Error> {
+        let inner = &self.inner;
+        let key = collection::key(&seen.collection_name());
+        let found = inner.metadata.get(&key)?.ok_or_else(|| Error::internal("the restoring collection vanished"))?;
+        let mut ready: Collection = found.record.clone();
+        ready.set_state(CollectionState::Ready);
+        ready.update_time = inner.clock.now();
+        ready.revision += 1;
+        inner.catalog.put(&ready).await?;
+        crate::crash_point!("restore.published");
+        let mut next = to(seen, RestoreState::Succeeded)?;
+        next.end_time = inner.clock.now();
+        let stats = CollectionStats { uid: ready.uid.clone(), totals: seen.totals.clone(), stored_bytes: seen.bytes };
+        Ok(Next { restore: next, with: Change::default().replace(&found, &ready).put(&stats) })
+    }
+
+    /// Nothing stays of what was copied; then the name is free (**R5**).
+    async fn clean_up(&self, seen: &Restore, end: RestoreState) -> Result<Next, Error> {
+        let inner = &self.inner;
+        inner.store.remove(seen.collection_uid()).await?;
+        crate::crash_point!("restore.removed");
+        let mut next = to(seen, end)?;
+        next.end_time = inner.clock.now();
+        let key = collection::key(&seen.collection_name());
+        let mut with = Change::default();
+        if let Some(found) = inner.metadata.get(&key)?
+            && found.uid() == seen.collection_uid()
+        {
+            inner.catalog.remove(&found.record).await?;
+            with = with.remove(&found);
+        }
+        Ok(Next { restore: next, with })
+    }
+
+    /// Gives back the restore's checkpoint on the source.
+    async fn let_go(&self, seen: &Stored<Restore>) -> Result<(), Error> {
+        let inner = &self.inner;
+        if seen.released {
+            return Ok(());
+        }
+        let source = seen.source_collection_uid();
+        inner.store.unpin(source, seen.uid()).await?;
+        inner.store.forget_files(seen.uid()).await?;
+        let mut next = seen.record.clone();
+        next.released = true;
+        match inner.metadata.commit(Change::default().replace(seen, &next)).await {
+            Ok(()) | Err(CommitError::Conflict) => {}
+            Err(CommitError::Failed(error)) => return Err(error),
+        }
+        inner.collections.ring_retire();
+        inner.snapshots.ring();
+        Ok(())
+    }
+
+    async fn commit(&self, seen: &Stored<Restore>, next: Next) -> Result<(), Error> {
+        let Next { restore, with } = next;
+        match self.inner.metadata.commit(with.replace(seen, &restore)).await {
+            Ok(()) => {
+                let last = is_terminal(restore.state());
+                if last {
+                    tracing::info!(name = %restore.name(), state = super::state_name(restore.state()), "restore ended");
+                }
+                if restore.pinned && !seen.pinned {
+                    self.inner.snapshots.ring();
+                }
+                self.inner.hub.publish(restore.uid(), self.progress(&restore), last);
+                Ok(())
+            }
+            // Cancelled meanwhile: the next look sees it.
+            Err(CommitError::Conflict) => Ok(()),
+            Err(CommitError::Failed(error)) => Err(error),
+        }
+    }
+}
+
+/// The next record, and what is committed with it.
+struct Next {
+    restore: Restore,
+    with: Change,
+}
+
+impl Next {
+    fn only(restore: Restore) -> Self {
+        Self { restore, with: Change::default() }
+    }
+}
+
+fn to(seen: &Restore, state: RestoreState) -> Result<Restore, Error> {
+    advance(seen, state).ok_or_else(|| Error::internal(format!("no edge from {:?} to {state:?}", seen.state())))
+}
+
+fn failed(seen: &Restore, error: &Error) -> Result<Next, Error> {
+    tracing::error!(?error, name = %seen.name(), "a restore failed; what it copied is removed");
+    let mut next = to(seen, RestoreState::Failing)?;
+    next.error = Some(Failure::from(error));
+    Ok(Next::only(next))
+}

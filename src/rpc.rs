@@ -1,0 +1,15 @@
+//! The gRPC face: the only place that names tonic and the generated types.
+//! Handlers convert, call, convert.
+
+mod collection;
+mod convert;
+mod deadline;
+mod document;
+mod listing;
+mod restore;
+mod server;
+mod snapshot;
+mod status;
+mod workspace;
+
+pub use self::server::{Services, serve};

@@ -1,0 +1,247 @@
+//! `CollectionService`.
+
+use std::borrow::Cow;
+
+use tonic::{Request, Response, Status};
+use uuid::Uuid;
+
+use super::{
+    convert::{self, Mask},
+    listing::{Page, page},
+};
+use crate::{
+    collection::{Collections, Settings, Stats},
+    error::{Error, Violations},
+    idempotency,
+    listing::{Field, Kind, Listed, Value},
+    metadata::{Collection, CollectionState, RestoreInfo},
+    names::{CollectionName, Id, ListParent, WorkspaceName},
+    pb, workspace,
+};
+
+/// The service.
+#[derive(Clone)]
+pub struct CollectionRpc {
+    /// The domain.
+    pub collections: Collections,
+}
+
+impl CollectionRpc {
+    async fn answer(&self, record: Collection) -> Result<pb::Collection, Error> {
+        let stats = self.collections.stats(&record).await?;
+        Ok(resource(record, &stats))
+    }
+}
+
+#[tonic::async_trait]
+impl pb::collection_service_server::CollectionService for CollectionRpc {
+    async fn create_collection(
+        &self,
+        request: Request<pb::CreateCollectionRequest>,
+    ) -> Result<Response<pb::Collection>, Status> {
+        let (name, settings, request) = create(request.into_inner())?;
+        let created = self.collections.create(&name, settings, request.as_ref()).await?;
+        Ok(Response::new(self.answer(created).await?))
+    }
+
+    async fn get_collection(
+        &self,
+        request: Request<pb::GetCollectionRequest>,
+    ) -> Result<Response<pb::Collection>, Status> {
+        let pb::GetCollectionRequest { name } = request.into_inner();
+        let found = self.collections.get(&name_of("name", &name)?)?;
+        Ok(Response::new(self.answer(found).await?))
+    }
+
+    async fn list_collections(
+        &self,
+        request: Request<pb::ListCollectionsRequest>,
+    ) -> Result<Response<pb::ListCollectionsResponse>, Status> {
+        let pb::ListCollectionsRequest { parent, page_size, page_token, filter, order_by } = request.into_inner();
+        let of: ListParent = parent.parse().map_err(|why| Error::invalid("parent", why))?;
+        let arguments = Page {
+            domain: "ListCollections",
+            bound: &[&parent],
+            page_size,
+            page_token: &page_token,
+            filter: &filter,
+            order_by: &order_by,
+        };
+        let (found, next_page_token) = page(&arguments, || self.collections.list(&of))?;
+        let mut collections = Vec::with_capacity(found.len());
+        for record in found {
+            collections.push(self.answer(record).await?);
+        }
+        Ok(Response::new(pb::ListCollectionsResponse { collections, next_page_token }))
+    }
+
+    async fn update_collection(
+        &self,
+        request: Request<pb::UpdateCollectionRequest>,
+    ) -> Result<Response<pb::Collection>, Status> {
+        let (name, etag, settings) = update(request.into_inner())?;
+        let updated = self.collections.update(&name, convert::etag(&etag), &settings).await?;
+        Ok(Response::new(self.answer(updated).await?))
+    }
+
+    async fn delete_collection(&self, request: Request<pb::DeleteCollectionRequest>) -> Result<Response<()>, Status> {
+        let pb::DeleteCollectionRequest { name, etag } = request.into_inner();
+        self.collections.delete(&name_of("name", &name)?, convert::etag(&etag)).await?;
+        Ok(Response::new(()))
+    }
+}
+
+fn create(
+    mut request: pb::CreateCollectionRequest,
+) -> Result<(CollectionName, Settings, Option<idempotency::Request>), Error> {
+    let mut bad = Violations::default();
+    let request_id = std::mem::take(&mut request.request_id);
+    let remembered = convert::request(&mut bad, "CreateCollection", request_id, &request);
+    let pb::CreateCollectionRequest { parent, collection_id, collection, request_id: _ } = request;
+    let parent = bad.check("parent", parent.parse::<WorkspaceName>());
+    let id = bad.check("collection_id", collection_id.parse::<Id>());
+    let collection = collection.unwrap_or_default();
+    let has_retention = collection.retention.is_some();
+    let everything = Mask::new(&mut bad, None, &[]);
+    let settings = settings(&mut bad, collection, &everything);
+    let (Some(WorkspaceName(workspace)), Some(id)) = (parent, id) else { return Err(bad.into()) };
+    bad.finish()?;
+    if has_retention {
+        return Err(Error::RetentionNotAvailable);
+    }
+    Ok((CollectionName { workspace, id }, settings, remembered))
+}
+
+fn update(request: pb::UpdateCollectionRequest) -> Result<(CollectionName, String, Settings), Error> {
+    let pb::UpdateCollectionRequest { collection, update_mask } = request;
+    let Some(mut collection) = collection else { return Err(Error::invalid("collection", "is required")) };
+    if update_mask.iter().flat_map(|mask| &mask.paths).any(|path| path == "retention") {
+        return Err(Error::RetentionImmutable);
+    }
+    let mut bad = Violations::default();
+    let mask = Mask::new(&mut bad, update_mask, &["description", "labels"]);
+    let name = bad.check("collection.name", collection.name.parse());
+    let etag = std::mem::take(&mut collection.etag);
+    let settings = settings(&mut bad, collection, &mask);
+    let Some(name) = name else { return Err(bad.into()) };
+    bad.finish()?;
+    Ok((name, etag, settings))
+}
+
+fn settings(bad: &mut Violations, collection: pb::Collection, mask: &Mask) -> Settings {
+    let pb::Collection {
+        description,
+        labels,
+        // Output, or read by the caller.
+        name: _,
+        uid: _,
+        create_time: _,
+        update_time: _,
+        etag: _,
+        state: _,
+        retention: _,
+        clustering_interval: _,
+        stats: _,
+        restore_info: _,
+    } = collection;
+    convert::description(bad, "collection.description", &description);
+    convert::labels(bad, "collection.labels", &labels);
+    Settings {
+        description: mask.touches("description", !description.is_empty()).then_some(description),
+        labels: mask.touches("labels", !labels.is_empty()).then_some(labels),
+    }
+}
+
+/// Reads a collection's name.
+pub fn name_of(field: &str, text: &str) -> Result<CollectionName, Error> {
+    text.parse().map_err(|why| Error::invalid(field, why))
+}
+
+fn resource(record: Collection, stats: &Stats) -> pb::Collection {
+    let state = match record.state() {
+        CollectionState::Unspecified => pb::collection::State::Unspecified,
+        CollectionState::Restoring => pb::collection::State::Restoring,
+        CollectionState::Ready => pb::collection::State::Ready,
+    };
+    pb::Collection {
+        name: record.name().to_string(),
+        uid: convert::uid_text(&record.uid),
+        description: record.description,
+        labels: record.labels,
+        create_time: Some(convert::timestamp(record.create_time)),
+        update_time: Some(convert::timestamp(record.update_time)),
+        etag: workspace::etag(record.revision),
+        state: state.into(),
+        retention: None,
+        clustering_interval: None,
+        stats: Some(stats.into()),
+        restore_info: record.restore_info.map(Into::into),
+    }
+}
+
+impl From<&Stats> for pb::collection::Stats {
+    fn from(stats: &Stats) -> Self {
+        let Stats { totals, stored_bytes } = stats;
+        Self {
+            document_count: totals.document_count,
+            size_bytes: totals.size_bytes,
+            stored_bytes: *stored_bytes,
+            oldest_event_time: totals.event_times.map(|(oldest, _)| convert::timestamp(oldest)),
+            newest_event_time: totals.event_times.map(|(_, newest)| convert::timestamp(newest)),
+            offset: totals.offset,
+            digest: totals.digest.to_string(),
+            expired_document_count: 0,
+        }
+    }
+}
+
+impl From<RestoreInfo> for pb::collection::RestoreInfo {
+    fn from(info: RestoreInfo) -> Self {
+        let RestoreInfo { snapshot, snapshot_uid, restore, source_collection, source_collection_uid, snapshot_time } =
+            info;
+        Self {
+            snapshot,
+            snapshot_uid: convert::uid_text(&snapshot_uid),
+            restore,
+            source_collection,
+            source_collection_uid: convert::uid_text(&source_collection_uid),
+            snapshot_time: Some(convert::timestamp(snapshot_time)),
+        }
+    }
+}
+
+impl Listed for Collection {
+    const FIELDS: &'static [Field] = &[
+        Field { name: "name", kind: Kind::Text },
+        Field { name: "uid", kind: Kind::Text },
+        Field { name: "description", kind: Kind::Text },
+        Field { name: "labels", kind: Kind::Labels },
+        Field { name: "state", kind: Kind::Word(&["RESTORING", "READY"]) },
+        Field { name: "create_time", kind: Kind::Time },
+        Field { name: "update_time", kind: Kind::Time },
+    ];
+    const ORDER: &'static [&'static str] = &["name", "create_time", "update_time"];
+
+    fn value(&self, field: &'static str) -> Value<'_> {
+        match field {
+            "name" => Value::Text(Cow::Owned(self.name().to_string())),
+            "uid" => Value::Text(Cow::Owned(self.uid().to_string())),
+            "description" => Value::Text(Cow::Borrowed(&self.description)),
+            "state" => Value::Word(match self.state() {
+                CollectionState::Restoring => "RESTORING",
+                CollectionState::Ready | CollectionState::Unspecified => "READY",
+            }),
+            "create_time" => Value::Time(self.create_time),
+            "update_time" => Value::Time(self.update_time),
+            _ => Value::Absent,
+        }
+    }
+
+    fn label(&self, key: &str) -> Option<&str> {
+        self.labels.get(key).map(String::as_str)
+    }
+
+    fn uid(&self) -> Uuid {
+        self.uid()
+    }
+}

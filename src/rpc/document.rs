@@ -1,0 +1,162 @@
+//! `DocumentService`.
+
+mod ingest;
+mod read;
+mod stream;
+mod write;
+
+use std::pin::Pin;
+
+use futures::Stream;
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::{collection::name_of, convert};
+use crate::{
+    clock::Micros,
+    collection::{Collections, Lease},
+    documents::StoredDocument,
+    error::{Error, Violations},
+    json::{fields, filter::Filter},
+    pb,
+    tasks::Tasks,
+};
+
+/// No message of documents is larger, so that every stock client can read it.
+const MAX_RESPONSE_BYTES: usize = 3 << 20;
+
+/// The service.
+#[derive(Clone)]
+pub struct DocumentRpc {
+    /// The domain.
+    pub collections: Collections,
+    /// Runs streams.
+    pub tasks: Tasks,
+    /// Cancelled when the service stops.
+    pub stop: CancellationToken,
+    /// How long a stream waits for a client that does not read.
+    pub patience: std::time::Duration,
+}
+
+#[tonic::async_trait]
+impl pb::document_service_server::DocumentService for DocumentRpc {
+    type IngestDocumentsStream = Pin<Box<dyn Stream<Item = Result<pb::IngestDocumentsResponse, Status>> + Send>>;
+    type StreamDocumentsStream = Pin<Box<dyn Stream<Item = Result<pb::StreamDocumentsResponse, Status>> + Send>>;
+
+    async fn write_documents(
+        &self,
+        request: Request<pb::WriteDocumentsRequest>,
+    ) -> Result<Response<pb::WriteDocumentsResponse>, Status> {
+        Ok(Response::new(self.write(request.into_inner()).await?))
+    }
+
+    async fn ingest_documents(
+        &self,
+        request: Request<Streaming<pb::IngestDocumentsRequest>>,
+    ) -> Result<Response<Self::IngestDocumentsStream>, Status> {
+        Ok(Response::new(self.ingest(request.into_inner())))
+    }
+
+    async fn get_document(&self, request: Request<pb::GetDocumentRequest>) -> Result<Response<pb::Document>, Status> {
+        Ok(Response::new(self.get(request.into_inner()).await?))
+    }
+
+    async fn batch_get_documents(
+        &self,
+        request: Request<pb::BatchGetDocumentsRequest>,
+    ) -> Result<Response<pb::BatchGetDocumentsResponse>, Status> {
+        Ok(Response::new(self.batch_get(request.into_inner()).await?))
+    }
+
+    async fn list_documents(
+        &self,
+        request: Request<pb::ListDocumentsRequest>,
+    ) -> Result<Response<pb::ListDocumentsResponse>, Status> {
+        Ok(Response::new(self.list(request.into_inner()).await?))
+    }
+
+    async fn stream_documents(
+        &self,
+        request: Request<pb::StreamDocumentsRequest>,
+    ) -> Result<Response<Self::StreamDocumentsStream>, Status> {
+        Ok(Response::new(self.stream(request.into_inner()).await?))
+    }
+}
+
+impl DocumentRpc {
+    /// Opens the collection that a request names.
+    async fn lease(&self, collection: &str) -> Result<Lease, Error> {
+        self.collections.lease(&name_of("collection", collection)?).await
+    }
+
+    /// The same, if it still is the collection of that uid.
+    async fn lease_of(&self, collection: &str, uid: &str) -> Result<Lease, Error> {
+        let name = name_of("collection", collection)?;
+        let uid = convert::uid_of(uid).map_err(|why| Error::invalid("collection_uid", why))?;
+        let found = self.collections.ready(&name)?.uid();
+        match uid {
+            Some(uid) if uid != found => {
+                Err(Error::CollectionChanged { name: name.to_string(), uid: found.to_string() })
+            }
+            _ => self.collections.lease(&name).await,
+        }
+    }
+}
+
+/// How bodies go out.
+fn encoding(bad: &mut Violations, sent: i32) -> pb::Encoding {
+    match pb::Encoding::try_from(sent) {
+        Ok(pb::Encoding::Fields) => pb::Encoding::Fields,
+        Ok(pb::Encoding::Json | pb::Encoding::Unspecified) => pb::Encoding::Json,
+        Err(_) => {
+            bad.add("encoding", "must be ENCODING_FIELDS or ENCODING_JSON");
+            pb::Encoding::Json
+        }
+    }
+}
+
+/// A stored document as the caller wants to see it.
+fn message(document: &StoredDocument, encoding: pb::Encoding) -> Result<pb::Document, Error> {
+    let body = document.body();
+    let body = match encoding {
+        pb::Encoding::Fields => {
+            let fields = fields::json_to_struct(&body);
+            pb::document::Body::Fields(fields.map_err(|error| Error::DataLoss(error.to_string()))?)
+        }
+        pb::Encoding::Json | pb::Encoding::Unspecified => pb::document::Body::Json(body),
+    };
+    Ok(pb::Document {
+        id: document.id().to_owned(),
+        event_time: Some(convert::timestamp(document.event_time())),
+        body: Some(body),
+        etag: crate::digest::Etag(document.digest()).to_string(),
+    })
+}
+
+/// Which documents a caller wants.
+struct Selection {
+    from: Option<Micros>,
+    until: Option<Micros>,
+    filter: Option<Filter>,
+}
+
+impl Selection {
+    fn new(
+        bad: &mut Violations,
+        from: Option<prost_types::Timestamp>,
+        until: Option<prost_types::Timestamp>,
+        filter: &str,
+    ) -> Self {
+        let from = from.and_then(|time| bad.check("start_event_time", convert::micros_of(&time)));
+        let until = until.and_then(|time| bad.check("end_event_time", convert::micros_of(&time)));
+        let filter = if filter.is_empty() { None } else { bad.check("filter", Filter::compile(filter)) };
+        Self { from, until, filter }
+    }
+
+    fn matches(&self, document: &StoredDocument) -> bool {
+        let time = document.event_time();
+        self.from.is_none_or(|from| time >= from)
+            && self.until.is_none_or(|until| time < until)
+            && self.filter.as_ref().is_none_or(|filter| filter.matches(document.id(), time, &document.body()))
+    }
+}

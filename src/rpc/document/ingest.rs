@@ -1,0 +1,101 @@
+//! Streaming writes: a bounded window is read ahead, and each message is
+//! answered in order, when it is durable.
+
+use std::pin::Pin;
+
+use futures::{Stream, StreamExt};
+use prost::Message;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Status, Streaming};
+
+use super::{
+    DocumentRpc,
+    write::{check_batch, convert, results_of},
+};
+use crate::{
+    collection::Lease,
+    documents::{BatchResult, Submitted},
+    error::Error,
+    pb::{self, ingest_documents_request::ResultsMode},
+    rpc::status::of_transport,
+};
+
+/// Messages that are read ahead of their acknowledgement.
+const WINDOW: usize = 16;
+
+/// What the reading side has for the answering side.
+type Next = Result<(Submitted, std::sync::Arc<Lease>), Status>;
+
+impl DocumentRpc {
+    pub(super) fn ingest(
+        &self,
+        messages: Streaming<pb::IngestDocumentsRequest>,
+    ) -> Pin<Box<dyn Stream<Item = Result<pb::IngestDocumentsResponse, Status>> + Send>> {
+        let (queue, submitted) = mpsc::channel(WINDOW);
+        let (mode, agreed) = tokio::sync::oneshot::channel();
+        let rpc = self.clone();
+        self.tasks.work(async move { rpc.read_messages(messages, mode, queue).await });
+        let answers = async move {
+            let errors_only = agreed.await.unwrap_or(false);
+            // An error ends the stream, behind the last acknowledgement.
+            ReceiverStream::new(submitted).then(move |next| answer(next, errors_only))
+        };
+        futures::stream::once(answers).flatten().boxed()
+    }
+
+    async fn read_messages(
+        &self,
+        mut messages: Streaming<pb::IngestDocumentsRequest>,
+        mode: tokio::sync::oneshot::Sender<bool>,
+        queue: mpsc::Sender<Next>,
+    ) {
+        let read = self.read_all(&mut messages, mode, &queue);
+        let ended = tokio::select! {
+            ended = read => ended,
+            () = self.stop.cancelled() => Err(Error::ShuttingDown.into()),
+            // The client is gone, and with it whoever wants answers.
+            () = queue.closed() => return,
+        };
+        if let Err(status) = ended {
+            let _ = queue.send(Err(status)).await;
+        }
+    }
+
+    async fn read_all(
+        &self,
+        messages: &mut Streaming<pb::IngestDocumentsRequest>,
+        mode: tokio::sync::oneshot::Sender<bool>,
+        queue: &mpsc::Sender<Next>,
+    ) -> Result<(), Status> {
+        let Some(first) = messages.message().await.map_err(of_transport)? else { return Ok(()) };
+        let errors_only = match ResultsMode::try_from(first.results_mode) {
+            Ok(ResultsMode::Errors) => true,
+            Ok(ResultsMode::All | ResultsMode::Unspecified) => false,
+            Err(_) => return Err(Error::invalid("results_mode", "must be ALL or ERRORS").into()),
+        };
+        let lease = std::sync::Arc::new(self.lease_of(&first.collection, &first.collection_uid).await?);
+        let _ = mode.send(errors_only);
+        let collection = first.collection.clone();
+        let mut next = Some(first);
+        while let Some(message) = next {
+            check_batch(message.writes.len(), message.encoded_len())?;
+            if !message.collection.is_empty() && message.collection != collection {
+                return Err(Error::invalid("collection", "cannot change within a stream").into());
+            }
+            let writes = message.writes.into_iter().map(convert).collect();
+            let submitted = lease.unless_deleted(lease.submit(writes)).await?;
+            if queue.send(Ok((submitted, std::sync::Arc::clone(&lease)))).await.is_err() {
+                return Ok(());
+            }
+            next = lease.unless_deleted(async { Ok(messages.message().await) }).await?.map_err(of_transport)?;
+        }
+        Ok(())
+    }
+}
+
+async fn answer(next: Next, errors_only: bool) -> Result<pb::IngestDocumentsResponse, Status> {
+    let (submitted, lease) = next?;
+    let BatchResult { results, offset } = lease.unless_deleted(submitted.acknowledged()).await?;
+    Ok(pb::IngestDocumentsResponse { results: results_of(results, errors_only), offset })
+}

@@ -1,0 +1,137 @@
+//! Single documents and pages.
+
+use prost::Message;
+
+use super::{DocumentRpc, MAX_RESPONSE_BYTES, Selection, encoding, message};
+use crate::{
+    documents::Cursor,
+    error::{Error, Violations},
+    json::body,
+    listing::{Bound, PageToken, page_size},
+    pb,
+    rpc::listing::token_error,
+};
+
+const MAX_IDS: usize = 1000;
+const DEFAULT_PAGE: usize = 100;
+const MAX_PAGE: usize = 10_000;
+/// A page ends after so many documents even if the filter found none of them.
+const MAX_SCANNED: usize = 50_000;
+
+impl DocumentRpc {
+    pub(super) async fn get(&self, request: pb::GetDocumentRequest) -> Result<pb::Document, Error> {
+        let pb::GetDocumentRequest { collection, id, encoding: wanted } = request;
+        let mut bad = Violations::default();
+        let wanted = encoding(&mut bad, wanted);
+        bad.check("id", body::check_id(&id));
+        bad.finish()?;
+        let lease = self.lease(&collection).await?;
+        match lease.unless_deleted(lease.get(&id)).await? {
+            Some(document) => message(&document, wanted),
+            None => Err(Error::DocumentNotFound { collection, id }),
+        }
+    }
+
+    pub(super) async fn batch_get(
+        &self,
+        request: pb::BatchGetDocumentsRequest,
+    ) -> Result<pb::BatchGetDocumentsResponse, Error> {
+        let pb::BatchGetDocumentsRequest { collection, ids, encoding: wanted } = request;
+        let mut bad = Violations::default();
+        let wanted = encoding(&mut bad, wanted);
+        if ids.is_empty() || ids.len() > MAX_IDS {
+            bad.add("ids", format_args!("must hold 1 to {MAX_IDS} ids"));
+        }
+        for (index, id) in ids.iter().enumerate() {
+            if let Err(why) = body::check_id(id) {
+                bad.add(format!("ids[{index}]"), why);
+            }
+        }
+        bad.finish()?;
+        let lease = self.lease(&collection).await?;
+        let mut response = pb::BatchGetDocumentsResponse::default();
+        let mut bytes = 0;
+        let mut ids = ids.into_iter();
+        while let Some(id) = ids.next() {
+            let Some(document) = lease.unless_deleted(lease.get(&id)).await? else {
+                bytes += id.len() + 4;
+                response.missing_ids.push(id);
+                continue;
+            };
+            let document = message(&document, wanted)?;
+            bytes += document.encoded_len() + 4;
+            if bytes > MAX_RESPONSE_BYTES && !response.documents.is_empty() {
+                response.unread_ids.push(id);
+                break;
+            }
+            response.documents.push(document);
+        }
+        response.unread_ids.extend(ids);
+        Ok(response)
+    }
+
+    pub(super) async fn list(&self, request: pb::ListDocumentsRequest) -> Result<pb::ListDocumentsResponse, Error> {
+        let pb::ListDocumentsRequest {
+            collection,
+            page_size: requested,
+            page_token,
+            encoding: wanted,
+            start_event_time,
+            end_event_time,
+            filter,
+        } = request;
+        let mut bad = Violations::default();
+        let bound = bound_to("ListDocuments", wanted, start_event_time, end_event_time, &filter);
+        let wanted = encoding(&mut bad, wanted);
+        let size = bad.check("page_size", page_size(requested, DEFAULT_PAGE, MAX_PAGE));
+        let selection = Selection::new(&mut bad, start_event_time, end_event_time, &filter);
+        bad.finish()?;
+        let size = size.unwrap_or(DEFAULT_PAGE);
+
+        let lease = self.lease(&collection).await?;
+        let bound = bound.bytes(lease.uid().as_bytes()).finish();
+        let after = cursor(&page_token, bound)?;
+        let mut scan = lease.list(after.as_ref()).await?;
+        let mut response = pb::ListDocumentsResponse::default();
+        let (mut bytes, mut last) = (0, None);
+        for _ in 0..MAX_SCANNED {
+            let Some(document) = lease.unless_deleted(scan.next()).await? else { return Ok(response) };
+            if selection.matches(&document) {
+                let found = message(&document, wanted)?;
+                bytes += found.encoded_len() + 8;
+                // The one that does not fit is the first of the next page.
+                if response.documents.len() == size || (bytes > MAX_RESPONSE_BYTES && last.is_some()) {
+                    break;
+                }
+                response.documents.push(found);
+            }
+            last = Some(document.key().to_vec());
+        }
+        let cursor = last.unwrap_or_default();
+        response.next_page_token = PageToken { bound, cursor }.encode();
+        Ok(response)
+    }
+}
+
+/// What a token of documents is bound to, but for the collection.
+pub(super) fn bound_to(
+    domain: &'static str,
+    encoding: i32,
+    from: Option<prost_types::Timestamp>,
+    until: Option<prost_types::Timestamp>,
+    filter: &str,
+) -> Bound {
+    let time = |bound: Bound, time: Option<prost_types::Timestamp>| match time {
+        Some(time) => bound.number(time.seconds).number(i64::from(time.nanos)),
+        None => bound.absent(),
+    };
+    time(time(Bound::new(domain).number(i64::from(encoding)), from), until).text(filter)
+}
+
+/// Where a token says to go on.
+pub(super) fn cursor(token: &str, bound: u64) -> Result<Option<Cursor>, Error> {
+    if token.is_empty() {
+        return Ok(None);
+    }
+    PageToken::decode(token, bound).map(|cursor| Some(Cursor(cursor))).map_err(token_error)
+}

@@ -1,0 +1,126 @@
+//! One consistent cut of a collection, streamed.
+
+use std::{pin::Pin, sync::Arc};
+
+use futures::{Stream, StreamExt};
+use prost::Message;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Status;
+
+use super::{
+    DocumentRpc, Selection, encoding, message,
+    read::{bound_to, cursor},
+};
+use crate::{
+    collection::Lease,
+    documents::Scan,
+    error::{Error, Violations},
+    listing::PageToken,
+    pb,
+};
+
+/// A message is sent when it has this much.
+const MESSAGE_BYTES: usize = 256 << 10;
+/// Messages that wait for the client.
+const QUEUE: usize = 2;
+/// A resume token is sent after so many documents even if none matched.
+const SILENT_DOCUMENTS: usize = 100_000;
+
+type Messages = Pin<Box<dyn Stream<Item = Result<pb::StreamDocumentsResponse, Status>> + Send>>;
+type Queue = mpsc::Sender<Result<pb::StreamDocumentsResponse, Status>>;
+
+/// A stream under way.
+struct Pump {
+    rpc: DocumentRpc,
+    lease: Arc<Lease>,
+    scan: Scan,
+    selection: Selection,
+    encoding: pb::Encoding,
+    bound: u64,
+    queue: Queue,
+}
+
+impl DocumentRpc {
+    pub(super) async fn stream(&self, request: pb::StreamDocumentsRequest) -> Result<Messages, Error> {
+        let pb::StreamDocumentsRequest {
+            collection,
+            encoding: wanted,
+            start_event_time,
+            end_event_time,
+            filter,
+            resume_token,
+        } = request;
+        let mut bad = Violations::default();
+        let bound = bound_to("StreamDocuments", wanted, start_event_time, end_event_time, &filter);
+        let wanted = encoding(&mut bad, wanted);
+        let selection = Selection::new(&mut bad, start_event_time, end_event_time, &filter);
+        bad.finish()?;
+
+        let lease = Arc::new(self.lease(&collection).await?);
+        let bound = bound.bytes(lease.uid().as_bytes()).finish();
+        let after = cursor(&resume_token, bound)?;
+        let (totals, scan) = lease.unless_deleted(lease.cut_scan(after.as_ref())).await?;
+        let first = pb::StreamDocumentsResponse { documents: Vec::new(), resume_token, offset: Some(totals.offset) };
+        let (queue, messages) = mpsc::channel(QUEUE);
+        let pump = Pump { rpc: self.clone(), lease, scan, selection, encoding: wanted, bound, queue };
+        self.tasks.work(pump.run());
+        let first = futures::stream::once(std::future::ready(Ok(first)));
+        Ok(first.chain(ReceiverStream::new(messages)).boxed())
+    }
+}
+
+impl Pump {
+    async fn run(mut self) {
+        let (lease, stop, queue) = (Arc::clone(&self.lease), self.rpc.stop.clone(), self.queue.clone());
+        let ended = tokio::select! {
+            ended = lease.unless_deleted(self.pump()) => ended,
+            () = stop.cancelled() => Err(Error::ShuttingDown),
+            () = queue.closed() => return,
+        };
+        // The files are given back before a slow client hears of it.
+        drop(self);
+        drop(lease);
+        if let Err(error) = ended {
+            tokio::select! {
+                _ = queue.send(Err(error.into())) => {}
+                () = stop.cancelled() => {}
+            }
+        }
+    }
+
+    async fn pump(&mut self) -> Result<(), Error> {
+        let mut response = pb::StreamDocumentsResponse::default();
+        let (mut bytes, mut silent) = (0, 0);
+        let mut last = None;
+        while let Some(document) = self.scan.next().await? {
+            if self.selection.matches(&document) {
+                let found = message(&document, self.encoding)?;
+                let size = found.encoded_len();
+                if bytes + size > MESSAGE_BYTES && !response.documents.is_empty() {
+                    self.send(&mut response, last.take()).await?;
+                    (bytes, silent) = (0, 0);
+                }
+                bytes += size;
+                response.documents.push(found);
+            }
+            last = Some(document.key().clone());
+            silent += 1;
+            if silent >= SILENT_DOCUMENTS {
+                self.send(&mut response, last.take()).await?;
+                (bytes, silent) = (0, 0);
+            }
+        }
+        if last.is_some() { self.send(&mut response, last).await } else { Ok(()) }
+    }
+
+    async fn send(&self, response: &mut pb::StreamDocumentsResponse, last: Option<bytes::Bytes>) -> Result<(), Error> {
+        let cursor = last.map(|key| key.to_vec()).unwrap_or_default();
+        response.resume_token = PageToken { bound: self.bound, cursor }.encode();
+        let full = std::mem::take(response);
+        match tokio::time::timeout(self.rpc.patience, self.queue.send(Ok(full))).await {
+            Ok(_) => Ok(()),
+            Err(_) => Err(Error::StreamTooSlow(self.rpc.patience)),
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! Writes from the wire. A bad one becomes a refused write, which fails alone,
+//! in its place.
+
+use bytes::Bytes;
+use prost::Message;
+use serde_json::Value;
+
+use super::DocumentRpc;
+use crate::{
+    clock::new_uid,
+    digest::Etag,
+    documents::{BatchResult, MAX_BODY_BYTES, MAX_DOCUMENT_ID_BYTES, Operation, Outcome, Write, WriteResult},
+    error::{Error, Violations},
+    json::{
+        body::{self, Lifted},
+        fields,
+        patch::{MAX_OPERATIONS, PatchOp, Pointer},
+        value,
+    },
+    pb,
+    rpc::{convert, status},
+};
+
+/// The largest batch.
+const MAX_WRITES: usize = 20_000;
+const MAX_BATCH_BYTES: usize = 10 << 20;
+/// What `_id` and `_event_time` may add to a body before they are lifted out.
+const LIFTED_BYTES: usize = 8 * MAX_DOCUMENT_ID_BYTES;
+
+impl DocumentRpc {
+    pub(super) async fn write(&self, request: pb::WriteDocumentsRequest) -> Result<pb::WriteDocumentsResponse, Error> {
+        check_batch(request.writes.len(), request.encoded_len())?;
+        let pb::WriteDocumentsRequest { collection, writes, collection_uid } = request;
+        if writes.is_empty() {
+            return Err(Error::invalid("writes", "must hold at least one write"));
+        }
+        let lease = self.lease_of(&collection, &collection_uid).await?;
+        let writes = writes.into_iter().map(convert).collect();
+        let BatchResult { results, offset } = lease.unless_deleted(lease.write(writes)).await?;
+        Ok(pb::WriteDocumentsResponse { results: results_of(results, false), offset })
+    }
+}
+
+/// Refuses a batch that is too large.
+pub(super) fn check_batch(writes: usize, bytes: usize) -> Result<(), Error> {
+    if writes > MAX_WRITES {
+        return Err(Error::BatchTooLarge { size: writes, limit: MAX_WRITES, unit: "writes" });
+    }
+    if bytes > MAX_BATCH_BYTES {
+        return Err(Error::BatchTooLarge { size: bytes, limit: MAX_BATCH_BYTES, unit: "bytes" });
+    }
+    Ok(())
+}
+
+/// Results on the wire, all or those of failed writes.
+pub(super) fn results_of(results: Vec<WriteResult>, errors_only: bool) -> Vec<pb::WriteResult> {
+    let numbered = results.into_iter().enumerate();
+    let wanted = numbered.filter(|(_, result)| !errors_only || matches!(result.outcome, Outcome::Failed(_)));
+    wanted.map(|(index, result)| result_of(index, result)).collect()
+}
+
+fn result_of(index: usize, result: WriteResult) -> pb::WriteResult {
+    let WriteResult { id, outcome, etag } = result;
+    let (outcome, error) = match outcome {
+        Outcome::Added => (pb::write_result::Status::Added, None),
+        Outcome::Replaced => (pb::write_result::Status::Replaced, None),
+        Outcome::Patched => (pb::write_result::Status::Patched, None),
+        Outcome::Deleted => (pb::write_result::Status::Deleted, None),
+        Outcome::NotFound => (pb::write_result::Status::NotFound, None),
+        Outcome::Failed(error) => (pb::write_result::Status::Unspecified, Some(status::embedded(error))),
+    };
+    pb::WriteResult {
+        id,
+        status: outcome.into(),
+        etag: etag.map(|etag| etag.to_string()).unwrap_or_default(),
+        error,
+        // At most 20,000.
+        index: i32::try_from(index).unwrap_or(i32::MAX),
+    }
+}
+
+/// Reads a write.
+pub(super) fn convert(write: pb::Write) -> Write {
+    let pb::Write { operation, if_etag } = write;
+    let (id, operation) = match operation {
+        Some(pb::write::Operation::Upsert(document)) => upsert(document),
+        Some(pb::write::Operation::Patch(patch)) => {
+            let pb::Patch { id, operations } = patch;
+            let operation = check_id(&id, "patch.id").and_then(|()| patch_ops(operations)).map(Operation::Patch);
+            (id, operation)
+        }
+        Some(pb::write::Operation::Delete(id)) => {
+            let operation = check_id(&id, "delete").map(|()| Operation::Delete);
+            (id, operation)
+        }
+        None => (String::new(), Err(Error::invalid("operation", "must be one of upsert, patch, delete"))),
+    };
+    let if_etag = if_etag.map(|text| if text.is_empty() { Ok(None) } else { text.parse::<Etag>().map(Some) });
+    let (operation, if_etag) = match (operation, if_etag.transpose()) {
+        (Ok(operation), Ok(if_etag)) => (operation, if_etag),
+        (Err(error), _) => (Operation::Refused(error), None),
+        (_, Err(())) => {
+            (Operation::Refused(Error::invalid("if_etag", "must be an etag: 32 hexadecimal digits, or empty")), None)
+        }
+    };
+    Write { id, operation, if_etag }
+}
+
+fn check_id(id: &str, field: &str) -> Result<(), Error> {
+    body::check_id(id).map_err(|why| Error::invalid(field, why))
+}
+
+fn upsert(document: pb::Document) -> (String, Result<Operation, Error>) {
+    let pb::Document { id, event_time, body, etag: _ } = document;
+    let lifted = match body {
+        Some(pb::document::Body::Json(json)) => lift(&json, "upsert.json"),
+        Some(pb::document::Body::Fields(fields)) => match fields::struct_to_json(&fields) {
+            Ok(json) => lift(&json, "upsert.fields"),
+            Err(why) => Err(Error::invalid("upsert.fields", why)),
+        },
+        None => Err(Error::invalid("upsert.body", "is required: json or fields")),
+    };
+    let Lifted { body, id: inner_id, event_time: inner_time } = match lifted {
+        Ok(lifted) => lifted,
+        Err(error) => return (id, Err(error)),
+    };
+    let mut bad = Violations::default();
+    let outer_time = event_time.and_then(|time| bad.check("upsert.event_time", convert::micros_of(&time)));
+    if let (Some(outer), Some(inner)) = (outer_time, inner_time)
+        && outer != inner
+    {
+        bad.add("upsert.event_time", "differs from the body's _event_time");
+    }
+    let id = match (id.is_empty(), inner_id) {
+        (true, Some(inner)) => inner,
+        (true, None) => new_uid().to_string(),
+        (false, inner) => {
+            if inner.is_some_and(|inner| inner != id) {
+                bad.add("upsert.id", "differs from the body's _id");
+            }
+            id
+        }
+    };
+    if let Err(why) = body::check_id(&id) {
+        bad.add("upsert.id", why);
+    }
+    let event_time = outer_time.or(inner_time);
+    (id, bad.finish().map(|()| Operation::Upsert { event_time, body }))
+}
+
+fn lift(json: &[u8], field: &str) -> Result<Lifted, Error> {
+    let too_large = |size| Error::DocumentTooLarge { size, limit: MAX_BODY_BYTES };
+    if json.len() > MAX_BODY_BYTES + LIFTED_BYTES {
+        return Err(too_large(json.len()));
+    }
+    let lifted = body::lift(json).map_err(|why| Error::invalid(field, why))?;
+    if lifted.body.len() > MAX_BODY_BYTES { Err(too_large(lifted.body.len())) } else { Ok(lifted) }
+}
+
+fn patch_ops(operations: Vec<pb::PatchOperation>) -> Result<Vec<PatchOp>, Error> {
+    if operations.is_empty() || operations.len() > MAX_OPERATIONS {
+        return Err(Error::invalid("patch.operations", format_args!("must hold 1 to {MAX_OPERATIONS} operations")));
+    }
+    let numbered = operations.into_iter().enumerate();
+    numbered.map(|(index, operation)| patch_op(&format!("patch.operations[{index}]"), operation)).collect()
+}
+
+fn patch_op(field: &str, operation: pb::PatchOperation) -> Result<PatchOp, Error> {
+    use pb::patch_operation::Op;
+    let op = operation.op();
+    let pb::PatchOperation { op: _, path, from, operand } = operation;
+    let pointer =
+        |name: &str, text: &str| text.parse::<Pointer>().map_err(|why| Error::invalid(format!("{field}.{name}"), why));
+    let path = pointer("path", &path)?;
+    let value = || operand_value(field, operand);
+    Ok(match op {
+        Op::Unspecified => return Err(Error::invalid(format!("{field}.op"), "is required")),
+        Op::Add => PatchOp::Add { path, value: value()? },
+        Op::Replace => PatchOp::Replace { path, value: value()? },
+        Op::Remove => PatchOp::Remove { path },
+        Op::Copy => PatchOp::Copy { from: pointer("from", &from)?, path },
+        Op::Move => PatchOp::Move { from: pointer("from", &from)?, path },
+        Op::Test => PatchOp::Test { path, value: value()? },
+        Op::Increment => PatchOp::Increment { path, value: value()? },
+    })
+}
+
+fn operand_value(field: &str, operand: Option<pb::patch_operation::Operand>) -> Result<Value, Error> {
+    let json: Bytes = match operand {
+        Some(pb::patch_operation::Operand::Json(json)) => json,
+        Some(pb::patch_operation::Operand::Value(value)) => {
+            let invalid = |why| Error::invalid(format!("{field}.value"), why);
+            fields::value_to_json(&value).map_err(invalid)?.into()
+        }
+        None => return Err(Error::invalid(format!("{field}.operand"), "is required: json or value")),
+    };
+    if json.len() > MAX_BODY_BYTES {
+        return Err(Error::DocumentTooLarge { size: json.len(), limit: MAX_BODY_BYTES });
+    }
+    let invalid = |why| Error::invalid(format!("{field}.json"), why);
+    body::check_value(&json).map_err(invalid)?;
+    value::parse(&json).map_err(invalid)
+}

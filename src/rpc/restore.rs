@@ -1,0 +1,323 @@
+//! `RestoreService`.
+
+use std::{borrow::Cow, pin::Pin, time::Duration};
+
+use futures::{Stream, StreamExt, stream};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status};
+use uuid::Uuid;
+
+use super::{
+    convert,
+    listing::{Page, page},
+    snapshot::until_stopped,
+    status,
+};
+use crate::{
+    clock::Clock,
+    digest::Digest,
+    error::{Error, Violations},
+    listing::{Field, Kind, Listed, Value},
+    metadata::{Restore, RestoreState as State, Verification},
+    names::{CollectionName, Id, ListParent, RestoreName, SnapshotName, WorkspaceName},
+    pb,
+    restore::{self, CreateRestore, Phase, Progress, Restores},
+    workspace,
+};
+
+/// Between two messages of a watch, at least while nothing ends.
+const FASTEST: Duration = Duration::from_millis(100);
+/// Between two messages of a watch, at most.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+
+/// The service.
+#[derive(Clone)]
+pub struct RestoreRpc {
+    /// The domain.
+    pub restores: Restores,
+    /// For the time elapsed.
+    pub clock: Clock,
+    /// Cancelled when the service stops.
+    pub stop: CancellationToken,
+}
+
+impl RestoreRpc {
+    fn answer(&self, record: Restore) -> pb::Restore {
+        let progress = self.restores.progress(&record);
+        let progress = progress_message(&progress, &self.clock);
+        pb::Restore { progress: Some(progress), ..resource(record) }
+    }
+}
+
+#[tonic::async_trait]
+impl pb::restore_service_server::RestoreService for RestoreRpc {
+    type WatchRestoreStream = Pin<Box<dyn Stream<Item = Result<pb::RestoreProgress, Status>> + Send>>;
+
+    async fn create_restore(
+        &self,
+        request: Request<pb::CreateRestoreRequest>,
+    ) -> Result<Response<pb::Restore>, Status> {
+        let (command, validate_only) = create(request.into_inner())?;
+        if validate_only {
+            return Ok(Response::new(resource(self.restores.plan(&command)?)));
+        }
+        let created = self.restores.create(command).await?;
+        Ok(Response::new(self.answer(created)))
+    }
+
+    async fn get_restore(&self, request: Request<pb::GetRestoreRequest>) -> Result<Response<pb::Restore>, Status> {
+        let pb::GetRestoreRequest { name } = request.into_inner();
+        Ok(Response::new(self.answer(self.restores.get(&name_of(&name)?)?)))
+    }
+
+    async fn list_restores(
+        &self,
+        request: Request<pb::ListRestoresRequest>,
+    ) -> Result<Response<pb::ListRestoresResponse>, Status> {
+        let pb::ListRestoresRequest { parent, page_size, page_token, filter, order_by } = request.into_inner();
+        let of: ListParent = parent.parse().map_err(|why| Error::invalid("parent", why))?;
+        let arguments = Page {
+            domain: "ListRestores",
+            bound: &[&parent],
+            page_size,
+            page_token: &page_token,
+            filter: &filter,
+            order_by: &order_by,
+        };
+        let (found, next_page_token) = page(&arguments, || self.restores.list(&of))?;
+        let restores = found.into_iter().map(|record| self.answer(record)).collect();
+        Ok(Response::new(pb::ListRestoresResponse { restores, next_page_token }))
+    }
+
+    async fn cancel_restore(
+        &self,
+        request: Request<pb::CancelRestoreRequest>,
+    ) -> Result<Response<pb::Restore>, Status> {
+        let pb::CancelRestoreRequest { name } = request.into_inner();
+        let asked = self.restores.cancel(&name_of(&name)?).await?;
+        Ok(Response::new(self.answer(asked)))
+    }
+
+    async fn watch_restore(
+        &self,
+        request: Request<pb::WatchRestoreRequest>,
+    ) -> Result<Response<Self::WatchRestoreStream>, Status> {
+        let pb::WatchRestoreRequest { name } = request.into_inner();
+        let (first, changes) = self.restores.watch(&name_of(&name)?)?;
+        let clock = self.clock.clone();
+        let message = progress_message(&first, &clock);
+        let once = stream::once(std::future::ready(Ok(message)));
+        let Some(changes) = changes else { return Ok(Response::new(once.boxed())) };
+        let values = beats(first, changes).map(move |value| Ok(progress_message(&value, &clock)));
+        Ok(Response::new(once.chain(until_stopped(values, self.stop.clone())).boxed()))
+    }
+}
+
+/// The newest value at most every [`FASTEST`], at least every [`HEARTBEAT`], and
+/// the last one, which ends the stream. `sent` is what the client has already.
+fn beats(sent: Progress, changes: watch::Receiver<Progress>) -> impl Stream<Item = Progress> + Send {
+    let settled = |progress: &Progress| restore::is_terminal(progress.state);
+    stream::unfold(Some((sent, changes)), move |state| async move {
+        let (sent, mut changes) = state?;
+        // A terminal value waits for nobody. Time-outs only move on.
+        let _ = tokio::time::timeout(FASTEST, changes.wait_for(settled)).await;
+        if *changes.borrow() == sent {
+            let _ = tokio::time::timeout(HEARTBEAT - FASTEST, changes.changed()).await;
+        }
+        let value = changes.borrow_and_update().clone();
+        let ended = settled(&value) || changes.has_changed().is_err();
+        Some((value.clone(), (!ended).then_some((value, changes))))
+    })
+}
+
+fn create(mut request: pb::CreateRestoreRequest) -> Result<(CreateRestore, bool), Error> {
+    let mut bad = Violations::default();
+    let request_id = std::mem::take(&mut request.request_id);
+    let remembered = convert::request(&mut bad, "CreateRestore", request_id, &request);
+    let pb::CreateRestoreRequest { parent, restore_id, restore, request_id: _, validate_only } = request;
+    let parent = bad.check("parent", parent.parse::<WorkspaceName>());
+    let id = if restore_id.is_empty() { None } else { bad.check("restore_id", restore_id.parse::<Id>()) };
+    let Some(restore) = restore else {
+        bad.add("restore", "is required: it names the snapshot and the collection");
+        return Err(bad.into());
+    };
+    let snapshot = bad.check("restore.snapshot", restore.snapshot.parse::<SnapshotName>());
+    let collection = bad.check("restore.collection", restore.collection.parse::<CollectionName>());
+    if let (Some(WorkspaceName(workspace)), Some(collection)) = (&parent, &collection)
+        && collection.workspace != *workspace
+    {
+        bad.add("restore.collection", "must be in the workspace of the restore");
+    }
+    convert::description(&mut bad, "restore.description", &restore.description);
+    convert::labels(&mut bad, "restore.labels", &restore.labels);
+    let retention = restore.retention.as_ref().and_then(|span| bad.check("restore.retention", convert::span_of(span)));
+    let verification = match pb::restore::Verification::try_from(restore.verification) {
+        Ok(pb::restore::Verification::Unspecified | pb::restore::Verification::Full) => Verification::Full,
+        Ok(pb::restore::Verification::Structure) => Verification::Structure,
+        Err(_) => {
+            bad.add("restore.verification", "must be VERIFICATION_FULL or VERIFICATION_STRUCTURE");
+            Verification::Full
+        }
+    };
+    let (Some(WorkspaceName(workspace)), Some(snapshot), Some(collection)) = (parent, snapshot, collection) else {
+        return Err(bad.into());
+    };
+    bad.finish()?;
+    let command = CreateRestore {
+        workspace,
+        id,
+        snapshot,
+        collection,
+        description: restore.description,
+        labels: restore.labels,
+        retention,
+        verification,
+        caller: convert::CALLER.to_owned(),
+        request: remembered,
+    };
+    Ok((command, validate_only))
+}
+
+fn name_of(text: &str) -> Result<RestoreName, Error> {
+    text.parse().map_err(|why| Error::invalid("name", why))
+}
+
+fn state_message(state: State) -> pb::restore::State {
+    match state {
+        State::Unspecified => pb::restore::State::Unspecified,
+        State::Pending => pb::restore::State::Pending,
+        State::Copying | State::Verifying | State::Publishing | State::Failing | State::Cancelling => {
+            pb::restore::State::Running
+        }
+        State::Succeeded => pb::restore::State::Succeeded,
+        State::Failed => pb::restore::State::Failed,
+        State::Cancelled => pb::restore::State::Cancelled,
+    }
+}
+
+fn progress_message(progress: &Progress, clock: &Clock) -> pb::RestoreProgress {
+    let phase = match progress.phase {
+        Phase::Pending => pb::restore_progress::Phase::Pending,
+        Phase::Copying => pb::restore_progress::Phase::Copying,
+        Phase::Finalizing => pb::restore_progress::Phase::Finalizing,
+        Phase::Verifying => pb::restore_progress::Phase::Verifying,
+        Phase::Publishing => pb::restore_progress::Phase::Publishing,
+        Phase::Done => pb::restore_progress::Phase::Done,
+    };
+    let until = if progress.end_time == 0 { clock.now() } else { progress.end_time };
+    pb::RestoreProgress {
+        restore: progress.restore.clone(),
+        state: state_message(progress.state).into(),
+        phase: phase.into(),
+        bytes_done: progress.bytes.0,
+        bytes_total: progress.bytes.1,
+        files_done: progress.files.0,
+        files_total: progress.files.1,
+        documents_done: progress.documents.0,
+        documents_total: progress.documents.1,
+        documents_dropped: 0,
+        elapsed: Some(convert::proto_duration(until - progress.create_time)),
+        estimated_remaining: progress.remaining.map(convert::proto_duration),
+        error: progress.error.as_ref().map(status::failure),
+    }
+}
+
+fn resource(record: Restore) -> pb::Restore {
+    let totals = record.totals.clone().map(crate::documents::Totals::from).unwrap_or_default();
+    let receipt = (record.state() == State::Succeeded).then(|| receipt(&record, totals.document_count, totals.digest));
+    let is_stored = !record.uid.is_empty();
+    let plan = pb::restore::Plan {
+        bytes: record.bytes,
+        files: record.files,
+        documents: totals.document_count,
+        documents_dropped: 0,
+        left_behind: vec!["streaming sources: connect them to the new collection to ingest again".to_owned()],
+    };
+    let verification = match record.verification() {
+        Verification::Structure => pb::restore::Verification::Structure,
+        Verification::Full | Verification::Unspecified => pb::restore::Verification::Full,
+    };
+    pb::Restore {
+        name: if record.id.is_empty() { String::new() } else { record.name().to_string() },
+        uid: convert::uid_text(&record.uid),
+        collection: record.collection_name().to_string(),
+        collection_uid: convert::uid_text(&record.collection_uid),
+        state: state_message(record.state()).into(),
+        error: record.error.as_ref().map(status::failure),
+        snapshot: record.snapshot,
+        snapshot_uid: convert::uid_text(&record.snapshot_uid),
+        description: record.description,
+        labels: record.labels,
+        retention: None,
+        verification: verification.into(),
+        created_by: record.created_by,
+        create_time: is_stored.then(|| convert::timestamp(record.create_time)),
+        start_time: convert::optional_timestamp(record.start_time),
+        end_time: convert::optional_timestamp(record.end_time),
+        progress: None,
+        plan: Some(plan),
+        receipt,
+        etag: if is_stored { workspace::etag(record.revision) } else { String::new() },
+    }
+}
+
+fn receipt(record: &Restore, documents_restored: i64, digest: Digest) -> pb::restore::Receipt {
+    let check = match record.verification() {
+        Verification::Structure => pb::restore::receipt::DigestCheck::NotChecked,
+        Verification::Full | Verification::Unspecified => pb::restore::receipt::DigestCheck::Verified,
+    };
+    pb::restore::Receipt {
+        documents_restored,
+        documents_dropped: 0,
+        bytes_dropped: 0,
+        bytes: record.bytes,
+        files: record.files,
+        digest: digest.to_string(),
+        digest_check: check.into(),
+        cutoff: None,
+        copy_duration: Some(convert::proto_duration(record.copy_micros)),
+        verify_duration: Some(convert::proto_duration(record.verify_micros)),
+        total_duration: Some(convert::proto_duration(record.end_time - record.create_time)),
+    }
+}
+
+impl Listed for Restore {
+    const FIELDS: &'static [Field] = &[
+        Field { name: "name", kind: Kind::Text },
+        Field { name: "uid", kind: Kind::Text },
+        Field { name: "snapshot", kind: Kind::Text },
+        Field { name: "snapshot_uid", kind: Kind::Text },
+        Field { name: "collection", kind: Kind::Text },
+        Field { name: "collection_uid", kind: Kind::Text },
+        Field { name: "created_by", kind: Kind::Text },
+        Field { name: "state", kind: Kind::Word(&["PENDING", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"]) },
+        Field { name: "create_time", kind: Kind::Time },
+        Field { name: "end_time", kind: Kind::Time },
+    ];
+    const ORDER: &'static [&'static str] = &["name", "create_time", "end_time"];
+
+    fn value(&self, field: &'static str) -> Value<'_> {
+        match field {
+            "name" => Value::Text(Cow::Owned(self.name().to_string())),
+            "uid" => Value::Text(Cow::Owned(self.uid().to_string())),
+            "snapshot" => Value::Text(Cow::Borrowed(&self.snapshot)),
+            "snapshot_uid" => Value::Text(Cow::Owned(convert::uid_text(&self.snapshot_uid))),
+            "collection" => Value::Text(Cow::Owned(self.collection_name().to_string())),
+            "collection_uid" => Value::Text(Cow::Owned(self.collection_uid().to_string())),
+            "created_by" => Value::Text(Cow::Borrowed(&self.created_by)),
+            "state" => Value::Word(restore::state_name(self.state())),
+            "create_time" => Value::Time(self.create_time),
+            "end_time" if self.end_time != 0 => Value::Time(self.end_time),
+            _ => Value::Absent,
+        }
+    }
+
+    fn label(&self, key: &str) -> Option<&str> {
+        self.labels.get(key).map(String::as_str)
+    }
+
+    fn uid(&self) -> Uuid {
+        self.uid()
+    }
+}

@@ -1,0 +1,138 @@
+//! The gRPC server.
+
+use std::time::Duration;
+
+use http::Request;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tonic::{
+    codec::CompressionEncoding,
+    server::NamedService,
+    transport::{Server, server::TcpIncoming},
+};
+use uuid::Uuid;
+
+use super::{
+    collection::CollectionRpc, deadline::ContractLayer, document::DocumentRpc, restore::RestoreRpc,
+    snapshot::SnapshotRpc, workspace::WorkspaceRpc,
+};
+use crate::{
+    clock::{Clock, new_uid},
+    collection::Collections,
+    pb::{
+        self, collection_service_server::CollectionServiceServer, document_service_server::DocumentServiceServer,
+        restore_service_server::RestoreServiceServer, snapshot_service_server::SnapshotServiceServer,
+        workspace_service_server::WorkspaceServiceServer,
+    },
+    restore::Restores,
+    snapshot::Snapshots,
+    tasks::Tasks,
+    workspace::Workspaces,
+};
+
+/// A little above our own limit of 10 MiB, so that the answer is our error.
+const MAX_DECODE_BYTES: usize = 12 << 20;
+/// A third to a half less CPU per document than with HTTP/2's default.
+const MAX_FRAME_BYTES: u32 = 256 << 10;
+const STREAM_WINDOW_BYTES: u32 = 4 << 20;
+const CONNECTION_WINDOW_BYTES: u32 = 8 << 20;
+/// Streams beyond it wait silently in the client.
+const MAX_STREAMS: u32 = 1024;
+const KEEPALIVE: Duration = Duration::from_secs(30);
+
+/// The domain, as the services see it.
+#[derive(Clone)]
+pub struct Services {
+    /// Workspaces.
+    pub workspaces: Workspaces,
+    /// Collections.
+    pub collections: Collections,
+    /// Snapshots.
+    pub snapshots: Snapshots,
+    /// Restores.
+    pub restores: Restores,
+    /// Time.
+    pub clock: Clock,
+    /// Background work.
+    pub tasks: Tasks,
+    /// How long a stream waits for a client that does not read.
+    pub patience: Duration,
+}
+
+/// Serves until `stop`, then finishes what is under way.
+pub async fn serve(
+    services: Services,
+    listener: TcpListener,
+    stop: CancellationToken,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let Services { workspaces, collections, snapshots, restores, clock, tasks, patience } = services;
+    let documents = DocumentRpc { collections: collections.clone(), tasks, stop: stop.clone(), patience };
+    let documents = DocumentServiceServer::new(documents)
+        .max_decoding_message_size(MAX_DECODE_BYTES)
+        .accept_compressed(CompressionEncoding::Zstd)
+        .accept_compressed(CompressionEncoding::Gzip)
+        .send_compressed(CompressionEncoding::Zstd)
+        .send_compressed(CompressionEncoding::Gzip);
+    let workspaces = WorkspaceServiceServer::new(WorkspaceRpc { workspaces });
+    let collections = CollectionServiceServer::new(CollectionRpc { collections });
+    let snapshots = SnapshotServiceServer::new(SnapshotRpc { snapshots, stop: stop.clone() });
+    let restores = RestoreServiceServer::new(RestoreRpc { restores, clock, stop: stop.clone() });
+
+    let (health, health_service) = tonic_health::server::health_reporter();
+    for name in names() {
+        health.set_service_status(name, tonic_health::ServingStatus::Serving).await;
+    }
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(pb::DESCRIPTOR)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    Server::builder()
+        .trace_fn(span)
+        .max_frame_size(MAX_FRAME_BYTES)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_concurrent_streams(MAX_STREAMS)
+        .http2_keepalive_interval(Some(KEEPALIVE))
+        .layer(ContractLayer)
+        .add_service(health_service)
+        .add_service(reflection().build_v1()?)
+        .add_service(reflection().build_v1alpha()?)
+        .add_service(workspaces)
+        .add_service(collections)
+        .add_service(documents)
+        .add_service(snapshots)
+        .add_service(restores)
+        .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), async move {
+            stop.cancelled().await;
+            for name in names() {
+                health.set_service_status(name, tonic_health::ServingStatus::NotServing).await;
+            }
+        })
+        .await?;
+    Ok(())
+}
+
+/// The services, and the whole server under the empty name.
+fn names() -> [&'static str; 6] {
+    [
+        "",
+        WorkspaceServiceServer::<WorkspaceRpc>::NAME,
+        CollectionServiceServer::<CollectionRpc>::NAME,
+        DocumentServiceServer::<DocumentRpc>::NAME,
+        SnapshotServiceServer::<SnapshotRpc>::NAME,
+        RestoreServiceServer::<RestoreRpc>::NAME,
+    ]
+}
+
+/// A span per request. A caller's own id is taken over, if it is short.
+fn span(request: &Request<()>) -> tracing::Span {
+    let sent = request.headers().get("x-request-id").and_then(|id| id.to_str().ok()).filter(|id| id.len() <= 64);
+    let id = sent.map_or_else(|| short(new_uid()), str::to_owned);
+    tracing::info_span!("rpc", method = request.uri().path(), %id)
+}
+
+/// The random half of a uid is enough to find a request in a log.
+fn short(uid: Uuid) -> String {
+    format!("{:016x}", uid.as_u64_pair().1)
+}

@@ -1,0 +1,278 @@
+//! `SnapshotService`.
+
+use std::{borrow::Cow, pin::Pin};
+
+use futures::{Stream, StreamExt, stream};
+use tokio_stream::wrappers::WatchStream;
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status};
+use uuid::Uuid;
+
+use super::{
+    convert::{self, Mask},
+    listing::{Page, page},
+    status,
+};
+use crate::{
+    error::{Error, Violations},
+    listing::{Field, Kind, Listed, Value},
+    metadata::{Snapshot, SnapshotState as State},
+    names::{Id, ListParent, SnapshotName, WorkspaceName},
+    pb,
+    snapshot::{self, CreateSnapshot, Expiration, Settings, Snapshots},
+    workspace,
+};
+
+/// The service.
+#[derive(Clone)]
+pub struct SnapshotRpc {
+    /// The domain.
+    pub snapshots: Snapshots,
+    /// Cancelled when the service stops.
+    pub stop: CancellationToken,
+}
+
+#[tonic::async_trait]
+impl pb::snapshot_service_server::SnapshotService for SnapshotRpc {
+    type WatchSnapshotStream = Pin<Box<dyn Stream<Item = Result<pb::Snapshot, Status>> + Send>>;
+
+    async fn create_snapshot(
+        &self,
+        request: Request<pb::CreateSnapshotRequest>,
+    ) -> Result<Response<pb::Snapshot>, Status> {
+        let command = create(request.into_inner())?;
+        Ok(Response::new(self.snapshots.create(command).await?.into()))
+    }
+
+    async fn get_snapshot(&self, request: Request<pb::GetSnapshotRequest>) -> Result<Response<pb::Snapshot>, Status> {
+        let pb::GetSnapshotRequest { name } = request.into_inner();
+        let found = self.snapshots.get(&name_of("name", &name)?)?;
+        let exclusive_bytes = self.snapshots.exclusive_bytes(&found).await?;
+        Ok(Response::new(pb::Snapshot { exclusive_bytes, ..found.into() }))
+    }
+
+    async fn list_snapshots(
+        &self,
+        request: Request<pb::ListSnapshotsRequest>,
+    ) -> Result<Response<pb::ListSnapshotsResponse>, Status> {
+        let pb::ListSnapshotsRequest { parent, page_size, page_token, filter, order_by, show_deleted } =
+            request.into_inner();
+        let of: ListParent = parent.parse().map_err(|why| Error::invalid("parent", why))?;
+        let arguments = Page {
+            domain: "ListSnapshots",
+            bound: &[&parent, if show_deleted { "show_deleted" } else { "" }],
+            page_size,
+            page_token: &page_token,
+            filter: &filter,
+            order_by: &order_by,
+        };
+        let (found, next_page_token) = page(&arguments, || self.snapshots.list(&of, show_deleted))?;
+        let snapshots = found.into_iter().map(Into::into).collect();
+        Ok(Response::new(pb::ListSnapshotsResponse { snapshots, next_page_token }))
+    }
+
+    async fn update_snapshot(
+        &self,
+        request: Request<pb::UpdateSnapshotRequest>,
+    ) -> Result<Response<pb::Snapshot>, Status> {
+        let (name, etag, settings) = update(request.into_inner())?;
+        let updated = self.snapshots.update(&name, convert::etag(&etag), &settings).await?;
+        Ok(Response::new(updated.into()))
+    }
+
+    async fn delete_snapshot(&self, request: Request<pb::DeleteSnapshotRequest>) -> Result<Response<()>, Status> {
+        let pb::DeleteSnapshotRequest { name, etag } = request.into_inner();
+        self.snapshots.delete(&name_of("name", &name)?, convert::etag(&etag)).await?;
+        Ok(Response::new(()))
+    }
+
+    async fn watch_snapshot(
+        &self,
+        request: Request<pb::WatchSnapshotRequest>,
+    ) -> Result<Response<Self::WatchSnapshotStream>, Status> {
+        let pb::WatchSnapshotRequest { name } = request.into_inner();
+        let (first, changes) = self.snapshots.watch(&name_of("name", &name)?)?;
+        let first = stream::once(std::future::ready(Ok(first.into())));
+        let Some(changes) = changes else { return Ok(Response::new(first.boxed())) };
+        let changes = WatchStream::from_changes(changes).map(|snapshot| Ok(snapshot.into()));
+        Ok(Response::new(first.chain(until_stopped(changes, self.stop.clone())).boxed()))
+    }
+}
+
+/// Ends a watch with an error when the service stops: without that one idle
+/// client could hold up the stop, and would take the end for the last value.
+pub fn until_stopped<T: Send + 'static>(
+    values: impl Stream<Item = Result<T, Status>> + Send + 'static,
+    stop: CancellationToken,
+) -> impl Stream<Item = Result<T, Status>> + Send {
+    let stopped = stop.clone();
+    let goodbye = stream::once(async move { stopped.is_cancelled() })
+        .filter_map(|stopped| std::future::ready(stopped.then(|| Err(Error::ShuttingDown.into()))));
+    values.take_until(stop.cancelled_owned()).chain(goodbye)
+}
+
+fn create(mut request: pb::CreateSnapshotRequest) -> Result<CreateSnapshot, Error> {
+    let mut bad = Violations::default();
+    let request_id = std::mem::take(&mut request.request_id);
+    let remembered = convert::request(&mut bad, "CreateSnapshot", request_id, &request);
+    let pb::CreateSnapshotRequest { parent, snapshot_id, snapshot, request_id: _, min_offset } = request;
+    let parent = bad.check("parent", parent.parse::<WorkspaceName>());
+    let id = bad.check("snapshot_id", snapshot_id.parse::<Id>());
+    let Some(snapshot) = snapshot else {
+        bad.add("snapshot", "is required: it names the collection");
+        return Err(bad.into());
+    };
+    let source = bad.check("snapshot.collection", snapshot.collection.parse::<crate::names::CollectionName>());
+    if let (Some(WorkspaceName(workspace)), Some(source)) = (&parent, &source)
+        && source.workspace != *workspace
+    {
+        bad.add("snapshot.collection", "must be in the workspace of the snapshot");
+    }
+    if min_offset.is_some_and(|offset| offset < 0) {
+        bad.add("min_offset", "must not be negative");
+    }
+    convert::description(&mut bad, "snapshot.description", &snapshot.description);
+    convert::labels(&mut bad, "snapshot.labels", &snapshot.labels);
+    let expiration = expiration(&mut bad, snapshot.expiration.as_ref());
+    let (Some(WorkspaceName(workspace)), Some(id), Some(collection)) = (parent, id, source) else {
+        return Err(bad.into());
+    };
+    bad.finish()?;
+    Ok(CreateSnapshot {
+        name: SnapshotName { workspace, id },
+        collection,
+        description: snapshot.description,
+        labels: snapshot.labels,
+        expiration,
+        min_offset,
+        caller: convert::CALLER.to_owned(),
+        request: remembered,
+    })
+}
+
+fn update(request: pb::UpdateSnapshotRequest) -> Result<(SnapshotName, String, Settings), Error> {
+    let pb::UpdateSnapshotRequest { snapshot, update_mask } = request;
+    let Some(snapshot) = snapshot else { return Err(Error::invalid("snapshot", "is required")) };
+    let mut bad = Violations::default();
+    let mask = Mask::new(&mut bad, update_mask, &["description", "labels", "expire_time", "ttl"]);
+    let name = bad.check("snapshot.name", snapshot.name.parse());
+    convert::description(&mut bad, "snapshot.description", &snapshot.description);
+    convert::labels(&mut bad, "snapshot.labels", &snapshot.labels);
+    let expiration = expiration(&mut bad, snapshot.expiration.as_ref());
+    let touches_expiration =
+        mask.touches("expire_time", expiration.is_some()) || mask.touches("ttl", expiration.is_some());
+    let Some(name) = name else { return Err(bad.into()) };
+    bad.finish()?;
+    let settings = Settings {
+        description: mask.touches("description", !snapshot.description.is_empty()).then_some(snapshot.description),
+        labels: mask.touches("labels", !snapshot.labels.is_empty()).then_some(snapshot.labels),
+        expiration: expiration.filter(|_| touches_expiration),
+    };
+    Ok((name, snapshot.etag, settings))
+}
+
+fn expiration(bad: &mut Violations, sent: Option<&pb::snapshot::Expiration>) -> Option<Expiration> {
+    match sent? {
+        pb::snapshot::Expiration::ExpireTime(time) => {
+            bad.check("snapshot.expire_time", convert::micros_of(time)).map(Expiration::At)
+        }
+        pb::snapshot::Expiration::Ttl(ttl) => bad.check("snapshot.ttl", convert::span_of(ttl)).map(Expiration::After),
+    }
+}
+
+fn name_of(field: &str, text: &str) -> Result<SnapshotName, Error> {
+    text.parse().map_err(|why| Error::invalid(field, why))
+}
+
+impl From<Snapshot> for pb::Snapshot {
+    fn from(snapshot: Snapshot) -> Self {
+        let state = match snapshot.state() {
+            State::Unspecified => pb::snapshot::State::Unspecified,
+            State::Requested => pb::snapshot::State::Requested,
+            State::Created => pb::snapshot::State::Created,
+            State::Failed => pb::snapshot::State::Failed,
+            State::Expired => pb::snapshot::State::Expired,
+            State::Deleted => pb::snapshot::State::Deleted,
+        };
+        let totals = snapshot.totals.as_ref().map(|totals| crate::documents::Totals::from(totals.clone()));
+        Self {
+            name: snapshot.name().to_string(),
+            uid: convert::uid_text(&snapshot.uid),
+            collection: snapshot.collection_name().to_string(),
+            collection_uid: convert::uid_text(&snapshot.collection_uid),
+            state: state.into(),
+            error: snapshot.error.as_ref().map(status::failure),
+            expiration: Some(pb::snapshot::Expiration::ExpireTime(convert::timestamp(snapshot.expire_time))),
+            description: snapshot.description,
+            labels: snapshot.labels,
+            created_by: snapshot.created_by,
+            create_time: Some(convert::timestamp(snapshot.create_time)),
+            update_time: Some(convert::timestamp(snapshot.update_time)),
+            snapshot_time: convert::optional_timestamp(snapshot.snapshot_time),
+            etag: workspace::etag(snapshot.revision),
+            offset: totals.as_ref().map_or(0, |totals| totals.offset),
+            document_count: totals.as_ref().map_or(0, |totals| totals.document_count),
+            size_bytes: totals.as_ref().map_or(0, |totals| totals.size_bytes),
+            incremental_bytes: snapshot.incremental_bytes,
+            referenced_bytes: snapshot.referenced_bytes,
+            new_file_bytes: snapshot.new_file_bytes,
+            exclusive_bytes: None,
+            digest: totals.map(|totals| totals.digest.to_string()).unwrap_or_default(),
+            retention: None,
+        }
+    }
+}
+
+impl Listed for Snapshot {
+    const FIELDS: &'static [Field] = &[
+        Field { name: "name", kind: Kind::Text },
+        Field { name: "uid", kind: Kind::Text },
+        Field { name: "collection", kind: Kind::Text },
+        Field { name: "collection_uid", kind: Kind::Text },
+        Field { name: "description", kind: Kind::Text },
+        Field { name: "labels", kind: Kind::Labels },
+        Field { name: "created_by", kind: Kind::Text },
+        Field { name: "state", kind: Kind::Word(&["REQUESTED", "CREATED", "FAILED", "EXPIRED", "DELETED"]) },
+        Field { name: "create_time", kind: Kind::Time },
+        Field { name: "update_time", kind: Kind::Time },
+        Field { name: "snapshot_time", kind: Kind::Time },
+        Field { name: "expire_time", kind: Kind::Time },
+        Field { name: "offset", kind: Kind::Number },
+        Field { name: "document_count", kind: Kind::Number },
+        Field { name: "size_bytes", kind: Kind::Number },
+        Field { name: "incremental_bytes", kind: Kind::Number },
+    ];
+    const ORDER: &'static [&'static str] = &["name", "create_time", "expire_time", "size_bytes"];
+
+    fn value(&self, field: &'static str) -> Value<'_> {
+        let totals = self.totals.as_ref();
+        let number =
+            |read: fn(&crate::metadata::Totals) -> i64| totals.map_or(Value::Absent, |t| Value::Number(read(t)));
+        match field {
+            "name" => Value::Text(Cow::Owned(self.name().to_string())),
+            "uid" => Value::Text(Cow::Owned(self.uid().to_string())),
+            "collection" => Value::Text(Cow::Owned(self.collection_name().to_string())),
+            "collection_uid" => Value::Text(Cow::Owned(self.collection_uid().to_string())),
+            "description" => Value::Text(Cow::Borrowed(&self.description)),
+            "created_by" => Value::Text(Cow::Borrowed(&self.created_by)),
+            "state" => Value::Word(snapshot::state_name(self.state())),
+            "create_time" => Value::Time(self.create_time),
+            "update_time" => Value::Time(self.update_time),
+            "snapshot_time" if self.snapshot_time != 0 => Value::Time(self.snapshot_time),
+            "expire_time" => Value::Time(self.expire_time),
+            "offset" => number(|totals| totals.offset),
+            "document_count" => number(|totals| totals.document_count),
+            "size_bytes" => number(|totals| totals.size_bytes),
+            "incremental_bytes" if totals.is_some() => Value::Number(self.incremental_bytes),
+            _ => Value::Absent,
+        }
+    }
+
+    fn label(&self, key: &str) -> Option<&str> {
+        self.labels.get(key).map(String::as_str)
+    }
+
+    fn uid(&self) -> Uuid {
+        self.uid()
+    }
+}

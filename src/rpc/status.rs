@@ -1,0 +1,169 @@
+//! What errors look like on the wire: a canonical code, a sentence, and one
+//! `google.rpc.ErrorInfo` whose reason clients branch on.
+
+use std::{collections::HashMap, time::Duration};
+
+use prost::Message;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, HelpLink, PreconditionViolation, QuotaViolation, StatusExt};
+
+use crate::{error::Error, metadata::Failure};
+
+/// The domain of every `ErrorInfo`.
+pub const DOMAIN: &str = "stillframe";
+
+impl From<Error> for Status {
+    fn from(error: Error) -> Self {
+        let (code, reason) = error.reason();
+        let code = Code::from_i32(code as i32);
+        if matches!(code, Code::Internal | Code::DataLoss | Code::Unknown | Code::Unavailable) {
+            // ?error has the causes, the client's text has not.
+            tracing::error!(?error, reason, "request failed");
+        }
+        let mut details = ErrorDetails::with_error_info(reason, DOMAIN, info(&error));
+        describe(&error, &mut details);
+        Self::with_error_details(code, error.to_string(), details)
+    }
+}
+
+/// What the reason is about, for programs.
+fn info(error: &Error) -> HashMap<String, String> {
+    let pairs: Vec<(&str, String)> = match error {
+        Error::NotFound(name) | Error::Exists { name, .. } | Error::SnapshotExpired { name } => {
+            vec![("resource", name.clone())]
+        }
+        Error::CollectionNotReady(name)
+        | Error::CollectionDeleted(name)
+        | Error::WorkspaceNotEmpty(name)
+        | Error::WorkspaceProtected(name) => vec![("resource", name.clone())],
+        Error::DocumentNotFound { collection, id } => vec![("resource", collection.clone()), ("id", id.clone())],
+        Error::SnapshotNotReady { name, state } | Error::RestoreNotCancellable { name, state } => {
+            vec![("resource", name.clone()), ("state", (*state).to_owned())]
+        }
+        Error::CollectionChanged { name, uid } => vec![("resource", name.clone()), ("uid", uid.clone())],
+        Error::EtagMismatch { name, current } => vec![("resource", name.clone()), ("etag", current.clone())],
+        Error::OffsetNotReached { collection, offset, min_offset } => vec![
+            ("resource", collection.clone()),
+            ("offset", offset.to_string()),
+            ("min_offset", min_offset.to_string()),
+        ],
+        Error::DocumentTooLarge { size, limit } => vec![("size", size.to_string()), ("limit", limit.to_string())],
+        Error::BatchTooLarge { size, limit, unit } => {
+            vec![("size", size.to_string()), ("limit", limit.to_string()), ("unit", (*unit).to_owned())]
+        }
+        Error::SnapshotsNotEnabled { workspace } => vec![("resource", workspace.clone())],
+        Error::RestoreTooLarge { workspace, size_bytes, limit, .. } => vec![
+            ("resource", workspace.clone()),
+            ("size_bytes", size_bytes.to_string()),
+            ("max_restore_bytes", limit.to_string()),
+        ],
+        Error::RateLimited { workspace, limit, .. } => {
+            vec![("resource", workspace.clone()), ("limit", limit.to_string())]
+        }
+        Error::Busy { limit, .. } => vec![("limit", limit.to_string())],
+        Error::Invalid(_)
+        | Error::RequestIdReused
+        | Error::PageTokenMismatch
+        | Error::RetentionImmutable
+        | Error::RetentionNotAvailable
+        | Error::ExpirationTooLong { .. }
+        | Error::PatchFailed(_)
+        | Error::StreamTooSlow(_)
+        | Error::Unavailable(_)
+        | Error::OutcomeUnknown(_)
+        | Error::DataLoss(_)
+        | Error::ShuttingDown
+        | Error::Internal(_) => Vec::new(),
+    };
+    pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+/// The standard details that help to act on the error.
+fn describe(error: &Error, details: &mut ErrorDetails) {
+    match error {
+        Error::Invalid(violations) => {
+            for violation in violations {
+                details.add_bad_request_violation(&violation.field, &violation.why);
+            }
+        }
+        Error::RateLimited { workspace, retry_after, .. } => {
+            let violation = QuotaViolation::new(workspace, error.to_string());
+            details.set_quota_failure(vec![violation]).set_retry_info(Some(*retry_after));
+        }
+        Error::Busy { what, retry_after, .. } => {
+            let violation = QuotaViolation::new(*what, error.to_string());
+            details.set_quota_failure(vec![violation]).set_retry_info(Some(*retry_after));
+        }
+        Error::SnapshotsNotEnabled { workspace } => {
+            precondition(details, "SNAPSHOT_PREVIEW", workspace, error);
+            help(
+                details,
+                "An operator enables it: WorkspaceService.UpdateWorkspace with update_mask snapshot_preview and the value SNAPSHOT_PREVIEW_ENABLED",
+            );
+        }
+        Error::RestoreTooLarge { workspace, .. } => {
+            precondition(details, "MAX_RESTORE_BYTES", workspace, error);
+            help(
+                details,
+                "An operator approves it: WorkspaceService.UpdateWorkspace with update_mask max_restore_bytes and a value of at least size_bytes",
+            );
+        }
+        Error::SnapshotNotReady { name, .. } | Error::SnapshotExpired { name } => {
+            precondition(details, "SNAPSHOT_STATE", name, error);
+        }
+        Error::CollectionNotReady(name) => precondition(details, "COLLECTION_STATE", name, error),
+        Error::OffsetNotReached { collection, .. } => {
+            precondition(details, "OFFSET", collection, error);
+            details.set_retry_info(Some(Duration::from_millis(100)));
+        }
+        Error::Unavailable(_) | Error::ShuttingDown => {
+            details.set_retry_info(Some(Duration::from_secs(1)));
+        }
+        _ => {}
+    }
+}
+
+fn precondition(details: &mut ErrorDetails, kind: &str, subject: &str, error: &Error) {
+    details.set_precondition_failure(vec![PreconditionViolation::new(kind, subject, error.to_string())]);
+}
+
+fn help(details: &mut ErrorDetails, what_to_do: &str) {
+    details.set_help(vec![HelpLink::new(what_to_do, "README.md#gates")]);
+}
+
+/// The error inside a message, as `google.rpc.Status`.
+pub fn embedded(error: Error) -> tonic_types::pb::Status {
+    let status = Status::from(error);
+    let fallback = || tonic_types::pb::Status {
+        code: status.code().into(),
+        message: status.message().to_owned(),
+        details: Vec::new(),
+    };
+    tonic_types::pb::Status::decode(status.details()).unwrap_or_else(|_| fallback())
+}
+
+/// A stored failure, as `google.rpc.Status`.
+pub fn failure(failure: &Failure) -> tonic_types::pb::Status {
+    let details = ErrorDetails::with_error_info(&failure.reason, DOMAIN, HashMap::new());
+    let status = Status::with_error_details(Code::from_i32(failure.code), &failure.message, details);
+    tonic_types::pb::Status::decode(status.details()).unwrap_or_default()
+}
+
+/// Gives tonic's own errors the details that ours have.
+pub fn of_transport(status: Status) -> Status {
+    if !status.details().is_empty() || status.code() == Code::Ok {
+        return status;
+    }
+    let (code, reason) = match status.code() {
+        Code::OutOfRange | Code::ResourceExhausted => (Code::ResourceExhausted, "MESSAGE_TOO_LARGE"),
+        Code::Unimplemented => (Code::Unimplemented, "METHOD_UNKNOWN"),
+        Code::DeadlineExceeded => (Code::DeadlineExceeded, "DEADLINE_EXCEEDED"),
+        Code::Cancelled => (Code::Cancelled, "CANCELLED"),
+        Code::Unavailable => (Code::Unavailable, "SHUTTING_DOWN"),
+        // tonic reports bytes that are not the message as INTERNAL.
+        Code::Internal | Code::InvalidArgument => (Code::InvalidArgument, "MALFORMED_REQUEST"),
+        other => (other, "TRANSPORT"),
+    };
+    let details = ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new());
+    Status::with_error_details(code, status.message(), details)
+}

@@ -1,0 +1,206 @@
+//! `WorkspaceService`.
+
+use std::borrow::Cow;
+
+use tonic::{Request, Response, Status};
+use uuid::Uuid;
+
+use super::{
+    convert::{self, Mask},
+    listing::{Page, page},
+};
+use crate::{
+    error::{Error, Violations},
+    idempotency,
+    listing::{Field, Kind, Listed, Value},
+    metadata::{self, Workspace},
+    names::{Id, WorkspaceName},
+    pb,
+    workspace::{self, Settings, Workspaces},
+};
+
+/// The service.
+#[derive(Clone)]
+pub struct WorkspaceRpc {
+    /// The domain.
+    pub workspaces: Workspaces,
+}
+
+#[tonic::async_trait]
+impl pb::workspace_service_server::WorkspaceService for WorkspaceRpc {
+    async fn create_workspace(
+        &self,
+        request: Request<pb::CreateWorkspaceRequest>,
+    ) -> Result<Response<pb::Workspace>, Status> {
+        let (id, settings, request) = create(request.into_inner())?;
+        let created = self.workspaces.create(&id, settings, request.as_ref()).await?;
+        Ok(Response::new(created.into()))
+    }
+
+    async fn get_workspace(
+        &self,
+        request: Request<pb::GetWorkspaceRequest>,
+    ) -> Result<Response<pb::Workspace>, Status> {
+        let pb::GetWorkspaceRequest { name } = request.into_inner();
+        Ok(Response::new(self.workspaces.get(&name_of("name", &name)?)?.into()))
+    }
+
+    async fn list_workspaces(
+        &self,
+        request: Request<pb::ListWorkspacesRequest>,
+    ) -> Result<Response<pb::ListWorkspacesResponse>, Status> {
+        let pb::ListWorkspacesRequest { page_size, page_token, filter, order_by } = request.into_inner();
+        let arguments = Page {
+            domain: "ListWorkspaces",
+            bound: &[],
+            page_size,
+            page_token: &page_token,
+            filter: &filter,
+            order_by: &order_by,
+        };
+        let (found, next_page_token) = page(&arguments, || self.workspaces.list())?;
+        let workspaces = found.into_iter().map(Into::into).collect();
+        Ok(Response::new(pb::ListWorkspacesResponse { workspaces, next_page_token }))
+    }
+
+    async fn update_workspace(
+        &self,
+        request: Request<pb::UpdateWorkspaceRequest>,
+    ) -> Result<Response<pb::Workspace>, Status> {
+        let (name, etag, settings) = update(request.into_inner())?;
+        let updated = self.workspaces.update(&name, convert::etag(&etag), &settings).await?;
+        Ok(Response::new(updated.into()))
+    }
+
+    async fn delete_workspace(&self, request: Request<pb::DeleteWorkspaceRequest>) -> Result<Response<()>, Status> {
+        let pb::DeleteWorkspaceRequest { name, etag } = request.into_inner();
+        self.workspaces.delete(&name_of("name", &name)?, convert::etag(&etag)).await?;
+        Ok(Response::new(()))
+    }
+}
+
+fn create(mut request: pb::CreateWorkspaceRequest) -> Result<(Id, Settings, Option<idempotency::Request>), Error> {
+    let mut bad = Violations::default();
+    let request_id = std::mem::take(&mut request.request_id);
+    let remembered = convert::request(&mut bad, "CreateWorkspace", request_id, &request);
+    let pb::CreateWorkspaceRequest { workspace_id, workspace, request_id: _ } = request;
+    let id = bad.check("workspace_id", workspace_id.parse::<Id>());
+    let everything = Mask::new(&mut bad, None, &[]);
+    let settings = settings(&mut bad, workspace.unwrap_or_default(), &everything);
+    let Some(id) = id else { return Err(bad.into()) };
+    bad.finish()?;
+    Ok((id, settings, remembered))
+}
+
+fn update(request: pb::UpdateWorkspaceRequest) -> Result<(WorkspaceName, String, Settings), Error> {
+    let pb::UpdateWorkspaceRequest { workspace, update_mask } = request;
+    let mut bad = Violations::default();
+    let Some(mut workspace) = workspace else { return Err(Error::invalid("workspace", "is required")) };
+    let known = ["description", "labels", "snapshot_preview", "max_restore_bytes", "snapshot_creates_per_minute"];
+    let mask = Mask::new(&mut bad, update_mask, &known);
+    let name = bad.check("workspace.name", workspace.name.parse());
+    let etag = std::mem::take(&mut workspace.etag);
+    let settings = settings(&mut bad, workspace, &mask);
+    let Some(name) = name else { return Err(bad.into()) };
+    bad.finish()?;
+    Ok((name, etag, settings))
+}
+
+fn settings(bad: &mut Violations, workspace: pb::Workspace, mask: &Mask) -> Settings {
+    let preview = workspace.snapshot_preview();
+    let pb::Workspace {
+        description,
+        labels,
+        snapshot_preview,
+        max_restore_bytes,
+        snapshot_creates_per_minute,
+        // Output, or read by the caller.
+        name: _,
+        uid: _,
+        create_time: _,
+        update_time: _,
+        etag: _,
+    } = workspace;
+    convert::description(bad, "workspace.description", &description);
+    convert::labels(bad, "workspace.labels", &labels);
+    let preview = match preview {
+        pb::workspace::SnapshotPreview::Unspecified => None,
+        pb::workspace::SnapshotPreview::Enabled => Some(true),
+        pb::workspace::SnapshotPreview::Disabled => Some(false),
+    };
+    if preview.is_none() && snapshot_preview != 0 {
+        bad.add("workspace.snapshot_preview", "must be ENABLED or DISABLED");
+    }
+    if max_restore_bytes.is_some_and(|bytes| bytes < 1) {
+        bad.add("workspace.max_restore_bytes", "must be at least 1");
+    }
+    if snapshot_creates_per_minute.is_some_and(|creates| creates < 1) {
+        bad.add("workspace.snapshot_creates_per_minute", "must be at least 1");
+    }
+    let touched = |path, is_set| mask.touches(path, is_set);
+    Settings {
+        labels: touched("labels", !labels.is_empty()).then_some(labels),
+        description: touched("description", !description.is_empty()).then_some(description),
+        snapshot_preview: preview.filter(|_| touched("snapshot_preview", true)),
+        max_restore_bytes: max_restore_bytes.filter(|_| touched("max_restore_bytes", true)),
+        snapshot_creates_per_minute: snapshot_creates_per_minute
+            .filter(|_| touched("snapshot_creates_per_minute", true)),
+    }
+}
+
+fn name_of(field: &str, text: &str) -> Result<WorkspaceName, Error> {
+    text.parse().map_err(|why| Error::invalid(field, why))
+}
+
+impl From<Workspace> for pb::Workspace {
+    fn from(workspace: Workspace) -> Self {
+        let preview = if workspace.snapshot_preview {
+            pb::workspace::SnapshotPreview::Enabled
+        } else {
+            pb::workspace::SnapshotPreview::Disabled
+        };
+        Self {
+            name: workspace.name().to_string(),
+            uid: convert::uid_text(&workspace.uid),
+            description: workspace.description,
+            labels: workspace.labels,
+            create_time: Some(convert::timestamp(workspace.create_time)),
+            update_time: Some(convert::timestamp(workspace.update_time)),
+            etag: workspace::etag(workspace.revision),
+            snapshot_preview: preview.into(),
+            max_restore_bytes: Some(workspace.max_restore_bytes),
+            snapshot_creates_per_minute: Some(workspace.snapshot_creates_per_minute),
+        }
+    }
+}
+
+impl Listed for Workspace {
+    const FIELDS: &'static [Field] = &[
+        Field { name: "name", kind: Kind::Text },
+        Field { name: "description", kind: Kind::Text },
+        Field { name: "labels", kind: Kind::Labels },
+        Field { name: "create_time", kind: Kind::Time },
+        Field { name: "update_time", kind: Kind::Time },
+        Field { name: "snapshot_preview", kind: Kind::Word(&["ENABLED", "DISABLED"]) },
+    ];
+    const ORDER: &'static [&'static str] = &["name", "create_time", "update_time"];
+
+    fn value(&self, field: &'static str) -> Value<'_> {
+        match field {
+            "name" => Value::Text(Cow::Owned(self.name().to_string())),
+            "description" => Value::Text(Cow::Borrowed(&self.description)),
+            "create_time" => Value::Time(self.create_time),
+            "update_time" => Value::Time(self.update_time),
+            "snapshot_preview" => Value::Word(if self.snapshot_preview { "ENABLED" } else { "DISABLED" }),
+            _ => Value::Absent,
+        }
+    }
+
+    fn label(&self, key: &str) -> Option<&str> {
+        self.labels.get(key).map(String::as_str)
+    }
+
+    fn uid(&self) -> Uuid {
+        metadata::uid(&self.uid)
+    }
+}

@@ -1,0 +1,359 @@
+//! Snapshots: frozen copies of collections.
+//!
+//! **S1** A CREATED snapshot holds every write acknowledged before its request,
+//! none after its `snapshot_time`, and never changes. **S2** Files it references
+//! are not deleted before it is. **S3** Creating one costs one manifest write,
+//! nothing per document. **S4** Deleting or recreating the collection does not
+//! harm it. **S5** It is unusable from its expiry on, and its files go then.
+//!
+//! The record is the queue: creating writes it as REQUESTED, the worker does
+//! the rest (`worker.rs`), now or after a restart; an ended one is released
+//! (`release.rs`).
+
+mod release;
+mod state;
+mod worker;
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+use tokio::sync::{Notify, watch};
+use uuid::Uuid;
+
+pub use self::state::{advance, is_over, state_name};
+use crate::{
+    catalog::Catalog,
+    clock::{Clock, Micros, micros, new_uid},
+    collection::Collections,
+    documents::{Files, Store},
+    error::{Error, Kind},
+    hub::Hub,
+    idempotency::{self, Request},
+    metadata::{Change, CommitError, Metadata, Retired, Snapshot, SnapshotState, Stored},
+    names::{CollectionName, ListParent, SnapshotName},
+    tasks::Tasks,
+    workspace::{Workspaces, check_etag},
+};
+
+/// The longest life of a snapshot, and its default.
+pub const MAX_LIFE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// A client's clock may be this far ahead of ours.
+pub const CLOCK_SKEW: Duration = Duration::from_secs(5 * 60);
+/// How long the tombstone of one that has ended stays readable.
+pub const TOMBSTONE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// When a snapshot's data goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expiration {
+    /// At this time.
+    At(Micros),
+    /// After this long.
+    After(Micros),
+}
+
+/// What a caller asks for.
+#[derive(Clone, Debug)]
+pub struct CreateSnapshot {
+    /// The name of the new snapshot.
+    pub name: SnapshotName,
+    /// The collection to freeze.
+    pub collection: CollectionName,
+    /// Free text.
+    pub description: String,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// When its data goes; absent: after 7 days.
+    pub expiration: Option<Expiration>,
+    /// An offset it must contain.
+    pub min_offset: Option<i64>,
+    /// Who asks.
+    pub caller: String,
+    /// To make a retry safe.
+    pub request: Option<Request>,
+}
+
+/// What a caller may change; absent is left alone.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Free text.
+    pub description: Option<String>,
+    /// All labels.
+    pub labels: Option<BTreeMap<String, String>>,
+    /// When its data goes.
+    pub expiration: Option<Expiration>,
+}
+
+/// The snapshots. Clones share them.
+#[derive(Clone)]
+pub struct Snapshots {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    metadata: Metadata,
+    catalog: Catalog,
+    store: Store,
+    clock: Clock,
+    tasks: Tasks,
+    workspaces: Workspaces,
+    collections: Collections,
+    hub: Hub<Uuid, Snapshot>,
+    /// Rung when there is something to do.
+    bell: Notify,
+    /// Those being worked on.
+    busy: Mutex<HashSet<Uuid>>,
+    /// Creates run one at a time: names, rates and request ids are checked, then taken.
+    creating: tokio::sync::Mutex<()>,
+}
+
+impl Snapshots {
+    /// The snapshots in the metadata.
+    #[must_use]
+    pub fn new(
+        metadata: Metadata,
+        catalog: Catalog,
+        store: Store,
+        clock: Clock,
+        tasks: Tasks,
+        workspaces: Workspaces,
+        collections: Collections,
+    ) -> Self {
+        let inner = Inner {
+            metadata,
+            catalog,
+            store,
+            clock,
+            tasks,
+            workspaces,
+            collections,
+            hub: Hub::default(),
+            bell: Notify::new(),
+            busy: Mutex::default(),
+            creating: tokio::sync::Mutex::default(),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Requests a snapshot.
+    pub async fn create(&self, command: CreateSnapshot) -> Result<Snapshot, Error> {
+        let inner = &self.inner;
+        let CreateSnapshot { name, collection, description, labels, expiration, min_offset, caller, request } = command;
+        let _hold = inner.workspaces.hold().await;
+        let workspace = inner.workspaces.stored(&name.workspace)?;
+        if let Some(uid) = idempotency::answered(&inner.metadata, &inner.clock, request.as_ref())? {
+            return self.by_uid(&name, uid);
+        }
+        inner.workspaces.check_preview(&workspace)?;
+        let source = inner.collections.ready(&collection)?;
+        if let Some(min_offset) = min_offset {
+            let offset = inner.collections.lease(&collection).await?.totals().offset;
+            if offset < min_offset {
+                return Err(Error::OffsetNotReached { collection: collection.to_string(), offset, min_offset });
+            }
+        }
+        let _one_at_a_time = inner.creating.lock().await;
+        if let Some(uid) = idempotency::answered(&inner.metadata, &inner.clock, request.as_ref())? {
+            return self.by_uid(&name, uid);
+        }
+        let (now, uid) = (inner.clock.now(), new_uid());
+        let expire_time = expire_time(expiration, now, now)?;
+        if self.latest(&name)?.is_some_and(|found| !is_over(self.effective(&found).state())) {
+            return Err(Error::Exists { kind: Kind::Snapshot, name: name.to_string() });
+        }
+        inner.workspaces.take_snapshot_slot(&workspace)?;
+        let record = Snapshot {
+            workspace: name.workspace.to_string(),
+            id: name.id.to_string(),
+            uid: uid.as_bytes().to_vec(),
+            collection: collection.id.to_string(),
+            collection_uid: source.record.uid.clone(),
+            description,
+            labels,
+            created_by: caller,
+            create_time: now,
+            update_time: now,
+            revision: 1,
+            state: SnapshotState::Requested.into(),
+            expire_time,
+            ..Snapshot::default()
+        };
+        let change = Change::default().insert(&record).require(&source);
+        let change = idempotency::remember(change, request.as_ref(), &name.to_string(), uid, now);
+        match inner.metadata.commit(change).await {
+            Ok(()) => {}
+            Err(CommitError::Conflict) => return Err(Error::CollectionDeleted(collection.to_string())),
+            Err(CommitError::Failed(error)) => return Err(error),
+        }
+        tracing::info!(%name, %uid, %collection, "snapshot requested");
+        inner.bell.notify_one();
+        Ok(record)
+    }
+
+    fn by_uid(&self, name: &SnapshotName, uid: Uuid) -> Result<Snapshot, Error> {
+        let all = self.inner.metadata.scan(&Snapshot::named(name.workspace.as_str(), name.id.as_str()));
+        for found in all {
+            let found = found?;
+            if found.uid() == uid {
+                return Ok(self.effective(&found));
+            }
+        }
+        Err(Error::NotFound(name.to_string()))
+    }
+
+    /// The newest bearer of a name: the live one, if there is one.
+    fn latest(&self, name: &SnapshotName) -> Result<Option<Stored<Snapshot>>, Error> {
+        let prefix = Snapshot::named(name.workspace.as_str(), name.id.as_str());
+        self.inner.metadata.scan(&prefix).last().transpose()
+    }
+
+    /// One snapshot, to be changed or required.
+    pub fn stored(&self, name: &SnapshotName) -> Result<Stored<Snapshot>, Error> {
+        self.latest(name)?.ok_or_else(|| Error::NotFound(name.to_string()))
+    }
+
+    /// One snapshot as it is now: expired from its expire_time on, whether or
+    /// not the sweep has been there (**S5**).
+    pub fn get(&self, name: &SnapshotName) -> Result<Snapshot, Error> {
+        let found = self.stored(name)?;
+        Ok(self.effective(&found))
+    }
+
+    /// The record as callers see it.
+    #[must_use]
+    pub fn effective(&self, record: &Snapshot) -> Snapshot {
+        let mut record = record.clone();
+        if record.state() == SnapshotState::Created && record.expire_time <= self.inner.clock.now() {
+            record.set_state(SnapshotState::Expired);
+        }
+        record
+    }
+
+    /// The snapshots of a workspace, or all, ended ones only if asked for.
+    pub fn list(&self, parent: &ListParent, show_deleted: bool) -> Result<Vec<Snapshot>, Error> {
+        self.inner.workspaces.check_parent(parent)?;
+        let prefix = match parent {
+            ListParent::All => Snapshot::all(),
+            ListParent::One(name) => Snapshot::within(name.0.as_str()),
+        };
+        let mut listed = Vec::new();
+        for found in self.inner.metadata.scan(&prefix) {
+            let found = found?;
+            let record = self.effective(&found);
+            let hidden = matches!(record.state(), SnapshotState::Expired | SnapshotState::Deleted);
+            if show_deleted || !hidden {
+                listed.push(record);
+            }
+        }
+        Ok(listed)
+    }
+
+    /// Changes a snapshot that has not ended.
+    pub async fn update(
+        &self,
+        name: &SnapshotName,
+        etag: Option<&str>,
+        settings: &Settings,
+    ) -> Result<Snapshot, Error> {
+        loop {
+            let seen = self.stored(name)?;
+            check_etag(etag, &name.to_string(), seen.revision)?;
+            match self.effective(&seen).state() {
+                SnapshotState::Requested | SnapshotState::Created => {}
+                SnapshotState::Expired => return Err(Error::SnapshotExpired { name: name.to_string() }),
+                other => return Err(Error::SnapshotNotReady { name: name.to_string(), state: state_name(other) }),
+            }
+            let mut next = seen.record.clone();
+            let Settings { description, labels, expiration } = settings.clone();
+            next.description = description.unwrap_or(next.description);
+            next.labels = labels.unwrap_or(next.labels);
+            let now = self.inner.clock.now();
+            if expiration.is_some() {
+                next.expire_time = expire_time(expiration, now, seen.create_time)?;
+            }
+            next.update_time = now;
+            next.revision += 1;
+            match self.inner.metadata.commit(Change::default().replace(&seen, &next)).await {
+                Ok(()) => {
+                    if next.state() == SnapshotState::Created {
+                        self.inner.catalog.put(&next).await?;
+                    }
+                    self.inner.hub.publish(next.uid(), next.clone(), false);
+                    self.inner.bell.notify_one();
+                    return Ok(next);
+                }
+                Err(CommitError::Conflict) => {}
+                Err(CommitError::Failed(error)) => return Err(error),
+            }
+        }
+    }
+
+    /// Deletes a snapshot; its files go afterwards.
+    pub async fn delete(&self, name: &SnapshotName, etag: Option<&str>) -> Result<(), Error> {
+        loop {
+            let seen = self.stored(name)?;
+            match self.effective(&seen).state() {
+                SnapshotState::Deleted | SnapshotState::Expired => return Err(Error::NotFound(name.to_string())),
+                _ => check_etag(etag, &name.to_string(), seen.revision)?,
+            }
+            if self.end(&seen, SnapshotState::Deleted).await? {
+                tracing::info!(%name, "snapshot deleted");
+                return Ok(());
+            }
+        }
+    }
+
+    /// Watches a snapshot until it ends or is CREATED.
+    pub fn watch(&self, name: &SnapshotName) -> Result<(Snapshot, Option<watch::Receiver<Snapshot>>), Error> {
+        let uid = self.stored(name)?.uid();
+        self.inner.hub.watch(uid, || {
+            let record = self.by_uid(name, uid)?;
+            let settled = record.state() != SnapshotState::Requested;
+            Ok((record, settled))
+        })
+    }
+
+    /// What would be freed if this snapshot alone went.
+    pub async fn exclusive_bytes(&self, snapshot: &Snapshot) -> Result<Option<i64>, Error> {
+        let inner = &self.inner;
+        if snapshot.state() != SnapshotState::Created {
+            return Ok(None);
+        }
+        let source = snapshot.collection_uid();
+        let mut others = HashSet::new();
+        // A deleted collection needs nothing for itself.
+        if inner.metadata.get(&Retired::at(source))?.is_none() {
+            others = inner.store.live_files(source).await?;
+        }
+        let files: Files = inner.store.load_files(snapshot.uid()).await?;
+        for found in inner.metadata.scan(&Snapshot::all()) {
+            let other = found?;
+            let shares = other.collection_uid() == source && other.uid() != snapshot.uid();
+            if shares && other.state() == SnapshotState::Created {
+                others.extend(inner.store.load_files(other.uid()).await?.ids());
+            }
+        }
+        Ok(Some(files.bytes_without(&others)))
+    }
+}
+
+/// When the data goes, if that is allowed. A time to live counts from `now`.
+fn expire_time(expiration: Option<Expiration>, now: Micros, create_time: Micros) -> Result<Micros, Error> {
+    let latest = create_time + micros(MAX_LIFE);
+    let asked = match expiration {
+        None => return Ok(latest),
+        Some(Expiration::At(time)) => time,
+        Some(Expiration::After(ttl)) => now.saturating_add(ttl),
+    };
+    if asked <= now {
+        return Err(Error::invalid("snapshot.expiration", "must be in the future"));
+    }
+    if asked > latest + micros(CLOCK_SKEW) {
+        let asked = crate::clock::duration(asked.saturating_sub(create_time));
+        return Err(Error::ExpirationTooLong { asked: humantime::format_duration(asked).to_string() });
+    }
+    Ok(asked)
+}

@@ -1,0 +1,201 @@
+//! Takes requested snapshots. Every step may have been done before: a crash
+//! can have come anywhere.
+
+use std::{collections::HashSet, time::Duration};
+
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::{Snapshots, advance};
+use crate::{
+    collection::Lease,
+    documents::{Checkpoint, CutOutcome, Files},
+    error::Error,
+    metadata::{Change, CommitError, Failure, Snapshot, SnapshotState, Stored},
+};
+
+/// The snapshot before, if its data is still there.
+struct Previous {
+    record: Snapshot,
+    files: Files,
+}
+
+impl Snapshots {
+    /// Runs until the service stops.
+    pub async fn run(self, sweep_every: Duration, stop: CancellationToken) {
+        let mut sweep = tokio::time::interval(sweep_every);
+        sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                () = self.inner.bell.notified() => {}
+                // The first tick is immediate: that is crash recovery.
+                _ = sweep.tick() => {}
+            }
+            if let Err(error) = self.visit().await {
+                tracing::warn!(?error, "snapshots wait for the next sweep");
+            }
+        }
+    }
+
+    async fn visit(&self) -> Result<(), Error> {
+        for found in self.inner.metadata.scan(&Snapshot::all()) {
+            let found = found?;
+            match found.state() {
+                SnapshotState::Requested => self.start(&found),
+                SnapshotState::Created if self.effective(&found).state() == SnapshotState::Expired => {
+                    self.end(&found, SnapshotState::Expired).await?;
+                }
+                SnapshotState::Failed | SnapshotState::Expired | SnapshotState::Deleted => self.start(&found),
+                SnapshotState::Created | SnapshotState::Unspecified => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Works on one snapshot, unless that is being done.
+    fn start(&self, found: &Stored<Snapshot>) {
+        let settled = found.released && !self.is_forgettable(found);
+        if settled || !self.inner.busy.lock().insert(found.uid()) {
+            return;
+        }
+        let (snapshots, found) = (self.clone(), found.clone());
+        self.inner.tasks.work(async move {
+            let uid = found.uid();
+            let worked = match found.state() {
+                SnapshotState::Requested => snapshots.take(&found).await.map(|()| true),
+                _ => snapshots.release(&found).await,
+            };
+            snapshots.inner.busy.lock().remove(&uid);
+            match worked {
+                // What changed meanwhile may need another visit.
+                Ok(true) => snapshots.inner.bell.notify_one(),
+                Ok(false) => {}
+                Err(error) => tracing::warn!(?error, name = %found.name(), "a snapshot waits for the next sweep"),
+            }
+        });
+    }
+
+    async fn take(&self, seen: &Stored<Snapshot>) -> Result<(), Error> {
+        let lease = self.inner.collections.open(&seen.collection_name(), seen.collection_uid()).await?;
+        let _turn = lease.handle().cut_turn().await;
+        match self.take_in_turn(seen, &lease).await {
+            Ok(()) => Ok(()),
+            Err(error) if error.is_transient() => Err(error),
+            Err(error) => self.fail(seen, &error).await,
+        }
+    }
+
+    async fn take_in_turn(&self, seen: &Stored<Snapshot>, lease: &Lease) -> Result<(), Error> {
+        let inner = &self.inner;
+        let (uid, collection) = (seen.uid(), seen.collection_uid());
+        if lease.has_checkpoint(uid) {
+            // A cut whose record a crash prevented: it is cut again.
+            inner.store.unpin(collection, uid).await?;
+        }
+        let previous = self.previous(seen).await?;
+        let reuse = previous.as_ref().and_then(|previous| Some(previous.record.totals.as_ref()?.offset));
+        let cut = lease.cut(uid, reuse).await?;
+        crate::crash_point!("snapshot.cut");
+        let taken = self.record(seen, cut, previous).await;
+        let created = matches!(taken, Ok(true));
+        lease.settle_cut(uid, created).await?;
+        if !created {
+            inner.store.unpin(collection, uid).await?;
+        }
+        taken.map(|_| ())
+    }
+
+    /// Makes the cut a CREATED snapshot: checkpoint, catalog, record, durable in
+    /// this order. False if the snapshot was deleted meanwhile.
+    async fn record(
+        &self,
+        seen: &Stored<Snapshot>,
+        cut: CutOutcome,
+        previous: Option<Previous>,
+    ) -> Result<bool, Error> {
+        let inner = &self.inner;
+        let (uid, collection) = (seen.uid(), seen.collection_uid());
+        let CutOutcome { totals, incremental_bytes, time, checkpoint } = cut;
+        let checkpoint: Checkpoint = match (checkpoint, &previous) {
+            (Some(handle), _) => inner.store.finish_checkpoint(handle).await?,
+            (None, Some(previous)) => {
+                let source = crate::metadata::uid(&previous.record.checkpoint_id);
+                inner.store.pin(collection, source, uid).await?
+            }
+            (None, None) => return Err(Error::internal("nothing to reuse")),
+        };
+        let known = previous.map(|previous| previous.files).unwrap_or_default();
+        let files = inner.store.files(collection, checkpoint, &known).await?;
+        let before: HashSet<_> = known.ids().collect();
+        inner.store.save_files(uid, &files).await?;
+
+        // The caller may have changed or deleted the record since.
+        let mut seen = seen.clone();
+        loop {
+            let now = inner.clock.now();
+            let Some(mut next) = advance(&seen.record, SnapshotState::Created, now) else { return Ok(false) };
+            next.snapshot_time = time;
+            next.totals = Some(totals.clone().into());
+            next.incremental_bytes = incremental_bytes;
+            next.referenced_bytes = files.bytes();
+            next.new_file_bytes = files.bytes_without(&before);
+            next.file_count = files.count();
+            next.checkpoint_id = checkpoint.id.as_bytes().to_vec();
+            next.manifest_id = checkpoint.manifest_id;
+            inner.catalog.put(&next).await?;
+            inner.collections.handle(collection).keep().snapshot(uid, files.ids().collect());
+            crate::crash_point!("snapshot.before_record");
+            match inner.metadata.commit(Change::default().replace(&seen, &next)).await {
+                Ok(()) => {
+                    tracing::info!(name = %next.name(), %uid, bytes = incremental_bytes, "snapshot created");
+                    inner.hub.publish(uid, next, true);
+                    return Ok(true);
+                }
+                Err(CommitError::Conflict) => seen = self.reread(uid, &seen)?,
+                Err(CommitError::Failed(error)) => return Err(error),
+            }
+        }
+    }
+
+    async fn previous(&self, seen: &Snapshot) -> Result<Option<Previous>, Error> {
+        let mut newest: Option<Snapshot> = None;
+        for found in self.inner.metadata.scan(&Snapshot::all()) {
+            let other = found?.record;
+            let usable = other.collection_uid() == seen.collection_uid()
+                && self.effective(&other).state() == SnapshotState::Created;
+            if usable && newest.as_ref().is_none_or(|newest| newest.snapshot_time < other.snapshot_time) {
+                newest = Some(other);
+            }
+        }
+        let Some(record) = newest else { return Ok(None) };
+        let files = self.inner.store.load_files(record.uid()).await?;
+        Ok(Some(Previous { record, files }))
+    }
+
+    fn reread(&self, uid: Uuid, seen: &Snapshot) -> Result<Stored<Snapshot>, Error> {
+        use crate::metadata::Record;
+        let found = self.inner.metadata.get(&seen.key())?;
+        found.ok_or_else(|| Error::internal(format!("the record of snapshot {uid} vanished")))
+    }
+
+    async fn fail(&self, seen: &Stored<Snapshot>, error: &Error) -> Result<(), Error> {
+        tracing::error!(?error, name = %seen.name(), "a snapshot could not be taken");
+        let mut seen = seen.clone();
+        loop {
+            let Some(mut next) = advance(&seen.record, SnapshotState::Failed, self.inner.clock.now()) else {
+                return Ok(());
+            };
+            next.error = Some(Failure::from(error));
+            match self.inner.metadata.commit(Change::default().replace(&seen, &next)).await {
+                Ok(()) => {
+                    self.inner.hub.publish(next.uid(), next, true);
+                    return Ok(());
+                }
+                Err(CommitError::Conflict) => seen = self.reread(seen.uid(), &seen)?,
+                Err(CommitError::Failed(error)) => return Err(error),
+            }
+        }
+    }
+}
