@@ -81,6 +81,19 @@ mod tests {
             }
             assert_eq!(is_cancellable(from), successors(from).contains(&State::Cancelling), "{from:?}");
         }
-        insta::assert_snapshot!(edges.join("\n"), @"");
+        insta::assert_snapshot!(edges.join("\n"), @r"
+        PENDING -> COPYING
+        PENDING -> FAILING
+        PENDING -> CANCELLING
+        COPYING -> VERIFYING
+        COPYING -> FAILING
+        COPYING -> CANCELLING
+        VERIFYING -> PUBLISHING
+        VERIFYING -> FAILING
+        VERIFYING -> CANCELLING
+        PUBLISHING -> SUCCEEDED
+        FAILING -> FAILED
+        CANCELLING -> CANCELLED
+        ");
     }
 }

@@ -70,6 +70,13 @@ mod tests {
                 }
             }
         }
-        insta::assert_snapshot!(edges.join("\n"), @"");
+        insta::assert_snapshot!(edges.join("\n"), @r"
+        REQUESTED -> CREATED
+        REQUESTED -> FAILED
+        REQUESTED -> DELETED
+        CREATED -> EXPIRED
+        CREATED -> DELETED
+        FAILED -> DELETED
+        ");
     }
 }

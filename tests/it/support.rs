@@ -1,0 +1,286 @@
+//! A server in this process, and a client for it.
+
+use std::{path::Path, time::Duration};
+
+use stillframe::{
+    app::{App, Config},
+    clock::Clock,
+    instance::StartError,
+    pb::{
+        self, collection_service_client::CollectionServiceClient, document_service_client::DocumentServiceClient,
+        restore_service_client::RestoreServiceClient, snapshot_service_client::SnapshotServiceClient,
+        workspace_service_client::WorkspaceServiceClient,
+    },
+    tasks::TaskError,
+};
+use tempfile::TempDir;
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+use tonic::{Status, transport::Channel};
+use tonic_types::StatusExt;
+
+/// Nothing in these tests takes so long unless it hangs.
+pub const DEADLINE: Duration = Duration::from_secs(30);
+pub const COMMONS: &str = "workspaces/commons";
+
+/// A running server. Stop it with [`TestServer::stop`], which fails on leaked
+/// or panicked tasks.
+pub struct TestServer {
+    pub dir: TempDir,
+    pub clock: Clock,
+    pub channel: Channel,
+    pub workspaces: WorkspaceServiceClient<Channel>,
+    pub collections: CollectionServiceClient<Channel>,
+    pub documents: DocumentServiceClient<Channel>,
+    pub snapshots: SnapshotServiceClient<Channel>,
+    pub restores: RestoreServiceClient<Channel>,
+    shutdown: oneshot::Sender<()>,
+    serving: JoinHandle<Result<(), TaskError>>,
+}
+
+/// Quick about everything that is slow by design.
+pub fn config(dir: &Path) -> Config {
+    let mut config = Config::new(dir.to_path_buf());
+    config.sweep_every = Duration::from_millis(50);
+    config.tuning.gc_interval = Duration::from_millis(200);
+    config.tuning.gc_min_age = Duration::ZERO;
+    config.gates.snapshot_creates_per_minute = 1_000_000;
+    config
+}
+
+impl TestServer {
+    pub async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    /// Starts with a changed configuration.
+    pub async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        Self::reopen_with(dir, change).await.unwrap()
+    }
+
+    /// Starts on the data of an earlier server.
+    pub async fn reopen(dir: TempDir) -> Self {
+        Self::reopen_with(dir, |_| {}).await.unwrap()
+    }
+
+    pub async fn reopen_with(dir: TempDir, change: impl FnOnce(&mut Config)) -> Result<Self, StartError> {
+        let mut config = config(dir.path());
+        change(&mut config);
+        let clock = Clock::default();
+        let app = App::open(config, clock.clone()).await?;
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let (shutdown, stopped) = oneshot::channel();
+        let serving = tokio::spawn(app.serve(listener, async move {
+            let _ = stopped.await;
+        }));
+        let channel = Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
+        Ok(Self {
+            dir,
+            clock,
+            workspaces: WorkspaceServiceClient::new(channel.clone()),
+            collections: CollectionServiceClient::new(channel.clone()),
+            documents: DocumentServiceClient::new(channel.clone()).max_decoding_message_size(16 << 20),
+            snapshots: SnapshotServiceClient::new(channel.clone()),
+            restores: RestoreServiceClient::new(channel.clone()),
+            channel,
+            shutdown,
+            serving,
+        })
+    }
+
+    /// Stops the server and hands its data on.
+    pub async fn stop(self) -> TempDir {
+        let Self { dir, shutdown, serving, .. } = self;
+        let _ = shutdown.send(());
+        let ended = tokio::time::timeout(DEADLINE, serving).await.expect("the server stops in time");
+        ended.expect("no panic").expect("a clean stop");
+        dir
+    }
+
+    pub async fn given_collection(&mut self, id: &str) -> pb::Collection {
+        let request = pb::CreateCollectionRequest {
+            parent: COMMONS.to_owned(),
+            collection_id: id.to_owned(),
+            ..Default::default()
+        };
+        self.collections.create_collection(request).await.unwrap().into_inner()
+    }
+
+    /// Writes documents `0..count`, each `{"n": N, "version": VERSION}`, and
+    /// returns the offset behind them.
+    pub async fn given_documents(&mut self, collection: &str, count: usize, version: u32) -> i64 {
+        let writes = (0..count).map(|n| upsert(&format!("{n:06}"), &format!(r#"{{"n":{n},"version":{version}}}"#)));
+        self.write(collection, writes.collect()).await.offset
+    }
+
+    pub async fn write(&mut self, collection: &str, writes: Vec<pb::Write>) -> pb::WriteDocumentsResponse {
+        let collection = collection_name(collection);
+        let request = pb::WriteDocumentsRequest { collection, writes, ..Default::default() };
+        self.documents.write_documents(request).await.unwrap().into_inner()
+    }
+
+    pub async fn stats(&mut self, collection: &str) -> pb::collection::Stats {
+        self.collection(collection).await.unwrap().stats.unwrap()
+    }
+
+    pub async fn collection(&mut self, id: &str) -> Result<pb::Collection, Status> {
+        let name = collection_name(id);
+        Ok(self.collections.get_collection(pb::GetCollectionRequest { name }).await?.into_inner())
+    }
+
+    pub async fn request_snapshot(&mut self, collection: &str, id: &str) -> Result<pb::Snapshot, Status> {
+        let snapshot = pb::Snapshot { collection: collection_name(collection), ..Default::default() };
+        let request = pb::CreateSnapshotRequest {
+            parent: COMMONS.to_owned(),
+            snapshot_id: id.to_owned(),
+            snapshot: Some(snapshot),
+            ..Default::default()
+        };
+        Ok(self.snapshots.create_snapshot(request).await?.into_inner())
+    }
+
+    /// Takes a snapshot and waits until it is CREATED.
+    pub async fn given_snapshot(&mut self, collection: &str, id: &str) -> pb::Snapshot {
+        self.request_snapshot(collection, id).await.unwrap();
+        let last = self.watch_snapshot(id).await.pop().unwrap();
+        assert_eq!(last.state(), pb::snapshot::State::Created, "{last:?}");
+        last
+    }
+
+    /// All values of a watch.
+    pub async fn watch_snapshot(&mut self, id: &str) -> Vec<pb::Snapshot> {
+        let request = pb::WatchSnapshotRequest { name: snapshot_name(id) };
+        let stream = self.snapshots.watch_snapshot(request).await.unwrap().into_inner();
+        collect(stream).await.unwrap()
+    }
+
+    pub async fn get_snapshot(&mut self, id: &str) -> Result<pb::Snapshot, Status> {
+        let request = pb::GetSnapshotRequest { name: snapshot_name(id) };
+        Ok(self.snapshots.get_snapshot(request).await?.into_inner())
+    }
+
+    /// Starts a restore of a snapshot into a collection, under the id of the
+    /// collection.
+    pub async fn request_restore(&mut self, snapshot: &str, collection: &str) -> Result<pb::Restore, Status> {
+        let request = restore_request(snapshot, collection);
+        Ok(self.restores.create_restore(request).await?.into_inner())
+    }
+
+    /// Restores and waits for the end.
+    pub async fn given_restore(&mut self, snapshot: &str, collection: &str) -> pb::Restore {
+        self.request_restore(snapshot, collection).await.unwrap();
+        let last = self.watch_restore(collection).await.pop().unwrap();
+        assert_eq!(last.state(), pb::restore::State::Succeeded, "{last:?}");
+        self.get_restore(collection).await.unwrap()
+    }
+
+    /// All values of a watch.
+    pub async fn watch_restore(&mut self, id: &str) -> Vec<pb::RestoreProgress> {
+        let request = pb::WatchRestoreRequest { name: restore_name(id) };
+        let stream = self.restores.watch_restore(request).await.unwrap().into_inner();
+        collect(stream).await.unwrap()
+    }
+
+    pub async fn get_restore(&mut self, id: &str) -> Result<pb::Restore, Status> {
+        let request = pb::GetRestoreRequest { name: restore_name(id) };
+        Ok(self.restores.get_restore(request).await?.into_inner())
+    }
+
+    /// Every document of a collection, in order, as id and JSON.
+    pub async fn scan(&mut self, collection: &str) -> Vec<(String, String)> {
+        let request = pb::StreamDocumentsRequest { collection: collection_name(collection), ..Default::default() };
+        let stream = self.documents.stream_documents(request).await.unwrap().into_inner();
+        let messages: Vec<pb::StreamDocumentsResponse> = collect(stream).await.unwrap();
+        messages.into_iter().flat_map(|message| message.documents).map(|d| (d.id.clone(), json(&d))).collect()
+    }
+
+    /// Where the files of a collection are.
+    pub fn files(&self, collection_uid: &str) -> std::path::PathBuf {
+        self.dir.path().join("storage/collections").join(collection_uid)
+    }
+}
+
+/// Everything a stream says, or the error that ends it.
+pub async fn collect<T>(mut stream: tonic::Streaming<T>) -> Result<Vec<T>, Status> {
+    let all = async {
+        let mut messages = Vec::new();
+        while let Some(message) = stream.message().await? {
+            messages.push(message);
+        }
+        Ok(messages)
+    };
+    tokio::time::timeout(DEADLINE, all).await.expect("the stream ends in time")
+}
+
+/// Waits until something holds.
+pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let wait = async {
+        while !holds().await {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    assert!(tokio::time::timeout(DEADLINE, wait).await.is_ok(), "{what}");
+}
+
+pub fn upsert(id: &str, json: &str) -> pb::Write {
+    let document = pb::Document {
+        id: id.to_owned(),
+        body: Some(pb::document::Body::Json(json.to_owned().into_bytes().into())),
+        ..Default::default()
+    };
+    pb::Write { operation: Some(pb::write::Operation::Upsert(document)), if_etag: None }
+}
+
+pub fn delete(id: &str) -> pb::Write {
+    pb::Write { operation: Some(pb::write::Operation::Delete(id.to_owned())), if_etag: None }
+}
+
+pub fn restore_request(snapshot: &str, collection: &str) -> pb::CreateRestoreRequest {
+    let restore = pb::Restore {
+        snapshot: snapshot_name(snapshot),
+        collection: collection_name(collection),
+        ..Default::default()
+    };
+    pb::CreateRestoreRequest {
+        parent: COMMONS.to_owned(),
+        restore_id: collection.to_owned(),
+        restore: Some(restore),
+        ..Default::default()
+    }
+}
+
+/// The JSON of a document that was read as JSON.
+pub fn json(document: &pb::Document) -> String {
+    match document.body.as_ref().unwrap() {
+        pb::document::Body::Json(json) => String::from_utf8(json.to_vec()).unwrap(),
+        pb::document::Body::Fields(fields) => panic!("{fields:?} is not JSON"),
+    }
+}
+
+pub fn collection_name(id: &str) -> String {
+    format!("{COMMONS}/collections/{id}")
+}
+
+pub fn snapshot_name(id: &str) -> String {
+    format!("{COMMONS}/snapshots/{id}")
+}
+
+pub fn restore_name(id: &str) -> String {
+    format!("{COMMONS}/restores/{id}")
+}
+
+/// The reason of an error, which must have exactly one `ErrorInfo` of ours.
+pub fn reason(status: &Status) -> String {
+    let details = status.get_error_details();
+    let info = details.error_info().unwrap_or_else(|| panic!("{status:?} has no ErrorInfo"));
+    assert_eq!(info.domain, "stillframe");
+    info.reason.clone()
+}
+
+/// The fields that an error complains about.
+pub fn bad_fields(status: &Status) -> Vec<String> {
+    let details = status.get_error_details();
+    let bad = details.bad_request().map(|bad| bad.field_violations.clone()).unwrap_or_default();
+    bad.into_iter().map(|violation| violation.field).collect()
+}
