@@ -15,7 +15,7 @@ pub async fn equal(left: (&Client, &str), right: (&Client, &str)) -> Result<u64>
         match (one.next().await?, other.next().await?) {
             (None, None) => return Ok(count),
             (Some(a), Some(b)) => {
-                check(a == b, || format!("{} and {} differ at {} and {}", left.1, right.1, a.id, b.id))?
+                check(a == b, || format!("{} and {} differ at {} and {}", left.1, right.1, a.id, b.id))?;
             }
             (a, b) => {
                 let id = a.or(b).unwrap_or_default().id;

@@ -11,6 +11,15 @@
 //! Each value stands beside its bar. A missed bar is reported and nothing
 //! more, since it depends on the machine; a wrong result (a lost write, totals
 //! that differ from a scan, an unequal document) ends with exit code 1.
+#![allow(
+    missing_docs,
+    clippy::disallowed_methods,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "a tool that prints figures"
+)]
 
 mod all;
 mod client;

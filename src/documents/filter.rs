@@ -19,7 +19,7 @@ const BITS_PER_ID: usize = 12;
 /// What the first layer holds; each further one holds twice as much.
 const FIRST_LAYER_IDS: usize = 1 << 13;
 const FORMAT: u32 = 1;
-const SEED: u128 = 0x5f_5f5f;
+const SEED: u64 = 0x5f_5f5f;
 
 /// What all filters of the server may take together.
 #[derive(Debug)]
@@ -203,7 +203,7 @@ fn release(budget: &Budget, layers: &mut Vec<Layer>) {
 }
 
 fn hash(id: &str) -> u64 {
-    xxh3_64_with_seed(id.as_bytes(), SEED as u64)
+    xxh3_64_with_seed(id.as_bytes(), SEED)
 }
 
 #[cfg(test)]

@@ -60,15 +60,15 @@ pub fn documents_after(after: Option<&[u8]>) -> (std::ops::Bound<Bytes>, std::op
 pub struct Segments;
 
 impl PrefixExtractor for Segments {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "stillframe-v1"
     }
 
     fn prefix_len(&self, target: &PrefixTarget) -> Option<usize> {
         let (PrefixTarget::Point(key) | PrefixTarget::Prefix(key)) = target;
-        match key.first()? {
-            &META => Some(1),
-            &DOCUMENT if key.len() >= BUCKET_LEN => Some(BUCKET_LEN),
+        match *key.first()? {
+            META => Some(1),
+            DOCUMENT if key.len() >= BUCKET_LEN => Some(BUCKET_LEN),
             _ => None,
         }
     }

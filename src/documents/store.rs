@@ -62,6 +62,11 @@ impl Store {
         }
     }
 
+    /// Whether clients are writing at this moment.
+    pub(super) fn is_writing(&self) -> bool {
+        self.in_flight.available_permits() < IN_FLIGHT_KIB
+    }
+
     /// The storage root.
     #[must_use]
     pub fn root(&self) -> &Root {

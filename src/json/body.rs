@@ -29,12 +29,15 @@ const RESERVED_PREFIX: &str = "$serde_json::private::";
 pub struct Lifted {
     /// The object without top-level `_id` and `_event_time`; every other byte as it was.
     pub body: Bytes,
+    /// Its top-level `_id`.
     pub id: Option<String>,
     /// Microseconds since the epoch; finer digits are cut off, towards the past.
     pub event_time: Option<i64>,
 }
 
+/// Why bytes are not a body.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "each variant's text is its documentation")]
 pub enum BodyError {
     #[error("body is not UTF-8 from byte {at}")]
     InvalidUtf8 { at: usize },
@@ -92,7 +95,9 @@ pub(super) fn join(step: &str, path: &str) -> String {
     joined
 }
 
+/// Why a text is not an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "each variant's text is its documentation")]
 pub enum IdError {
     #[error("id is empty")]
     Empty,

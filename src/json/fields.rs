@@ -101,6 +101,7 @@ fn write_number(number: f64, out: &mut Vec<u8>) -> Result<(), BodyError> {
     }
     let is_negative_zero = number == 0.0 && number.is_sign_negative();
     if number.fract() == 0.0 && number.abs() < EXACT && !is_negative_zero {
+        #[allow(clippy::cast_possible_truncation, reason = "a whole number below 2^53")]
         write_json(&(number as i64), out);
     } else {
         write_json(&number, out);

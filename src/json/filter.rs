@@ -36,7 +36,9 @@ const BUDGET: u64 = 1_000_000;
 /// The standard library, shared: building it costs more than an evaluation.
 static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
 
+/// Why a text is not a filter.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "each variant's text is its documentation")]
 pub enum FilterError {
     #[error("filter is empty")]
     Empty,
@@ -73,6 +75,7 @@ impl std::fmt::Debug for Filter {
 }
 
 impl Filter {
+    /// Checks and compiles an expression.
     pub fn compile(text: &str) -> Result<Self, FilterError> {
         if text.trim().is_empty() {
             return Err(FilterError::Empty);
@@ -85,6 +88,7 @@ impl Filter {
     }
 
     /// Whether the document matches; a document that the expression cannot be evaluated on does not.
+    #[must_use]
     pub fn matches(&self, id: &str, event_time_micros: i64, body: &[u8]) -> bool {
         // `check` refuses what is known to make `cel` panic; one filter must not take a server down for what is not.
         quietly(|| self.evaluate(id, event_time_micros, body)).flatten().unwrap_or(false)

@@ -24,6 +24,7 @@ const WORK_FACTOR: usize = 32;
 
 /// Values come from [`super::value::parse`]: serde_json's own parser drops duplicate keys and rewrites exponents.
 #[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs, reason = "the operations of RFC 6902, and increment")]
 pub enum PatchOp {
     Add {
         path: Pointer,
@@ -55,7 +56,9 @@ pub enum PatchOp {
     },
 }
 
+/// Why a patch was not applied.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "each variant's text is its documentation")]
 pub enum PatchError {
     #[error("patch has {count} operations, more than {MAX_OPERATIONS}")]
     TooManyOperations { count: usize },
@@ -63,7 +66,9 @@ pub enum PatchError {
     Failed { index: usize, reason: PatchReason },
 }
 
+/// Why an operation failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "each variant's text is its documentation")]
 pub enum PatchReason {
     #[error("nothing is at {0}")]
     NotFound(Pointer),

@@ -28,8 +28,8 @@ use crate::{
 
 /// Between two messages of a watch, at least while nothing ends.
 const FASTEST: Duration = Duration::from_millis(100);
-/// Between two messages of a watch, at most.
-const HEARTBEAT: Duration = Duration::from_secs(5);
+/// What is added to it while nothing changes: a heartbeat every 5 seconds.
+const QUIET: Duration = Duration::from_millis(4_900);
 
 /// The service.
 #[derive(Clone)]
@@ -114,7 +114,7 @@ impl pb::restore_service_server::RestoreService for RestoreRpc {
     }
 }
 
-/// The newest value at most every [`FASTEST`], at least every [`HEARTBEAT`], and
+/// The newest value at most every [`FASTEST`], at least every [`QUIET`] more, and
 /// the last one, which ends the stream. `sent` is what the client has already.
 fn beats(sent: Progress, changes: watch::Receiver<Progress>) -> impl Stream<Item = Progress> + Send {
     let settled = |progress: &Progress| restore::is_terminal(progress.state);
@@ -123,7 +123,7 @@ fn beats(sent: Progress, changes: watch::Receiver<Progress>) -> impl Stream<Item
         // A terminal value waits for nobody. Time-outs only move on.
         let _ = tokio::time::timeout(FASTEST, changes.wait_for(settled)).await;
         if *changes.borrow() == sent {
-            let _ = tokio::time::timeout(HEARTBEAT - FASTEST, changes.changed()).await;
+            let _ = tokio::time::timeout(QUIET, changes.changed()).await;
         }
         let value = changes.borrow_and_update().clone();
         let ended = settled(&value) || changes.has_changed().is_err();

@@ -43,11 +43,12 @@ impl Snapshots {
         for found in self.inner.metadata.scan(&Snapshot::all()) {
             let found = found?;
             match found.state() {
-                SnapshotState::Requested => self.start(&found),
                 SnapshotState::Created if self.effective(&found).state() == SnapshotState::Expired => {
                     self.end(&found, SnapshotState::Expired).await?;
                 }
-                SnapshotState::Failed | SnapshotState::Expired | SnapshotState::Deleted => self.start(&found),
+                SnapshotState::Requested | SnapshotState::Failed | SnapshotState::Expired | SnapshotState::Deleted => {
+                    self.start(&found)
+                }
                 SnapshotState::Created | SnapshotState::Unspecified => {}
             }
         }

@@ -71,6 +71,7 @@ impl TestServer {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let (shutdown, stopped) = oneshot::channel();
+        #[allow(clippy::disallowed_methods, reason = "joined by stop")]
         let serving = tokio::spawn(app.serve(listener, async move {
             let _ = stopped.await;
         }));

@@ -6,6 +6,7 @@ use super::{Outcome, PatchReason};
 use crate::json::body::{MAX_DEPTH, is_reserved};
 
 /// Objects and arrays inside each other; a scalar has depth 0. Does not recurse.
+#[must_use]
 pub fn depth(value: &Value) -> usize {
     let mut deepest = 0;
     let mut open = vec![(value, 0)];

@@ -9,7 +9,9 @@ use serde_json::Value;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pointer(Vec<String>);
 
+/// Why a text is not a pointer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "each variant's text is its documentation")]
 pub enum PointerError {
     #[error("path is neither empty nor does it begin with '/'")]
     NoSlash,
@@ -51,6 +53,8 @@ impl Pointer {
         Self(tokens.to_vec())
     }
 
+    /// Whether it points at the whole document.
+    #[must_use]
     pub fn is_root(&self) -> bool {
         self.0.is_empty()
     }

@@ -52,7 +52,7 @@ impl DocumentRpc {
         let mut response = pb::BatchGetDocumentsResponse::default();
         let mut bytes = 0;
         let mut ids = ids.into_iter();
-        while let Some(id) = ids.next() {
+        for id in ids.by_ref() {
             let Some(document) = lease.unless_deleted(lease.get(&id)).await? else {
                 bytes += id.len() + 4;
                 response.missing_ids.push(id);
