@@ -1,6 +1,7 @@
 //! The gRPC face: the only place that names tonic and the generated types.
 //! Handlers convert, call, convert.
 
+mod change;
 mod collection;
 mod convert;
 mod deadline;

@@ -6,6 +6,7 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use super::{
+    change::to_its_end,
     convert::{self, Mask},
     listing::{Page, page},
 };
@@ -16,7 +17,9 @@ use crate::{
     listing::{Field, Kind, Listed, Value},
     metadata::{Collection, CollectionState, RestoreInfo},
     names::{CollectionName, Id, ListParent, WorkspaceName},
-    pb, workspace,
+    pb,
+    tasks::Tasks,
+    workspace,
 };
 
 /// The service.
@@ -24,6 +27,8 @@ use crate::{
 pub struct CollectionRpc {
     /// The domain.
     pub collections: Collections,
+    /// Runs changes to their end.
+    pub tasks: Tasks,
 }
 
 impl CollectionRpc {
@@ -40,7 +45,9 @@ impl pb::collection_service_server::CollectionService for CollectionRpc {
         request: Request<pb::CreateCollectionRequest>,
     ) -> Result<Response<pb::Collection>, Status> {
         let (name, settings, request) = create(request.into_inner())?;
-        let created = self.collections.create(&name, settings, request.as_ref()).await?;
+        let collections = self.collections.clone();
+        let change = async move { collections.create(&name, settings, request.as_ref()).await };
+        let created = to_its_end(&self.tasks, change).await?;
         Ok(Response::new(self.answer(created).await?))
     }
 
@@ -80,13 +87,17 @@ impl pb::collection_service_server::CollectionService for CollectionRpc {
         request: Request<pb::UpdateCollectionRequest>,
     ) -> Result<Response<pb::Collection>, Status> {
         let (name, etag, settings) = update(request.into_inner())?;
-        let updated = self.collections.update(&name, convert::etag(&etag), &settings).await?;
+        let collections = self.collections.clone();
+        let change = async move { collections.update(&name, convert::etag(&etag), &settings).await };
+        let updated = to_its_end(&self.tasks, change).await?;
         Ok(Response::new(self.answer(updated).await?))
     }
 
     async fn delete_collection(&self, request: Request<pb::DeleteCollectionRequest>) -> Result<Response<()>, Status> {
         let pb::DeleteCollectionRequest { name, etag } = request.into_inner();
-        self.collections.delete(&name_of("name", &name)?, convert::etag(&etag)).await?;
+        let (collections, name) = (self.collections.clone(), name_of("name", &name)?);
+        let change = async move { collections.delete(&name, convert::etag(&etag)).await };
+        to_its_end(&self.tasks, change).await?;
         Ok(Response::new(()))
     }
 }

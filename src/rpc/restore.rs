@@ -9,6 +9,7 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use super::{
+    change::to_its_end,
     convert,
     listing::{Page, page},
     snapshot::until_stopped,
@@ -23,6 +24,7 @@ use crate::{
     names::{CollectionName, Id, ListParent, RestoreName, SnapshotName, WorkspaceName},
     pb,
     restore::{self, CreateRestore, Phase, Progress, Restores},
+    tasks::Tasks,
     workspace,
 };
 
@@ -36,6 +38,8 @@ const QUIET: Duration = Duration::from_millis(4_900);
 pub struct RestoreRpc {
     /// The domain.
     pub restores: Restores,
+    /// Runs changes to their end.
+    pub tasks: Tasks,
     /// For the time elapsed.
     pub clock: Clock,
     /// Cancelled when the service stops.
@@ -62,7 +66,8 @@ impl pb::restore_service_server::RestoreService for RestoreRpc {
         if validate_only {
             return Ok(Response::new(resource(self.restores.plan(&command)?)));
         }
-        let created = self.restores.create(command).await?;
+        let restores = self.restores.clone();
+        let created = to_its_end(&self.tasks, async move { restores.create(command).await }).await?;
         Ok(Response::new(self.answer(created)))
     }
 
@@ -95,7 +100,8 @@ impl pb::restore_service_server::RestoreService for RestoreRpc {
         request: Request<pb::CancelRestoreRequest>,
     ) -> Result<Response<pb::Restore>, Status> {
         let pb::CancelRestoreRequest { name } = request.into_inner();
-        let asked = self.restores.cancel(&name_of(&name)?).await?;
+        let (restores, name) = (self.restores.clone(), name_of(&name)?);
+        let asked = to_its_end(&self.tasks, async move { restores.cancel(&name).await }).await?;
         Ok(Response::new(self.answer(asked)))
     }
 

@@ -66,17 +66,18 @@ pub async fn serve(
     stop: CancellationToken,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let Services { workspaces, collections, snapshots, restores, clock, tasks, patience } = services;
-    let documents = DocumentRpc { collections: collections.clone(), tasks, stop: stop.clone(), patience };
+    let documents =
+        DocumentRpc { collections: collections.clone(), tasks: tasks.clone(), stop: stop.clone(), patience };
     let documents = DocumentServiceServer::new(documents)
         .max_decoding_message_size(MAX_DECODE_BYTES)
         .accept_compressed(CompressionEncoding::Zstd)
         .accept_compressed(CompressionEncoding::Gzip)
         .send_compressed(CompressionEncoding::Zstd)
         .send_compressed(CompressionEncoding::Gzip);
-    let workspaces = WorkspaceServiceServer::new(WorkspaceRpc { workspaces });
-    let collections = CollectionServiceServer::new(CollectionRpc { collections });
-    let snapshots = SnapshotServiceServer::new(SnapshotRpc { snapshots, stop: stop.clone() });
-    let restores = RestoreServiceServer::new(RestoreRpc { restores, clock, stop: stop.clone() });
+    let workspaces = WorkspaceServiceServer::new(WorkspaceRpc { workspaces, tasks: tasks.clone() });
+    let collections = CollectionServiceServer::new(CollectionRpc { collections, tasks: tasks.clone() });
+    let snapshots = SnapshotServiceServer::new(SnapshotRpc { snapshots, tasks: tasks.clone(), stop: stop.clone() });
+    let restores = RestoreServiceServer::new(RestoreRpc { restores, tasks, clock, stop: stop.clone() });
 
     let (health, health_service) = tonic_health::server::health_reporter();
     for name in names() {

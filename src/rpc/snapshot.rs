@@ -9,6 +9,7 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use super::{
+    change::to_its_end,
     convert::{self, Mask},
     listing::{Page, page},
     status,
@@ -20,6 +21,7 @@ use crate::{
     names::{Id, ListParent, SnapshotName, WorkspaceName},
     pb,
     snapshot::{self, CreateSnapshot, Expiration, Settings, Snapshots},
+    tasks::Tasks,
     workspace,
 };
 
@@ -28,6 +30,8 @@ use crate::{
 pub struct SnapshotRpc {
     /// The domain.
     pub snapshots: Snapshots,
+    /// Runs changes to their end.
+    pub tasks: Tasks,
     /// Cancelled when the service stops.
     pub stop: CancellationToken,
 }
@@ -41,7 +45,9 @@ impl pb::snapshot_service_server::SnapshotService for SnapshotRpc {
         request: Request<pb::CreateSnapshotRequest>,
     ) -> Result<Response<pb::Snapshot>, Status> {
         let command = create(request.into_inner())?;
-        Ok(Response::new(self.snapshots.create(command).await?.into()))
+        let snapshots = self.snapshots.clone();
+        let created = to_its_end(&self.tasks, async move { snapshots.create(command).await }).await?;
+        Ok(Response::new(created.into()))
     }
 
     async fn get_snapshot(&self, request: Request<pb::GetSnapshotRequest>) -> Result<Response<pb::Snapshot>, Status> {
@@ -76,13 +82,17 @@ impl pb::snapshot_service_server::SnapshotService for SnapshotRpc {
         request: Request<pb::UpdateSnapshotRequest>,
     ) -> Result<Response<pb::Snapshot>, Status> {
         let (name, etag, settings) = update(request.into_inner())?;
-        let updated = self.snapshots.update(&name, convert::etag(&etag), &settings).await?;
+        let snapshots = self.snapshots.clone();
+        let change = async move { snapshots.update(&name, convert::etag(&etag), &settings).await };
+        let updated = to_its_end(&self.tasks, change).await?;
         Ok(Response::new(updated.into()))
     }
 
     async fn delete_snapshot(&self, request: Request<pb::DeleteSnapshotRequest>) -> Result<Response<()>, Status> {
         let pb::DeleteSnapshotRequest { name, etag } = request.into_inner();
-        self.snapshots.delete(&name_of("name", &name)?, convert::etag(&etag)).await?;
+        let (snapshots, name) = (self.snapshots.clone(), name_of("name", &name)?);
+        let change = async move { snapshots.delete(&name, convert::etag(&etag)).await };
+        to_its_end(&self.tasks, change).await?;
         Ok(Response::new(()))
     }
 

@@ -6,6 +6,7 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use super::{
+    change::to_its_end,
     convert::{self, Mask},
     listing::{Page, page},
 };
@@ -16,6 +17,7 @@ use crate::{
     metadata::{self, Workspace},
     names::{Id, WorkspaceName},
     pb,
+    tasks::Tasks,
     workspace::{self, Settings, Workspaces},
 };
 
@@ -24,6 +26,8 @@ use crate::{
 pub struct WorkspaceRpc {
     /// The domain.
     pub workspaces: Workspaces,
+    /// Runs changes to their end.
+    pub tasks: Tasks,
 }
 
 #[tonic::async_trait]
@@ -33,7 +37,9 @@ impl pb::workspace_service_server::WorkspaceService for WorkspaceRpc {
         request: Request<pb::CreateWorkspaceRequest>,
     ) -> Result<Response<pb::Workspace>, Status> {
         let (id, settings, request) = create(request.into_inner())?;
-        let created = self.workspaces.create(&id, settings, request.as_ref()).await?;
+        let workspaces = self.workspaces.clone();
+        let change = async move { workspaces.create(&id, settings, request.as_ref()).await };
+        let created = to_its_end(&self.tasks, change).await?;
         Ok(Response::new(created.into()))
     }
 
@@ -68,13 +74,17 @@ impl pb::workspace_service_server::WorkspaceService for WorkspaceRpc {
         request: Request<pb::UpdateWorkspaceRequest>,
     ) -> Result<Response<pb::Workspace>, Status> {
         let (name, etag, settings) = update(request.into_inner())?;
-        let updated = self.workspaces.update(&name, convert::etag(&etag), &settings).await?;
+        let workspaces = self.workspaces.clone();
+        let change = async move { workspaces.update(&name, convert::etag(&etag), &settings).await };
+        let updated = to_its_end(&self.tasks, change).await?;
         Ok(Response::new(updated.into()))
     }
 
     async fn delete_workspace(&self, request: Request<pb::DeleteWorkspaceRequest>) -> Result<Response<()>, Status> {
         let pb::DeleteWorkspaceRequest { name, etag } = request.into_inner();
-        self.workspaces.delete(&name_of("name", &name)?, convert::etag(&etag)).await?;
+        let (workspaces, name) = (self.workspaces.clone(), name_of("name", &name)?);
+        let change = async move { workspaces.delete(&name, convert::etag(&etag)).await };
+        to_its_end(&self.tasks, change).await?;
         Ok(Response::new(()))
     }
 }

@@ -47,7 +47,7 @@ impl Snapshots {
                     self.end(&found, SnapshotState::Expired).await?;
                 }
                 SnapshotState::Requested | SnapshotState::Failed | SnapshotState::Expired | SnapshotState::Deleted => {
-                    self.start(&found)
+                    self.start(&found);
                 }
                 SnapshotState::Created | SnapshotState::Unspecified => {}
             }

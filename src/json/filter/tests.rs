@@ -217,7 +217,11 @@ fn the_deepest_admitted_filters_fit_a_worker_stack() {
             ("{'a':", "1", "}", " == doc.a"),
         ] {
             let text = nested(open, core, close, 16) + rest;
-            let _ = Filter::compile(&text).unwrap_or_else(|error| panic!("{text}: {error}")).matches("x", 0, BODY.as_bytes());
+            let _ = Filter::compile(&text).unwrap_or_else(|error| panic!("{text}: {error}")).matches(
+                "x",
+                0,
+                BODY.as_bytes(),
+            );
             assert_eq!(refusal(&(nested(open, core, close, 17) + rest)), FilterError::TooComplex);
         }
         for text in [
@@ -228,7 +232,11 @@ fn the_deepest_admitted_filters_fit_a_worker_stack() {
             format!("{}true", "true == ".repeat(23)),
             (0..200).map(|_| "doc.a == 1").collect::<Vec<_>>().join(" || "),
         ] {
-            let _ = Filter::compile(&text).unwrap_or_else(|error| panic!("{text}: {error}")).matches("x", 0, BODY.as_bytes());
+            let _ = Filter::compile(&text).unwrap_or_else(|error| panic!("{text}: {error}")).matches(
+                "x",
+                0,
+                BODY.as_bytes(),
+            );
         }
     });
 }
