@@ -12,6 +12,7 @@
 //! catalog/<kind>/<uid>  what the metadata knows, for a rebuild
 //! ```
 
+mod buffers;
 mod checkpoint;
 mod copy;
 mod engine;

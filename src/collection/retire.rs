@@ -1,7 +1,10 @@
 //! Gives back the bytes of deleted collections, and of creations that a crash
 //! cut short.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
 
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -18,15 +21,13 @@ use crate::{
 struct Pins {
     /// A snapshot is still to be taken of it.
     awaited: bool,
-    /// Snapshots whose file lists say what stays, in order.
-    snapshots: Vec<Uuid>,
-    /// Restores under way, with the snapshots whose lists they use.
-    restores: Vec<Uuid>,
+    /// The manifests that CREATED snapshots and restores under way stand on.
+    manifests: BTreeSet<u64>,
 }
 
 impl Pins {
     fn is_empty(&self) -> bool {
-        !self.awaited && self.snapshots.is_empty() && self.restores.is_empty()
+        !self.awaited && self.manifests.is_empty()
     }
 }
 
@@ -70,15 +71,13 @@ impl Collections {
             return Ok(());
         }
         if !pins.is_empty() {
-            let mut keep = std::collections::HashSet::new();
-            for snapshot in pins.snapshots.iter().chain(&pins.restores) {
-                keep.extend(inner.store.load_files(*snapshot).await?.ids());
-            }
-            inner.store.trim(id, &keep).await?;
+            inner.store.trim(id, pins.manifests.iter().copied()).await?;
             trimmed.insert(id, pins);
             return Ok(());
         }
         inner.store.remove(id).await?;
+        let record = Collection { uid: retired.uid.clone(), ..Collection::default() };
+        inner.catalog.remove(&record).await?;
         crate::crash_point!("retire.before_record");
         let gone = Change::default().remove(retired);
         inner.metadata.commit(gone).await.map_err(CommitError::unexpected)?;
@@ -97,15 +96,17 @@ impl Collections {
             }
             match snapshot.state() {
                 SnapshotState::Requested => pins.awaited = true,
-                SnapshotState::Created => pins.snapshots.push(snapshot.uid()),
+                SnapshotState::Created => {
+                    pins.manifests.insert(snapshot.manifest_id);
+                }
                 _ => {}
             }
         }
         for found in self.inner.metadata.scan(&Restore::all()) {
             let restore = found?;
             if restore.source_collection_uid() == id && !restore::is_terminal(restore.state()) {
-                // Once pinned it has a list of its own.
-                pins.restores.push(if restore.pinned { restore.uid() } else { uid(&restore.snapshot_uid) });
+                // Its own checkpoint, or that of its snapshot: the same manifest.
+                pins.manifests.insert(restore.manifest_id);
             }
         }
         Ok(pins)

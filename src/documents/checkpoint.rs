@@ -179,16 +179,35 @@ impl Store {
     }
 
     /// Takes from a deleted collection, which nobody opens any more, every file
-    /// that is not in `keep`. Its manifests stay: they hold the checkpoints.
-    pub async fn trim(&self, uid: Uuid, keep: &HashSet<Ulid>) -> Result<(), Error> {
-        let files = self.root.list(&collection(uid).join("compacted")).await?;
-        let log = self.root.list(&collection(uid).join("wal")).await?;
-        let unneeded = files.into_iter().map(|(path, _)| path).filter(|path| {
-            let id = path.filename().and_then(keep::file_id);
-            id.is_none_or(|id| !keep.contains(&id))
-        });
-        self.root.delete_all(unneeded.chain(log.into_iter().map(|(path, _)| path))).await
+    /// that none of these manifests needs. All manifests stay: they hold the
+    /// checkpoints, and are small.
+    pub async fn trim(&self, uid: Uuid, pinned: impl Iterator<Item = u64> + Send) -> Result<(), Error> {
+        let (mut files, mut logs) = (HashSet::new(), HashSet::new());
+        for id in pinned {
+            let manifest = self.manifest(uid, id).await?;
+            files.extend(sst_ids(&manifest));
+            logs.extend(log_ids(&manifest).map(log_name));
+        }
+        let is_needed = |path: &Path| {
+            let name = path.filename().unwrap_or_default();
+            keep::file_id(name).is_some_and(|id| files.contains(&id)) || logs.contains(name)
+        };
+        let mut present = self.root.list(&collection(uid).join("compacted")).await?;
+        present.extend(self.root.list(&collection(uid).join("wal")).await?);
+        let unneeded = present.into_iter().map(|(path, _)| path).filter(|path| !is_needed(path));
+        self.root.delete_all(unneeded).await
     }
+}
+
+/// The data logs behind a manifest: normally none behind a checkpoint of all
+/// writes.
+pub(super) fn log_ids(manifest: &VersionedManifest) -> std::ops::Range<u64> {
+    manifest.replay_after_wal_id() + 1..manifest.next_wal_sst_id()
+}
+
+/// The name of a data log.
+pub(super) fn log_name(id: u64) -> String {
+    format!("{id:020}.sst")
 }
 
 /// The ids of the files a manifest lists.

@@ -34,7 +34,7 @@ use ulid::Ulid;
 use uuid::Uuid;
 
 use super::{
-    checkpoint::{Files, sst, sst_ids},
+    checkpoint::{Files, log_ids, log_name, sst, sst_ids},
     root::{collection, staging},
     store::Store,
 };
@@ -165,8 +165,8 @@ impl Store {
         mode: CopyMode,
     ) -> Result<(), Error> {
         let mut missing = None;
-        for id in manifest.replay_after_wal_id() + 1..manifest.next_wal_sst_id() {
-            let name = format!("{id:020}.sst");
+        for id in log_ids(manifest) {
+            let name = log_name(id);
             let [from, to] = [source, destination].map(|uid| collection(uid).join("wal").join(name.clone()));
             if self.root.size(&from).await?.is_none() {
                 missing = missing.or(Some(id));

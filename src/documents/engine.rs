@@ -86,10 +86,11 @@ impl Engine {
             None => IdFilter::incomplete(Arc::clone(&store.filters)),
         });
 
+        store.buffers.open(uid, db.clone());
         let (commands, queue) = mpsc::channel(QUEUE);
         let (publish, durable) = watch::channel(totals.clone());
         let (failed, closing) = (CancellationToken::new(), CancellationToken::new());
-        let writer = writer::Writer::new(db.clone(), store.clone(), totals, Arc::clone(&filter), failed.clone());
+        let writer = writer::Writer::new(uid, db.clone(), store.clone(), totals, Arc::clone(&filter), failed.clone());
         store.tasks.work(writer.run(queue, publish));
         let engine = Arc::new(Self { uid, db, store: store.clone(), keep, durable, filter, commands, failed, closing });
         if !known_ids {
@@ -171,6 +172,7 @@ impl Engine {
     /// open is quick; without, the log is left to be replayed.
     pub async fn close(&self, tidy: bool) -> Result<(), Error> {
         self.closing.cancel();
+        self.store.buffers.close(self.uid);
         let (reply, answer) = oneshot::channel();
         let stopped_cleanly = match self.commands.send(Command::Close { reply }).await {
             Ok(()) => answer.await.ok(),

@@ -12,7 +12,8 @@ use slatedb::{
 };
 
 const CODEC: Option<CompressionCodec> = Some(CompressionCodec::Lz4);
-const L0_BYTES: usize = 32 << 20;
+/// A memtable is flushed at this size.
+pub(super) const L0_BYTES: usize = 32 << 20;
 const UNFLUSHED_BYTES: usize = 128 << 20;
 /// Each flush writes one file per touched segment; 8 and 16 stalled for seconds.
 const L0_FILES: usize = 64;

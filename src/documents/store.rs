@@ -14,6 +14,7 @@ use tokio::{runtime::Handle, sync::Semaphore};
 use uuid::Uuid;
 
 use super::{
+    buffers::Buffers,
     filter::Budget,
     keep::Keep,
     keys::Segments,
@@ -24,6 +25,7 @@ use crate::{clock::Clock, error::Error, tasks::Tasks};
 
 const CACHE_BYTES: u64 = 128 << 20;
 const FILTER_BYTES: usize = 128 << 20;
+const BUFFER_BYTES: usize = 256 << 20;
 /// What clients may have in flight, over all collections, in KiB.
 const IN_FLIGHT_KIB: usize = 64 << 10;
 /// Scans that may run at once: each reads ahead.
@@ -37,6 +39,7 @@ pub struct Store {
     pub(super) clock: Clock,
     pub(super) tuning: Tuning,
     pub(super) filters: Arc<Budget>,
+    pub(super) buffers: Arc<Buffers<Db>>,
     pub(super) in_flight: Arc<Semaphore>,
     pub(super) scans: Arc<Semaphore>,
     /// Where work runs that must not slow down writers.
@@ -55,6 +58,7 @@ impl Store {
             clock,
             tuning,
             filters: Budget::new(FILTER_BYTES),
+            buffers: Arc::new(Buffers::new(BUFFER_BYTES, settings::L0_BYTES)),
             in_flight: Arc::new(Semaphore::new(IN_FLIGHT_KIB)),
             scans: Arc::new(Semaphore::new(MAX_SCANS)),
             background,

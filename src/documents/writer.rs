@@ -70,6 +70,7 @@ struct Reply {
 
 /// The writer.
 pub(super) struct Writer {
+    uid: Uuid,
     db: Db,
     store: Store,
     totals: Totals,
@@ -80,8 +81,15 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub fn new(db: Db, store: Store, totals: Totals, filter: Arc<IdFilter>, failed: CancellationToken) -> Self {
-        Self { db, store, totals, unsaved: false, filter, failed }
+    pub fn new(
+        uid: Uuid,
+        db: Db,
+        store: Store,
+        totals: Totals,
+        filter: Arc<IdFilter>,
+        failed: CancellationToken,
+    ) -> Self {
+        Self { uid, db, store, totals, unsaved: false, filter, failed }
     }
 
     /// Runs until it is closed, nobody is left, or a write failed.
@@ -108,8 +116,9 @@ impl Writer {
                     None
                 }
                 Some(Command::Write { writes, reply, permit, bytes }) => {
-                    let group = gather(&mut queue, &mut left_over, (writes, reply, permit), bytes);
+                    let (group, bytes) = gather(&mut queue, &mut left_over, (writes, reply, permit), bytes);
                     self.write(group, &flights).await;
+                    self.make_room(bytes);
                     None
                 }
             };
@@ -143,6 +152,17 @@ impl Writer {
         if flights.send(flight).await.is_err() {
             self.failed.cancel();
         }
+    }
+
+    /// Starts a flush of the largest buffer when all of them take up too much.
+    fn make_room(&self, bytes: usize) {
+        let Some(largest) = self.store.buffers.wrote(self.uid, bytes) else { return };
+        self.store.tasks.work(async move {
+            let memtable = FlushOptions { flush_type: FlushType::MemTable };
+            if let Err(error) = largest.flush_with_options(memtable).await {
+                tracing::debug!(%error, "a buffer was not flushed; its owner will see why");
+            }
+        });
     }
 
     #[allow(clippy::type_complexity, reason = "a group that could not be read, and who waits for it")]
@@ -216,7 +236,7 @@ fn gather(
     left_over: &mut VecDeque<Command>,
     first: Pending,
     first_bytes: usize,
-) -> Vec<Pending> {
+) -> (Vec<Pending>, usize) {
     let (mut total_bytes, mut total_writes) = (first_bytes, first.0.len());
     let mut group = vec![first];
     while total_bytes < GROUP_BYTES && total_writes < GROUP_WRITES {
@@ -233,7 +253,7 @@ fn gather(
             Err(_) => break,
         }
     }
-    group
+    (group, total_bytes)
 }
 
 /// Makes groups durable, as many at once as there are, and answers in order.
