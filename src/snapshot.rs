@@ -33,7 +33,7 @@ use crate::{
     error::{Error, Kind},
     hub::Hub,
     idempotency::{self, Request},
-    metadata::{Change, CommitError, Metadata, Retired, Snapshot, SnapshotState, Stored},
+    metadata::{Change, CommitError, Metadata, Record, Retired, Snapshot, SnapshotState, Stored},
     names::{CollectionName, ListParent, SnapshotName},
     tasks::Tasks,
     workspace::{Workspaces, check_etag},
@@ -148,7 +148,7 @@ impl Snapshots {
             return self.by_uid(&name, uid);
         }
         inner.workspaces.check_preview(&workspace)?;
-        let source = inner.collections.ready(&collection)?;
+        inner.collections.ready(&collection)?;
         if let Some(min_offset) = min_offset {
             let offset = inner.collections.lease(&collection).await?.totals().offset;
             if offset < min_offset {
@@ -165,12 +165,11 @@ impl Snapshots {
             return Err(Error::Exists { kind: Kind::Snapshot, name: name.to_string() });
         }
         inner.workspaces.take_snapshot_slot(&workspace)?;
-        let record = Snapshot {
+        let mut record = Snapshot {
             workspace: name.workspace.to_string(),
             id: name.id.to_string(),
             uid: uid.as_bytes().to_vec(),
             collection: collection.id.to_string(),
-            collection_uid: source.record.uid.clone(),
             description,
             labels,
             created_by: caller,
@@ -181,12 +180,17 @@ impl Snapshots {
             expire_time,
             ..Snapshot::default()
         };
-        let change = Change::default().insert(&record).require(&source);
-        let change = idempotency::remember(change, request.as_ref(), &name.to_string(), uid, now);
-        match inner.metadata.commit(change).await {
-            Ok(()) => {}
-            Err(CommitError::Conflict) => return Err(Error::CollectionDeleted(collection.to_string())),
-            Err(CommitError::Failed(error)) => return Err(error),
+        loop {
+            let source = inner.collections.ready(&collection)?;
+            record.collection_uid.clone_from(&source.uid);
+            let change = Change::default().insert(&record).require(&source);
+            let change = idempotency::remember(change, request.as_ref(), &name.to_string(), uid, now);
+            match inner.metadata.commit(change).await {
+                Ok(()) => break,
+                // The collection was updated, or deleted: the next look tells.
+                Err(CommitError::Conflict) => {}
+                Err(CommitError::Failed(error)) => return Err(error),
+            }
         }
         tracing::info!(%name, %uid, %collection, "snapshot requested");
         inner.bell.notify_one();
@@ -260,7 +264,7 @@ impl Snapshots {
     ) -> Result<Snapshot, Error> {
         loop {
             let seen = self.stored(name)?;
-            check_etag(etag, &name.to_string(), seen.revision)?;
+            check_etag(etag, &name.to_string(), &seen.uid, seen.revision)?;
             match self.effective(&seen).state() {
                 SnapshotState::Requested | SnapshotState::Created => {}
                 SnapshotState::Expired => return Err(Error::SnapshotExpired { name: name.to_string() }),
@@ -297,7 +301,7 @@ impl Snapshots {
             let seen = self.stored(name)?;
             match self.effective(&seen).state() {
                 SnapshotState::Deleted | SnapshotState::Expired => return Err(Error::NotFound(name.to_string())),
-                _ => check_etag(etag, &name.to_string(), seen.revision)?,
+                _ => check_etag(etag, &name.to_string(), &seen.uid, seen.revision)?,
             }
             if self.end(&seen, SnapshotState::Deleted).await? {
                 tracing::info!(%name, "snapshot deleted");
@@ -328,15 +332,25 @@ impl Snapshots {
         if inner.metadata.get(&Retired::at(source))?.is_none() {
             others = inner.store.live_files(source).await?;
         }
-        let files: Files = inner.store.load_files(snapshot.uid()).await?;
+        let Some(files) = self.files_of(snapshot).await? else { return Ok(None) };
         for found in inner.metadata.scan(&Snapshot::all()) {
             let other = found?;
             let shares = other.collection_uid() == source && other.uid() != snapshot.uid();
             if shares && other.state() == SnapshotState::Created {
-                others.extend(inner.store.load_files(other.uid()).await?.ids());
+                others.extend(self.files_of(&other).await?.unwrap_or_default().ids());
             }
         }
         Ok(Some(files.bytes_without(&others)))
+    }
+}
+
+impl Snapshots {
+    /// The files of a snapshot that was CREATED a moment ago; `None` if it has
+    /// been released since.
+    pub(super) async fn files_of(&self, snapshot: &Snapshot) -> Result<Option<Files>, Error> {
+        let files = self.inner.store.load_files(snapshot.uid()).await;
+        let now = self.inner.metadata.get(&snapshot.key())?;
+        if now.is_some_and(|now| now.state() == SnapshotState::Created) { files.map(Some) } else { Ok(None) }
     }
 }
 

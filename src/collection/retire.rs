@@ -19,7 +19,8 @@ use crate::{
 /// What still needs files of a retired collection.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Pins {
-    /// A snapshot is still to be taken of it.
+    /// A snapshot is still to be taken of it, or somebody is about to take his
+    /// checkpoint off it.
     awaited: bool,
     /// The manifests that CREATED snapshots and restores under way stand on.
     manifests: BTreeSet<u64>,
@@ -58,7 +59,10 @@ impl Collections {
 
     async fn retire_once(&self, trimmed: &mut HashMap<Uuid, Pins>) -> Result<(), Error> {
         for found in self.inner.metadata.scan(&Retired::all()) {
-            self.retire_one(&found?, trimmed).await?;
+            let found = found?;
+            if let Err(error) = self.retire_one(&found, trimmed).await {
+                tracing::warn!(?error, name = %found.name, "a deleted collection waits for the next sweep");
+            }
         }
         Ok(())
     }
@@ -67,9 +71,11 @@ impl Collections {
         let inner = &self.inner;
         let id = uid(&retired.uid);
         let pins = self.pins(id)?;
-        if pins.awaited || trimmed.get(&id) == Some(&pins) || !self.close_retired(id).await {
+        if pins.awaited || trimmed.get(&id) == Some(&pins) {
             return Ok(());
         }
+        let handle = self.handle(id);
+        let Some(_closed) = self.close_retired(&handle).await else { return Ok(()) };
         if !pins.is_empty() {
             inner.store.trim(id, pins.manifests.iter().copied()).await?;
             trimmed.insert(id, pins);
@@ -99,12 +105,17 @@ impl Collections {
                 SnapshotState::Created => {
                     pins.manifests.insert(snapshot.manifest_id);
                 }
-                _ => {}
+                _ => pins.awaited |= !snapshot.released,
             }
         }
         for found in self.inner.metadata.scan(&Restore::all()) {
             let restore = found?;
-            if restore.source_collection_uid() == id && !restore::is_terminal(restore.state()) {
+            if restore.source_collection_uid() != id {
+                continue;
+            }
+            if restore::is_terminal(restore.state()) {
+                pins.awaited |= !restore.released;
+            } else {
                 // Its own checkpoint, or that of its snapshot: the same manifest.
                 pins.manifests.insert(restore.manifest_id);
             }

@@ -27,7 +27,7 @@ use std::{
 use futures::StreamExt;
 use slatedb::{
     VersionedManifest,
-    object_store::{ObjectStoreExt, path::Path},
+    object_store::{self, ObjectStoreExt, path::Path},
 };
 use tokio_util::sync::CancellationToken;
 use ulid::Ulid;
@@ -86,11 +86,6 @@ impl Copied {
 }
 
 impl Store {
-    /// Whether the destination of a copy is a database already.
-    pub async fn is_copied(&self, destination: Uuid) -> Result<bool, Error> {
-        Ok(self.admin(collection(destination)).read_manifest(None).await?.is_some())
-    }
-
     /// Copies what the checkpoint in manifest `manifest_id` references.
     pub async fn copy(
         &self,
@@ -155,8 +150,9 @@ impl Store {
         self.copy_file(&from, &to, mode).await
     }
 
-    /// With a checkpoint of all writes there is normally no log behind it. A
-    /// missing one that is not the last would be lost data.
+    /// With a checkpoint of all writes there is normally only fences behind it:
+    /// empty logs, one per open. Fences at the end that were collected are put
+    /// back, because SlateDB counts on every number; a hole would be lost data.
     async fn copy_log(
         &self,
         source: Uuid,
@@ -164,18 +160,21 @@ impl Store {
         manifest: &VersionedManifest,
         mode: CopyMode,
     ) -> Result<(), Error> {
-        let mut missing = None;
+        let mut missing = Vec::new();
         for id in log_ids(manifest) {
             let name = log_name(id);
             let [from, to] = [source, destination].map(|uid| collection(uid).join("wal").join(name.clone()));
             if self.root.size(&from).await?.is_none() {
-                missing = missing.or(Some(id));
+                missing.push(to);
                 continue;
             }
-            if let Some(missing) = missing {
-                return Err(Error::DataLoss(format!("log {missing} of collection {source} is missing")));
+            if !missing.is_empty() {
+                return Err(Error::DataLoss(format!("logs before {id} of collection {source} are missing")));
             }
             self.copy_file(&from, &to, mode).await?;
+        }
+        for fence in missing {
+            self.root.put(&fence, bytes::Bytes::new()).await?;
         }
         Ok(())
     }
@@ -186,7 +185,11 @@ impl Store {
                 Err(error) if mode == CopyMode::Auto => {
                     tracing::debug!(%error, %from, "no hard link; copying the bytes");
                 }
-                copied => return Ok(copied?),
+                Err(object_store::Error::NotFound { path, .. }) => {
+                    return Err(Error::DataLoss(format!("{path} is missing")));
+                }
+                Err(error) => return Err(Error::internal(format!("no hard link, see --restore-copy: {error}"))),
+                Ok(()) => return Ok(()),
             }
         }
         let (from, to) = (self.root.file(from), self.root.file(to));

@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Phase, Progress, Restores, advance, is_terminal};
+use super::{Phase, Progress, Restores, advance, is_cancellable, is_terminal};
 use crate::{
     clock::{Micros, micros},
     collection,
@@ -119,7 +119,8 @@ impl Restores {
         self.inner.tasks.work(async move {
             let turn = Arc::clone(&restores.inner.turns);
             // A cancelled one needs no turn, only its clean-up.
-            let permit = work.stop.run_until_cancelled(turn.acquire()).await;
+            let copies = is_cancellable(found.state()) || found.state() == RestoreState::Publishing;
+            let permit = if copies { work.stop.run_until_cancelled(turn.acquire()).await } else { None };
             let driven = restores.drive(&found, &work).await;
             drop(permit);
             restores.inner.busy.lock().remove(&id);
@@ -213,7 +214,7 @@ impl Restores {
         let inner = &self.inner;
         let (source, target) = (seen.source_collection_uid(), seen.collection_uid());
         let began = Instant::now();
-        if !inner.store.is_copied(target).await? {
+        if !inner.store.exists(target).await? {
             let files = inner.store.load_files(seen.uid()).await?;
             inner.store.copy(source, seen.manifest_id, target, &files, inner.copy_mode, &work.copied).await?;
         }
