@@ -95,6 +95,8 @@ struct Inner {
     turns: Arc<Semaphore>,
     /// Those being worked on.
     busy: Mutex<HashMap<Uuid, Arc<Work>>>,
+    /// Failures in a row of what may pass by itself.
+    attempts: Mutex<HashMap<Uuid, u32>>,
     /// Creates run one at a time: names and request ids are checked, then taken.
     creating: tokio::sync::Mutex<()>,
 }
@@ -140,6 +142,7 @@ impl Restores {
             bell: Notify::new(),
             turns: Arc::new(Semaphore::new(RUNNING_AT_ONCE)),
             busy: Mutex::default(),
+            attempts: Mutex::default(),
             creating: tokio::sync::Mutex::default(),
         };
         Self { inner: Arc::new(inner) }

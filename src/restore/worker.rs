@@ -13,6 +13,7 @@ use std::{
 use parking_lot::Mutex;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::{Phase, Progress, Restores, advance, is_cancellable, is_terminal};
 use crate::{
@@ -28,6 +29,8 @@ use crate::{
 
 /// How often watchers see a new value.
 const TICK: Duration = Duration::from_millis(100);
+/// A restore that met storage faults at so many sweeps in a row fails.
+const MAX_ATTEMPTS: u32 = 60;
 /// How long an ended restore is kept.
 const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
@@ -153,11 +156,19 @@ impl Restores {
                 Ok(next) => next,
                 // Cancelled by a caller: the record says so.
                 Err(Error::ShuttingDown) if self.was_cancelled(&seen)? => continue,
-                Err(error) if error.is_transient() => return Err(error),
+                Err(error) if error.is_transient() && self.may_retry(found.uid()) => return Err(error),
                 Err(error) => failed(&seen, &error)?,
             };
             self.commit(&seen, next).await?;
         }
+    }
+
+    /// What may pass by itself has so many sweeps to do so.
+    fn may_retry(&self, id: Uuid) -> bool {
+        let mut attempts = self.inner.attempts.lock();
+        let failures = attempts.entry(id).or_default();
+        *failures += 1;
+        *failures < MAX_ATTEMPTS
     }
 
     fn was_cancelled(&self, seen: &Stored<Restore>) -> Result<bool, Error> {
@@ -291,6 +302,7 @@ impl Restores {
             Ok(()) | Err(CommitError::Conflict) => {}
             Err(CommitError::Failed(error)) => return Err(error),
         }
+        inner.attempts.lock().remove(&seen.uid());
         inner.collections.ring_retire();
         inner.snapshots.ring();
         Ok(())

@@ -9,7 +9,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
 use super::{
-    DocumentRpc, Selection, encoding, message,
+    DocumentRpc, Selection, Turn, encoding, message,
     read::{bound_to, cursor},
 };
 use crate::{
@@ -93,6 +93,7 @@ impl Pump {
         let mut response = pb::StreamDocumentsResponse::default();
         let (mut bytes, mut silent) = (0, 0);
         let mut last = None;
+        let mut turn = Turn::begin();
         while let Some(document) = self.scan.next().await? {
             if self.selection.matches(&document) {
                 let found = message(&document, self.encoding)?;
@@ -106,6 +107,7 @@ impl Pump {
             }
             last = Some(document.key().clone());
             silent += 1;
+            turn.give_way().await;
             if silent >= SILENT_DOCUMENTS {
                 self.send(&mut response, last.take()).await?;
                 (bytes, silent) = (0, 0);
