@@ -93,12 +93,13 @@ impl DocumentRpc {
     async fn lease_of(&self, collection: &str, uid: &str) -> Result<Lease, Error> {
         let name = name_of("collection", collection)?;
         let uid = convert::uid_of(uid).map_err(|why| Error::invalid("collection_uid", why))?;
-        let found = self.collections.ready(&name)?.uid();
+        // Asked of what was opened: the name may change hands at any time.
+        let lease = self.collections.lease(&name).await?;
         match uid {
-            Some(uid) if uid != found => {
-                Err(Error::CollectionChanged { name: name.to_string(), uid: found.to_string() })
+            Some(uid) if uid != lease.uid() => {
+                Err(Error::CollectionChanged { name: name.to_string(), uid: lease.uid().to_string() })
             }
-            _ => self.collections.lease(&name).await,
+            _ => Ok(lease),
         }
     }
 }
