@@ -90,8 +90,8 @@ pub fn invalid(fields: &[&str]) -> (Code, String, Vec<String>) {
     (Code::InvalidArgument, "INVALID_FIELD".to_owned(), fields.iter().map(|&field| field.to_owned()).collect())
 }
 
-pub fn seconds(seconds: i64) -> Option<prost_types::Timestamp> {
-    Some(prost_types::Timestamp { seconds, nanos: 0 })
+pub fn seconds(seconds: i64) -> prost_types::Timestamp {
+    prost_types::Timestamp { seconds, nanos: 0 }
 }
 
 /// A body of exactly so many bytes.

@@ -66,7 +66,7 @@ async fn only_blanks_around_the_object_and_lifted_members_go() {
 async fn the_same_document_has_the_same_etag_whichever_way_it_was_written() {
     let mut server = TestServer::with_collection().await;
     let at = |mut document: pb::Document| {
-        document.event_time = super::seconds(5);
+        document.event_time = Some(super::seconds(5));
         upsert_of(document)
     };
     let text = pb::document::Body::Json(r#"{"a":"x","b":3}"#.into());

@@ -42,7 +42,7 @@ async fn both_may_say_it_if_they_agree_to_the_microsecond() {
     let body = r#"{"n":1,"_event_time":"2023-11-14T23:13:20.000001+01:00"}"#;
     let same = Some(prost_types::Timestamp { seconds: 1_700_000_000, nanos: 1_999 });
     assert_eq!(stored(&mut server, at(same, body)).await, (1_700_000_000, 1_000));
-    let differs = server.write_one(at(seconds(1_700_000_000), body)).await;
+    let differs = server.write_one(at(Some(seconds(1_700_000_000)), body)).await;
     assert_eq!(refusal(&error_of(&differs)), invalid(&["upsert.event_time"]));
     server.stop().await;
 }

@@ -37,7 +37,7 @@ async fn what_does_not_exist_is_not_found() {
 #[tokio::test]
 async fn all_bad_arguments_are_told_at_once() {
     let mut server = TestServer::with_collection().await;
-    for id in ["".to_owned(), "a\nb".to_owned(), "x".repeat(1025)] {
+    for id in [String::new(), "a\nb".to_owned(), "x".repeat(1025)] {
         let request = pb::GetDocumentRequest { collection: collection_name("c"), id, encoding: 99 };
         let error = server.documents.get_document(request).await.unwrap_err();
         assert_eq!(refusal(&error), invalid(&["encoding", "id"]));

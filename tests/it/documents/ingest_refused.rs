@@ -1,7 +1,9 @@
 //! Messages that end an ingest, behind the answers to those before.
 
+use http::uri::PathAndQuery;
 use stillframe::pb;
-use tonic::{Code, Status};
+use tonic::{Code, Request, Status, client::Grpc};
+use tonic_prost::ProstCodec;
 
 use super::{
     MIB, body_of,
@@ -65,6 +67,30 @@ async fn the_collection_cannot_change() {
     let other = pb::IngestDocumentsRequest { collection: collection_name("other"), ..Default::default() };
     assert_eq!(refusal(&ended_by(&server, other).await), invalid(&["collection"]));
     assert_eq!(server.stats("c").await.document_count, 2);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn bytes_that_are_not_the_message_end_it() {
+    let server = TestServer::with_collection().await;
+    let mut grpc = Grpc::new(server.channel.clone());
+    grpc.ready().await.unwrap();
+    // Field 2 of the request is a message; here it is a text, in the end one that is none.
+    let texts = ["", "", "\u{7f}"];
+    let messages = texts.map(|id| pb::GetDocumentRequest {
+        collection: collection_name("c"),
+        id: id.to_owned(),
+        ..Default::default()
+    });
+    let path = PathAndQuery::from_static("/stillframe.v1.DocumentService/IngestDocuments");
+    let codec = ProstCodec::<pb::GetDocumentRequest, pb::IngestDocumentsResponse>::default();
+    let request = Request::new(futures::stream::iter(messages));
+    let mut answers = grpc.streaming(request, path, codec).await.unwrap().into_inner();
+    for _ in 0..2 {
+        assert!(answers.message().await.unwrap().is_some());
+    }
+    let expected = (Code::InvalidArgument, "MALFORMED_REQUEST".to_owned(), Vec::new());
+    assert_eq!(refusal(&answers.message().await.unwrap_err()), expected);
     server.stop().await;
 }
 

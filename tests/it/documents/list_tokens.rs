@@ -25,8 +25,8 @@ async fn only_the_page_size_may_change_between_pages() {
     for other in [
         pb::ListDocumentsRequest { filter: "doc.n > 0".into(), ..base.clone() },
         pb::ListDocumentsRequest { encoding: pb::Encoding::Fields.into(), ..base.clone() },
-        pb::ListDocumentsRequest { start_event_time: seconds(0), ..base.clone() },
-        pb::ListDocumentsRequest { end_event_time: seconds(9_999_999_999), ..base.clone() },
+        pb::ListDocumentsRequest { start_event_time: Some(seconds(0)), ..base.clone() },
+        pb::ListDocumentsRequest { end_event_time: Some(seconds(9_999_999_999)), ..base.clone() },
     ] {
         assert_mismatch(&server.list(other).await.unwrap_err());
     }

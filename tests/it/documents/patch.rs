@@ -99,7 +99,7 @@ async fn an_operand_may_be_a_value_for_people() {
 async fn the_event_time_stays() {
     let mut server = TestServer::with_collection().await;
     patched(&mut server, r#"{"_event_time":5000,"n":1}"#, vec![op(Op::Increment, "/n", "1")]).await;
-    assert_eq!(server.read("d").await.unwrap().event_time, super::seconds(5));
+    assert_eq!(server.read("d").await.unwrap().event_time, Some(super::seconds(5)));
     server.stop().await;
 }
 

@@ -11,7 +11,7 @@ const INVALID: &str = "INVALID_FIELD";
 #[tokio::test]
 async fn a_write_needs_an_operation_and_a_body() {
     let mut server = TestServer::with_collection().await;
-    let bodiless = pb::Document { id: "a".to_owned(), event_time: seconds(1), ..Default::default() };
+    let bodiless = pb::Document { id: "a".to_owned(), event_time: Some(seconds(1)), ..Default::default() };
     let cases = vec![
         (pb::Write::default(), InvalidArgument, INVALID, &["operation"][..]),
         (if_etag("", pb::Write::default()), InvalidArgument, INVALID, &["operation"][..]),
@@ -57,7 +57,7 @@ async fn all_that_is_wrong_with_the_outer_fields_is_told_at_once() {
     let mut server = TestServer::with_collection().await;
     let document = pb::Document {
         id: "a\n".to_owned(),
-        event_time: seconds(i64::MIN),
+        event_time: Some(seconds(i64::MIN)),
         body: Some(pb::document::Body::Json(r#"{"_id":"b"}"#.into())),
         ..Default::default()
     };

@@ -24,7 +24,7 @@ async fn matching(
     from: Option<i64>,
     until: Option<i64>,
 ) -> Result<String, Status> {
-    let (from, until) = (from.and_then(seconds), until.and_then(seconds));
+    let (from, until) = (from.map(seconds), until.map(seconds));
     let filter = filter.to_owned();
     let list = pb::ListDocumentsRequest {
         filter: filter.clone(),

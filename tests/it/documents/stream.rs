@@ -1,8 +1,8 @@
 //! Streams: one consistent cut each, to be resumed.
 
 use prost::Message;
-use stillframe::pb::{self, patch_operation::Op};
-use tonic::{Status, Streaming};
+use stillframe::pb::{self, document_service_client::DocumentServiceClient, patch_operation::Op};
+use tonic::{Status, Streaming, transport::Channel};
 
 use super::{body_of, invalid, op, patch, refusal};
 use crate::support::{TestServer, collect, collection_name, delete, json, upsert};
@@ -88,28 +88,32 @@ async fn a_stream_held_still_shows_the_cut_of_its_beginning() {
     server.stop().await;
 }
 
+/// Increments all of them in one batch.
+async fn increment_all(client: &mut DocumentServiceClient<Channel>, ids: &[String]) -> i64 {
+    let writes = ids.iter().map(|id| patch(id, vec![op(Op::Increment, "/n", "1")])).collect();
+    let request = pb::WriteDocumentsRequest { collection: collection_name("c"), writes, ..Default::default() };
+    client.write_documents(request).await.unwrap().into_inner().offset
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_cut_is_the_collection_at_its_offset() {
     let mut server = TestServer::with_collection().await;
     let ids: Vec<String> = (0..50).map(|n| format!("{n:02}")).collect();
     server.write("c", ids.iter().map(|id| upsert(id, r#"{"n":0}"#)).collect()).await;
-    let mut documents_client = server.documents.clone();
-    let all = ids.clone();
-    let writing = tokio::spawn(async move {
-        for _ in 0..100 {
-            let writes = all.iter().map(|id| patch(id, vec![op(Op::Increment, "/n", "1")])).collect();
-            let request = pb::WriteDocumentsRequest { collection: collection_name("c"), writes, ..Default::default() };
-            documents_client.write_documents(request).await.unwrap();
+    let (mut client, last) = (server.documents.clone(), 100 * 50);
+    let writing = async { while increment_all(&mut client, &ids).await < last {} };
+    let reading = async {
+        let mut offset = 0;
+        while offset < last {
+            let (cut, messages) = server.stream(from("")).await.unwrap();
+            assert_eq!(cut % 50, 0, "batches are applied whole");
+            let expected = format!(r#"{{"n":{}}}"#, cut / 50 - 1);
+            let found = documents(messages);
+            assert!(found.len() == 50 && found.iter().all(|(_, json)| *json == expected), "at {cut}: {found:?}");
+            offset = cut;
         }
-    });
-    while !writing.is_finished() {
-        let (offset, messages) = server.stream(from("")).await.unwrap();
-        assert_eq!(offset % 50, 0, "batches are applied whole");
-        let expected = format!(r#"{{"n":{}}}"#, offset / 50 - 1);
-        let found = documents(messages);
-        assert!(found.len() == 50 && found.iter().all(|(_, json)| *json == expected), "at {offset}: {found:?}");
-    }
-    writing.await.unwrap();
+    };
+    tokio::join!(writing, reading);
     server.stop().await;
 }
 

@@ -1,11 +1,11 @@
 //! Bodies as `google.protobuf.Struct`, the form for people.
 
 use prost_types::{ListValue, Struct, Value, value::Kind};
-use stillframe::pb::{Encoding, document::Body};
-use tonic::Code::InvalidArgument;
+use stillframe::pb::{self, Encoding, document::Body};
+use tonic::Code::{self, InvalidArgument};
 
-use super::{fields, upsert_of};
-use crate::support::{TestServer, json, upsert};
+use super::{fields, refusal, upsert_of};
+use crate::support::{TestServer, collection_name, json, upsert};
 
 fn object(members: &[(&str, Kind)]) -> Struct {
     let member = |(key, kind): &(&str, Kind)| ((*key).to_owned(), Value { kind: Some(kind.clone()) });
@@ -29,7 +29,7 @@ async fn a_struct_is_stored_as_compact_json_with_sorted_keys() {
     assert_eq!(server.write_one(upsert_of(fields("", members))).await.id, "lifted");
     let stored = server.read("lifted").await.unwrap();
     assert_eq!(json(&stored), r#"{"a":[3,0.5,"é\""],"b":{"a":null,"z":true}}"#);
-    assert_eq!(stored.event_time, super::seconds(1));
+    assert_eq!(stored.event_time, Some(super::seconds(1)));
     server.stop().await;
 }
 
@@ -90,14 +90,24 @@ async fn special_fields_must_agree_in_a_struct_too() {
     server.stop().await;
 }
 
+/// So many levels inside each other.
+fn nested(levels: usize) -> pb::Write {
+    let deep = (1..levels).fold(object(&[]), |inner, _| object(&[("a", Kind::StructValue(inner))]));
+    let document = pb::Document { id: "deep".to_owned(), body: Some(Body::Fields(deep)), ..Default::default() };
+    upsert_of(document)
+}
+
 #[tokio::test]
-async fn a_struct_of_thirty_levels_is_accepted() {
+async fn a_struct_has_as_many_levels_as_protobuf_decoders_take() {
     let mut server = TestServer::with_collection().await;
-    let deep = (1..30).fold(object(&[]), |inner, _| object(&[("a", Kind::StructValue(inner))]));
-    let body = Some(Body::Fields(deep.clone()));
-    let write = upsert_of(stillframe::pb::Document { id: "a".to_owned(), body, ..Default::default() });
-    assert_eq!(server.write_one(write).await.error, None);
-    let document = server.read_as("a", Encoding::Fields).await.unwrap();
-    assert_eq!(document.body, Some(Body::Fields(deep)));
+    assert_eq!(server.write_one(nested(30)).await.error, None);
+    assert!(server.read_as("deep", Encoding::Fields).await.is_ok());
+    let request = pb::WriteDocumentsRequest {
+        collection: collection_name("c"),
+        writes: vec![upsert("a", "{}"), nested(40)],
+        ..Default::default()
+    };
+    let error = server.documents.write_documents(request).await.unwrap_err();
+    assert_eq!(refusal(&error), (Code::InvalidArgument, "MALFORMED_REQUEST".to_owned(), Vec::new()));
     server.stop().await;
 }

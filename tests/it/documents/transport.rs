@@ -61,15 +61,15 @@ async fn a_text_that_is_not_utf_8_is_malformed() {
 async fn wait_for_deadline(server: &TestServer, timeout: &str) -> Status {
     let socket = tokio::net::TcpStream::connect(server.address).await.unwrap();
     let (mut client, connection) = h2::client::handshake(socket).await.unwrap();
-    let connection = tokio::spawn(connection);
     let request = Request::post(format!("http://{}{WRITE}", server.address))
         .header("content-type", "application/grpc")
         .header("te", "trailers")
         .header("grpc-timeout", timeout);
-    let (answer, body) = client.send_request(request.body(()).unwrap(), false).unwrap();
-    let answer = tokio::time::timeout(DEADLINE, answer).await.expect("an answer in time").unwrap();
-    drop((client, body));
-    connection.abort();
+    let (answer, _body) = client.send_request(request.body(()).unwrap(), false).unwrap();
+    let answer = tokio::select! {
+        answer = tokio::time::timeout(DEADLINE, answer) => answer.expect("an answer in time").unwrap(),
+        ended = connection => panic!("the connection ended: {ended:?}"),
+    };
     Status::from_header_map(answer.headers()).expect("the answer is a status")
 }
 
