@@ -95,6 +95,7 @@ impl DocumentRpc {
     async fn lease_of(&self, collection: &str, uid: &str) -> Result<Lease, Error> {
         let name = name_of("collection", collection)?;
         let uid = convert::uid_of(uid).map_err(|why| Error::invalid("collection_uid", why))?;
+        // Asked of what was opened: the name may change hands at any time.
         let lease = self.collections.lease(&name).await?;
         match uid {
             Some(uid) if uid != lease.uid() => {

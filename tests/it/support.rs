@@ -1,6 +1,6 @@
 //! A server in this process, and a client for it.
 
-use std::{path::Path, time::Duration};
+use std::{net::SocketAddr, path::Path, time::Duration};
 
 use stillframe::{
     app::{App, Config},
@@ -27,6 +27,7 @@ pub const COMMONS: &str = "workspaces/commons";
 pub struct TestServer {
     pub dir: TempDir,
     pub clock: Clock,
+    pub address: SocketAddr,
     pub channel: Channel,
     pub workspaces: WorkspaceServiceClient<Channel>,
     pub collections: CollectionServiceClient<Channel>,
@@ -79,6 +80,7 @@ impl TestServer {
         Ok(Self {
             dir,
             clock,
+            address,
             workspaces: WorkspaceServiceClient::new(channel.clone()),
             collections: CollectionServiceClient::new(channel.clone()),
             documents: DocumentServiceClient::new(channel.clone()).max_decoding_message_size(16 << 20),

@@ -50,11 +50,11 @@ impl DocumentRpc {
         bad.finish()?;
         let lease = self.lease(&collection).await?;
         let mut response = pb::BatchGetDocumentsResponse::default();
-        let mut bytes = 0;
+        // Every id comes back, if not with its document, then as missing or unread.
+        let mut bytes: usize = ids.iter().map(|id| id.len() + 4).sum();
         let mut ids = ids.into_iter();
         for id in ids.by_ref() {
             let Some(document) = lease.unless_deleted(lease.get(&id)).await? else {
-                bytes += id.len() + 4;
                 response.missing_ids.push(id);
                 continue;
             };

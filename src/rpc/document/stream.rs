@@ -3,9 +3,9 @@
 use std::{pin::Pin, sync::Arc};
 
 use futures::{Stream, StreamExt};
-use prost::Message;
+use prost::Message as _;
 use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use super::{
@@ -27,8 +27,21 @@ const QUEUE: usize = 2;
 /// A resume token is sent after so many documents even if none matched.
 const SILENT_DOCUMENTS: usize = 100_000;
 
-type Messages = Pin<Box<dyn Stream<Item = Result<pb::StreamDocumentsResponse, Status>> + Send>>;
-type Queue = mpsc::Sender<Result<pb::StreamDocumentsResponse, Status>>;
+type Message = Result<pb::StreamDocumentsResponse, Status>;
+type Messages = Pin<Box<dyn Stream<Item = Message> + Send>>;
+
+/// What the pump sends. A stop ends it with an error even while the queue is
+/// full: a stream that merely stopped would look complete.
+fn until_stopped(messages: mpsc::Receiver<Message>, stop: CancellationToken) -> impl Stream<Item = Message> {
+    futures::stream::unfold(Some((messages, stop)), async |open| {
+        let (mut messages, stop) = open?;
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => Some((Err(Error::ShuttingDown.into()), None)),
+            next = messages.recv() => next.map(|message| (message, Some((messages, stop)))),
+        }
+    })
+}
 
 /// A stream under way.
 struct Pump {
@@ -38,7 +51,7 @@ struct Pump {
     selection: Selection,
     encoding: pb::Encoding,
     bound: u64,
-    queue: Queue,
+    queue: mpsc::Sender<Message>,
 }
 
 impl DocumentRpc {
@@ -66,7 +79,7 @@ impl DocumentRpc {
         let pump = Pump { rpc: self.clone(), lease, scan, selection, encoding: wanted, bound, queue };
         self.tasks.work(pump.run());
         let first = futures::stream::once(std::future::ready(Ok(first)));
-        Ok(first.chain(ReceiverStream::new(messages)).boxed())
+        Ok(first.chain(until_stopped(messages, self.stop.clone())).boxed())
     }
 }
 
@@ -75,7 +88,8 @@ impl Pump {
         let (lease, stop, queue) = (Arc::clone(&self.lease), self.rpc.stop.clone(), self.queue.clone());
         let ended = tokio::select! {
             ended = lease.unless_deleted(self.pump()) => ended,
-            () = stop.cancelled() => Err(Error::ShuttingDown),
+            // The other end says goodbye.
+            () = stop.cancelled() => return,
             () = queue.closed() => return,
         };
         // The files are given back before a slow client hears of it.
