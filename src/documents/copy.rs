@@ -129,7 +129,8 @@ impl Store {
         let admin = self.admin(stage.clone());
         if admin.read_manifest(None).await?.is_none() {
             let from = manifest_path(&collection(source), manifest_id);
-            self.root.store().copy(&from, &manifest_path(&stage, manifest_id)).await?;
+            let copied = self.root.store().copy(&from, &manifest_path(&stage, manifest_id)).await;
+            self.unless_missing(&from, copied.map_err(Error::from)).await?;
         }
         for checkpoint in admin.list_checkpoints(None).await? {
             admin.delete_checkpoint(checkpoint.id).await?;
@@ -153,6 +154,15 @@ impl Store {
             return Ok(());
         }
         self.copy_file(&from, &to, mode).await
+    }
+
+    /// What became of a copy. A file that is not there will not come back, so
+    /// nobody should try again.
+    async fn unless_missing(&self, from: &Path, copied: Result<(), Error>) -> Result<(), Error> {
+        if copied.is_err() && self.root.size(from).await?.is_none() {
+            return Err(Error::DataLoss(format!("the file {from} is missing")));
+        }
+        copied
     }
 
     /// With a checkpoint of all writes there is normally no log behind it. A
@@ -186,12 +196,13 @@ impl Store {
                 Err(error) if mode == CopyMode::Auto => {
                     tracing::debug!(%error, %from, "no hard link; copying the bytes");
                 }
-                copied => return Ok(copied?),
+                copied => return self.unless_missing(from, copied.map_err(Error::from)).await,
             }
         }
-        let (from, to) = (self.root.file(from), self.root.file(to));
-        let copied = self.tasks.blocking(move || copy_bytes(&from, &to)).await;
-        copied.map_err(|panicked| Error::Internal(Arc::new(panicked)))?
+        let (source, to) = (self.root.file(from), self.root.file(to));
+        let copied = self.tasks.blocking(move || copy_bytes(&source, &to)).await;
+        let copied = copied.map_err(|panicked| Error::Internal(Arc::new(panicked)))?;
+        self.unless_missing(from, copied).await
     }
 
     /// Whether every file of a restored collection is there with its size.
