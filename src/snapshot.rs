@@ -33,7 +33,7 @@ use crate::{
     error::{Error, Kind},
     hub::Hub,
     idempotency::{self, Request},
-    metadata::{Change, CommitError, Metadata, Retired, Snapshot, SnapshotState, Stored},
+    metadata::{Change, Collection, CommitError, Metadata, Retired, Snapshot, SnapshotState, Stored},
     names::{CollectionName, ListParent, SnapshotName},
     tasks::Tasks,
     workspace::{Workspaces, check_etag},
@@ -181,16 +181,34 @@ impl Snapshots {
             expire_time,
             ..Snapshot::default()
         };
-        let change = Change::default().insert(&record).require(&source);
-        let change = idempotency::remember(change, request.as_ref(), &name.to_string(), uid, now);
-        match inner.metadata.commit(change).await {
-            Ok(()) => {}
-            Err(CommitError::Conflict) => return Err(Error::CollectionDeleted(collection.to_string())),
-            Err(CommitError::Failed(error)) => return Err(error),
-        }
+        self.request(&record, source, request.as_ref()).await?;
         tracing::info!(%name, %uid, %collection, "snapshot requested");
         inner.bell.notify_one();
         Ok(record)
+    }
+
+    /// Commits a REQUESTED snapshot of a collection that is still there, though
+    /// its description may have changed.
+    async fn request(
+        &self,
+        record: &Snapshot,
+        mut source: Stored<Collection>,
+        request: Option<&Request>,
+    ) -> Result<(), Error> {
+        loop {
+            let change = Change::default().insert(record).require(&source);
+            let name = record.name().to_string();
+            let change = idempotency::remember(change, request, &name, record.uid(), record.create_time);
+            match self.inner.metadata.commit(change).await {
+                Ok(()) => return Ok(()),
+                Err(CommitError::Conflict) => {}
+                Err(CommitError::Failed(error)) => return Err(error),
+            }
+            source = self.inner.collections.ready(&record.collection_name())?;
+            if source.uid() != record.collection_uid() {
+                return Err(Error::NotFound(record.collection_name().to_string()));
+            }
+        }
     }
 
     fn by_uid(&self, name: &SnapshotName, uid: Uuid) -> Result<Snapshot, Error> {
@@ -349,7 +367,8 @@ fn expire_time(expiration: Option<Expiration>, now: Micros, create_time: Micros)
         Some(Expiration::After(ttl)) => now.saturating_add(ttl),
     };
     if asked <= now {
-        return Err(Error::invalid("snapshot.expiration", "must be in the future"));
+        // A span that is not positive has been refused at the door.
+        return Err(Error::invalid("snapshot.expire_time", "must be in the future"));
     }
     if asked > latest + micros(CLOCK_SKEW) {
         let asked = crate::clock::duration(asked.saturating_sub(create_time));
