@@ -2,5 +2,9 @@
 //! client, a real object store on disk.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod collections;
+mod restores;
 mod smoke;
+mod snapshots;
 mod support;
+mod workspaces;
