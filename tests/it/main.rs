@@ -3,6 +3,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod collections;
+mod listings;
 mod restores;
 mod smoke;
 mod snapshots;
