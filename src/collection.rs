@@ -121,10 +121,14 @@ impl Collections {
             crate::crash_point!("collection.before_record");
             let change = Change::default().insert(&record).put(&stats).forget(Intent::at(uid));
             let change = idempotency::remember(change, request, &name.to_string(), uid, now);
-            inner.metadata.commit(change).await.map_err(CommitError::unexpected)
+            inner.metadata.commit(change).await.map_err(|failed| match failed {
+                // A restore took the name meanwhile.
+                CommitError::Conflict => Error::Exists { kind: Kind::Collection, name: name.to_string() },
+                CommitError::Failed(error) => error,
+            })
         };
         if let Err(error) = made.await {
-            tracing::error!(?error, %name, "a collection could not be created; what is left of it is removed");
+            tracing::warn!(?error, %name, "a collection could not be created; what is left of it is removed");
             self.forget_unfinished(uid).await?;
             return Err(error);
         }

@@ -33,7 +33,7 @@ use crate::{
     error::{Error, Kind},
     hub::Hub,
     idempotency::{self, Request},
-    metadata::{Change, CommitError, Metadata, Record, Retired, Snapshot, SnapshotState, Stored},
+    metadata::{Change, Collection, CommitError, Metadata, Record, Retired, Snapshot, SnapshotState, Stored},
     names::{CollectionName, ListParent, SnapshotName},
     tasks::Tasks,
     workspace::{Workspaces, check_etag},
@@ -148,7 +148,7 @@ impl Snapshots {
             return self.by_uid(&name, uid);
         }
         inner.workspaces.check_preview(&workspace)?;
-        inner.collections.ready(&collection)?;
+        let source = inner.collections.ready(&collection)?;
         if let Some(min_offset) = min_offset {
             let offset = inner.collections.lease(&collection).await?.totals().offset;
             if offset < min_offset {
@@ -165,11 +165,12 @@ impl Snapshots {
             return Err(Error::Exists { kind: Kind::Snapshot, name: name.to_string() });
         }
         inner.workspaces.take_snapshot_slot(&workspace)?;
-        let mut record = Snapshot {
+        let record = Snapshot {
             workspace: name.workspace.to_string(),
             id: name.id.to_string(),
             uid: uid.as_bytes().to_vec(),
             collection: collection.id.to_string(),
+            collection_uid: source.record.uid.clone(),
             description,
             labels,
             created_by: caller,
@@ -180,21 +181,34 @@ impl Snapshots {
             expire_time,
             ..Snapshot::default()
         };
-        loop {
-            let source = inner.collections.ready(&collection)?;
-            record.collection_uid.clone_from(&source.uid);
-            let change = Change::default().insert(&record).require(&source);
-            let change = idempotency::remember(change, request.as_ref(), &name.to_string(), uid, now);
-            match inner.metadata.commit(change).await {
-                Ok(()) => break,
-                // The collection was updated, or deleted: the next look tells.
-                Err(CommitError::Conflict) => {}
-                Err(CommitError::Failed(error)) => return Err(error),
-            }
-        }
+        self.request(&record, source, request.as_ref()).await?;
         tracing::info!(%name, %uid, %collection, "snapshot requested");
         inner.bell.notify_one();
         Ok(record)
+    }
+
+    /// Commits a REQUESTED snapshot of a collection that is still there, though
+    /// its description may have changed.
+    async fn request(
+        &self,
+        record: &Snapshot,
+        mut source: Stored<Collection>,
+        request: Option<&Request>,
+    ) -> Result<(), Error> {
+        loop {
+            let change = Change::default().insert(record).require(&source);
+            let name = record.name().to_string();
+            let change = idempotency::remember(change, request, &name, record.uid(), record.create_time);
+            match self.inner.metadata.commit(change).await {
+                Ok(()) => return Ok(()),
+                Err(CommitError::Conflict) => {}
+                Err(CommitError::Failed(error)) => return Err(error),
+            }
+            source = self.inner.collections.ready(&record.collection_name())?;
+            if source.uid() != record.collection_uid() {
+                return Err(Error::NotFound(record.collection_name().to_string()));
+            }
+        }
     }
 
     fn by_uid(&self, name: &SnapshotName, uid: Uuid) -> Result<Snapshot, Error> {
@@ -363,7 +377,8 @@ fn expire_time(expiration: Option<Expiration>, now: Micros, create_time: Micros)
         Some(Expiration::After(ttl)) => now.saturating_add(ttl),
     };
     if asked <= now {
-        return Err(Error::invalid("snapshot.expiration", "must be in the future"));
+        // A span that is not positive has been refused at the door.
+        return Err(Error::invalid("snapshot.expire_time", "must be in the future"));
     }
     if asked > latest + micros(CLOCK_SKEW) {
         let asked = crate::clock::duration(asked.saturating_sub(create_time));

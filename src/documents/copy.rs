@@ -27,7 +27,7 @@ use std::{
 use futures::StreamExt;
 use slatedb::{
     VersionedManifest,
-    object_store::{self, ObjectStoreExt, path::Path},
+    object_store::{ObjectStoreExt, path::Path},
 };
 use tokio_util::sync::CancellationToken;
 use ulid::Ulid;
@@ -124,7 +124,8 @@ impl Store {
         let admin = self.admin(stage.clone());
         if admin.read_manifest(None).await?.is_none() {
             let from = manifest_path(&collection(source), manifest_id);
-            self.root.store().copy(&from, &manifest_path(&stage, manifest_id)).await?;
+            let copied = self.root.store().copy(&from, &manifest_path(&stage, manifest_id)).await;
+            self.unless_missing(&from, copied.map_err(Error::from)).await?;
         }
         for checkpoint in admin.list_checkpoints(None).await? {
             admin.delete_checkpoint(checkpoint.id).await?;
@@ -148,6 +149,15 @@ impl Store {
             return Ok(());
         }
         self.copy_file(&from, &to, mode).await
+    }
+
+    /// What became of a copy. A file that is not there will not come back, so
+    /// nobody should try again.
+    async fn unless_missing(&self, from: &Path, copied: Result<(), Error>) -> Result<(), Error> {
+        if copied.is_err() && self.root.size(from).await?.is_none() {
+            return Err(Error::DataLoss(format!("the file {from} is missing")));
+        }
+        copied
     }
 
     /// With a checkpoint of all writes there is normally only fences behind it:
@@ -185,16 +195,16 @@ impl Store {
                 Err(error) if mode == CopyMode::Auto => {
                     tracing::debug!(%error, %from, "no hard link; copying the bytes");
                 }
-                Err(object_store::Error::NotFound { path, .. }) => {
-                    return Err(Error::DataLoss(format!("{path} is missing")));
+                copied => {
+                    let hint = |error| Error::internal(format!("no hard link, see --restore-copy: {error}"));
+                    return self.unless_missing(from, copied.map_err(hint)).await;
                 }
-                Err(error) => return Err(Error::internal(format!("no hard link, see --restore-copy: {error}"))),
-                Ok(()) => return Ok(()),
             }
         }
-        let (from, to) = (self.root.file(from), self.root.file(to));
-        let copied = self.tasks.blocking(move || copy_bytes(&from, &to)).await;
-        copied.map_err(|panicked| Error::Internal(Arc::new(panicked)))?
+        let (source, to) = (self.root.file(from), self.root.file(to));
+        let copied = self.tasks.blocking(move || copy_bytes(&source, &to)).await;
+        let copied = copied.map_err(|panicked| Error::Internal(Arc::new(panicked)))?;
+        self.unless_missing(from, copied).await
     }
 
     /// Whether every file of a restored collection is there with its size.

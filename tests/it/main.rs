@@ -4,5 +4,10 @@
 
 mod demo;
 mod documents;
+mod collections;
+mod listings;
+mod restores;
 mod smoke;
+mod snapshots;
 mod support;
+mod workspaces;

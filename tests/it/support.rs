@@ -1,5 +1,7 @@
 //! A server in this process, and a client for it.
 
+mod resources;
+
 use std::{net::SocketAddr, path::Path, time::Duration};
 
 use stillframe::{
@@ -17,6 +19,8 @@ use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 use tonic::{Status, transport::Channel};
 use tonic_types::StatusExt;
+
+pub use self::resources::*;
 
 /// Nothing in these tests takes so long unless it hangs.
 pub const DEADLINE: Duration = Duration::from_secs(30);

@@ -1,0 +1,21 @@
+//! `RestoreService`.
+
+mod bad_input;
+mod cancel;
+mod create;
+mod cross_workspace;
+mod damage;
+mod ended;
+mod gates;
+mod ids;
+mod independence;
+mod offset;
+mod plan;
+mod race;
+mod receipt;
+mod request_id;
+mod restart;
+mod snapshot_state;
+mod source_gone;
+mod verification;
+mod watch;

@@ -1,0 +1,22 @@
+//! `SnapshotService`.
+
+mod bad_input;
+mod billing;
+mod consistency;
+mod create;
+mod delete;
+mod etag;
+mod exclusive;
+mod expiration;
+mod expiry;
+mod failed;
+mod files;
+mod gates;
+mod min_offset;
+mod names;
+mod race;
+mod request_id;
+mod survival;
+mod tombstones;
+mod update;
+mod watch;

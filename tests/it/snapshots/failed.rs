@@ -1,0 +1,54 @@
+//! A snapshot that could not be taken says why.
+
+use stillframe::pb::{self, snapshot::State};
+use tonic::Code;
+
+use crate::support::{TestServer, refused, snapshot_name, upsert};
+
+#[tokio::test]
+async fn a_failed_snapshot_says_why() {
+    let mut server = TestServer::start().await;
+    server.given_collection("books").await;
+    server.given_documents("books", 10, 1).await;
+    let failed = server.given_failed_snapshot("books", "s").await;
+    let error = failed.error.unwrap();
+    assert_eq!((Code::from(error.code), error.details.len()), (Code::DataLoss, 1));
+    assert_eq!(server.get_snapshot("s").await.unwrap().state(), State::Failed);
+    assert_eq!(server.snapshot_ids(false).await, ["before-s", "s"], "it did not end as its caller wanted");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn it_can_neither_be_restored_nor_updated_but_deleted() {
+    let mut server = TestServer::start().await;
+    server.given_collection("books").await;
+    server.given_failed_snapshot("books", "s").await;
+    let restored = server.request_restore("s", "again").await;
+    refused(restored, Code::FailedPrecondition, "SNAPSHOT_NOT_READY");
+    let change = pb::Snapshot { name: snapshot_name("s"), description: "d".to_owned(), ..Default::default() };
+    let updated = server.update_snapshot(change, None).await;
+    refused(updated, Code::FailedPrecondition, "SNAPSHOT_NOT_READY");
+    server.delete_snapshot("s").await.unwrap();
+    assert_eq!(server.get_snapshot("s").await.unwrap().state(), State::Deleted);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn its_id_and_its_bill_go_to_the_next() {
+    let mut server = TestServer::start().await;
+    server.given_collection("books").await;
+    server.given_documents("books", 100, 1).await;
+    let before = server.given_snapshot("books", "s0").await;
+    server.write("books", vec![upsert("000000", "{}")]).await;
+    let files = server.dir.path().join(format!("storage/catalog/snapshot/{}.files", before.uid));
+    let list = std::fs::read(&files).unwrap();
+    std::fs::write(&files, b"\xff").unwrap();
+    server.request_snapshot("books", "s").await.unwrap();
+    let failed = server.watch_snapshot("s").await.pop().unwrap();
+    assert_eq!(failed.state(), State::Failed);
+    std::fs::write(&files, list).unwrap();
+    let next = server.given_snapshot("books", "s").await;
+    assert_ne!(next.uid, failed.uid);
+    assert_eq!(next.incremental_bytes, 6 + 8 + 2, "what changed before the failure is billed");
+    server.stop().await;
+}

@@ -1,0 +1,66 @@
+//! Requests that meet.
+
+use stillframe::pb;
+use tonic::Code;
+
+use crate::support::{COMMONS, TestServer, collection_name, reason};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_snapshots_with_one_id_one_wins() {
+    let mut server = TestServer::start().await;
+    server.given_collection("books").await;
+    for n in 0..10 {
+        let request = || pb::CreateSnapshotRequest {
+            parent: COMMONS.to_owned(),
+            snapshot_id: format!("s{n}"),
+            snapshot: Some(pb::Snapshot { collection: collection_name("books"), ..Default::default() }),
+            ..Default::default()
+        };
+        let (mut one, mut two) = (server.snapshots.clone(), server.snapshots.clone());
+        let (one, two) = tokio::join!(one.create_snapshot(request()), two.create_snapshot(request()));
+        let (won, lost) = if one.is_ok() { (one, two) } else { (two, one) };
+        let (won, lost) = (won.unwrap().into_inner(), lost.unwrap_err());
+        assert_eq!((lost.code(), reason(&lost).as_str()), (Code::AlreadyExists, "SNAPSHOT_EXISTS"));
+        assert_eq!(server.watch_snapshot(&format!("s{n}")).await.pop().unwrap().uid, won.uid);
+    }
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn updates_of_the_collection_do_not_get_in_the_way() {
+    let mut server = TestServer::start().await;
+    let collection = server.given_collection("books").await;
+    for n in 0..30 {
+        let change = pb::Collection { description: n.to_string(), etag: String::new(), ..collection.clone() };
+        let request = pb::UpdateCollectionRequest { collection: Some(change), update_mask: None };
+        let mut collections = server.collections.clone();
+        let id = format!("s{n}");
+        let (updated, requested) =
+            tokio::join!(collections.update_collection(request), server.request_snapshot("books", &id));
+        updated.unwrap();
+        requested.unwrap();
+    }
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_snapshot_is_readable_while_its_neighbours_go() {
+    let mut server = TestServer::start().await;
+    server.given_collection("books").await;
+    server.given_documents("books", 10, 1).await;
+    server.given_snapshot("books", "kept").await;
+    for n in 0..10 {
+        let id = format!("s{n}");
+        server.given_snapshot("books", &id).await;
+        let reads = (0..8).map(|_| {
+            let mut client = server.snapshots.clone();
+            let request = pb::GetSnapshotRequest { name: format!("{COMMONS}/snapshots/kept") };
+            async move { client.get_snapshot(request).await }
+        });
+        let reads = futures::future::join_all(reads);
+        let (deleted, reads) = tokio::join!(server.delete_snapshot(&id), reads);
+        deleted.unwrap();
+        assert!(reads.iter().all(Result::is_ok), "{reads:?}");
+    }
+    server.stop().await;
+}
