@@ -83,16 +83,16 @@ impl App {
         let storage = config.storage.clone().unwrap_or_else(|| config.data_dir.join("storage"));
         let root = Root::local(&storage)?;
         instance::claim(&metadata, &root).await?;
-        let swept = root.sweep_unfinished_uploads()?;
-        if swept > 0 {
-            tracing::info!(swept, "removed unfinished uploads");
-        }
 
         let catalog = Catalog::new(root.clone());
-        let store = Store::new(root, tasks.clone(), clock.clone(), config.tuning, background.handle());
+        let store = Store::new(root.clone(), tasks.clone(), clock.clone(), config.tuning, background.handle());
         let workspaces = Workspaces::start(metadata.clone(), catalog.clone(), clock.clone(), config.gates).await?;
         let collections =
             Collections::new(metadata.clone(), catalog.clone(), store.clone(), clock.clone(), workspaces.clone());
+        let swept = root.sweep_unfinished_uploads(collections.known_uids()?)?;
+        if swept > 0 {
+            tracing::info!(swept, "removed unfinished uploads");
+        }
         collections.sweep_intents().await?;
         report_unknown(&collections, &store).await?;
         let snapshots = Snapshots::new(
