@@ -137,10 +137,21 @@ impl App {
         tasks.service("restore worker", restores.run(sweep, stop.clone()));
         tasks.service("retire worker", collections.clone().retire(sweep, stop.clone()));
         tasks.service("housekeeping", housekeeping(collections.clone(), metadata, clock, sweep, stop.clone()));
-        let server = rpc::serve(services, listener, stop);
+        let server = rpc::serve(services, listener, stop.clone());
+        let patience = config.grace / 2;
         tasks.service("gRPC server", async move {
-            if let Err(error) = server.await {
-                tracing::error!(error, "the gRPC server failed");
+            let patient = async {
+                stop.cancelled().await;
+                tokio::time::sleep(patience).await;
+            };
+            tokio::select! {
+                served = server => {
+                    if let Err(error) = served {
+                        tracing::error!(error, "the gRPC server failed");
+                    }
+                }
+                // That is theirs, not a failure to stop.
+                () = patient => tracing::warn!("the stop does not wait for clients that do not read"),
             }
         });
 
