@@ -87,11 +87,12 @@ impl Copied {
 
 impl Store {
     /// Whether the destination of a copy is a database already.
-    pub async fn is_copied(&self, destination: Uuid) -> Result<bool, Error> {
+    async fn is_copied(&self, destination: Uuid) -> Result<bool, Error> {
         Ok(self.admin(collection(destination)).read_manifest(None).await?.is_some())
     }
 
-    /// Copies what the checkpoint in manifest `manifest_id` references.
+    /// Copies what the checkpoint in manifest `manifest_id` references, unless
+    /// that was done before.
     pub async fn copy(
         &self,
         source: Uuid,
@@ -101,6 +102,10 @@ impl Store {
         mode: CopyMode,
         done: &Copied,
     ) -> Result<(), Error> {
+        if self.is_copied(destination).await? {
+            // A crash may have come right behind the commit point.
+            return self.root.remove_prefix(&staging(destination)).await;
+        }
         let manifest = self.stage(source, manifest_id, destination).await?;
         let copies = sst_ids(&manifest).into_iter().map(|id| async move {
             if done.stop.is_cancelled() {
