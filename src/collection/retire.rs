@@ -16,7 +16,9 @@ use crate::{
 /// What still needs files of a retired collection.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Pins {
-    /// A snapshot is still to be taken of it.
+    /// A snapshot is still to be taken of it, or something ended has still to
+    /// take its checkpoint back: a manifest written while the directory goes
+    /// would bring it back.
     awaited: bool,
     /// Snapshots whose file lists say what stays, in order.
     snapshots: Vec<Uuid>,
@@ -98,12 +100,17 @@ impl Collections {
             match snapshot.state() {
                 SnapshotState::Requested => pins.awaited = true,
                 SnapshotState::Created => pins.snapshots.push(snapshot.uid()),
-                _ => {}
+                _ => pins.awaited |= !snapshot.released,
             }
         }
         for found in self.inner.metadata.scan(&Restore::all()) {
             let restore = found?;
-            if restore.source_collection_uid() == id && !restore::is_terminal(restore.state()) {
+            if restore.source_collection_uid() != id {
+                continue;
+            }
+            if restore::is_terminal(restore.state()) {
+                pins.awaited |= !restore.released;
+            } else {
                 // Once pinned it has a list of its own.
                 pins.restores.push(if restore.pinned { restore.uid() } else { uid(&restore.snapshot_uid) });
             }
