@@ -35,12 +35,17 @@ impl Drop for Killed {
 impl Child {
     /// Starts a server on a directory and waits until it serves.
     pub async fn start(dir: TempDir) -> Self {
-        Self::start_at(dir, "").await
+        Self::start_with(dir, "", &[]).await
     }
 
     /// The same, to abort at a crash point.
     pub async fn start_at(dir: TempDir, crash_at: &str) -> Self {
-        let (process, mut stdout) = spawn(dir.path(), crash_at);
+        Self::start_with(dir, crash_at, &[]).await
+    }
+
+    /// The same, with further arguments.
+    pub async fn start_with(dir: TempDir, crash_at: &str, arguments: &[&str]) -> Self {
+        let (process, mut stdout) = spawn(dir.path(), crash_at, arguments);
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
         let address = line.trim_end().rsplit(' ').next().unwrap().to_owned();
@@ -55,6 +60,13 @@ impl Child {
         self.client.stop().await
     }
 
+    /// SIGTERM, and waits for the end.
+    pub async fn terminated(&mut self) -> ExitStatus {
+        let pid = rustix::process::Pid::from_child(&self.process.0);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        ended(&mut self.process.0, "the stop").await
+    }
+
     /// Waits until it aborts at its crash point.
     pub async fn aborted(mut self, point: &str) -> TempDir {
         let status = ended(&mut self.process.0, point).await;
@@ -67,14 +79,14 @@ impl Child {
 /// Starts a server that must abort at a crash point though nobody asks it for
 /// anything: it takes up what the crash before has left.
 pub async fn aborts_by_itself(dir: &Path, point: &str) {
-    let (mut process, _stdout) = spawn(dir, point);
+    let (mut process, _stdout) = spawn(dir, point, &[]);
     let status = ended(&mut process.0, point).await;
     assert_eq!(status.signal(), Some(SIGABRT), "{point}; the log:\n{}", log(dir));
 }
 
-async fn ended(process: &mut Process, point: &str) -> ExitStatus {
+async fn ended(process: &mut Process, end: &str) -> ExitStatus {
     let mut status = None;
-    eventually(&format!("{point} is reached"), async || {
+    eventually(&format!("the server ends: {end}"), async || {
         status = process.try_wait().unwrap();
         status.is_some()
     })
@@ -82,11 +94,12 @@ async fn ended(process: &mut Process, point: &str) -> ExitStatus {
     status.unwrap()
 }
 
-fn spawn(dir: &Path, crash_at: &str) -> (Killed, BufReader<ChildStdout>) {
+fn spawn(dir: &Path, crash_at: &str, arguments: &[&str]) -> (Killed, BufReader<ChildStdout>) {
     let log = File::options().create(true).append(true).open(dir.join("server.log")).unwrap();
     let mut process = Command::new(env!("CARGO_BIN_EXE_stillframe"))
         .args(["serve", "--listen", "127.0.0.1:0", "--snapshot-creates-per-minute", "1000000", "--data-dir"])
         .arg(dir)
+        .args(arguments)
         .env("STILLFRAME_CRASH_AT", crash_at)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -39,7 +39,8 @@ async fn a_copy_damaged_behind_a_crash_fails_the_restore_and_nothing_else() {
     assert_eq!(reason(&server.collection("again").await.unwrap_err()), "NOT_FOUND");
     assert_eq!(contents(&mut server, "books").await, before);
 
-    let second_try = pb::CreateRestoreRequest { restore_id: "second-try".to_owned(), ..restore_request("first", "again") };
+    let second_try =
+        pb::CreateRestoreRequest { restore_id: "second-try".to_owned(), ..restore_request("first", "again") };
     server.restores.create_restore(second_try).await.unwrap();
     check(&mut server).await;
     assert_eq!(contents(&mut server, "again").await, before);

@@ -114,7 +114,10 @@ async fn closed_collections_have_exact_statistics_behind_a_crash() {
     }
     let mut server = TestServer::reopen(child.kill().await).await;
     let listed: Vec<_> = collections(&mut server).await.into_iter().map(|found| found.stats.unwrap()).collect();
-    assert_eq!(listed.iter().map(Totals::kept).collect::<Vec<_>>(), expected.iter().map(Totals::kept).collect::<Vec<_>>());
+    assert_eq!(
+        listed.iter().map(Totals::kept).collect::<Vec<_>>(),
+        expected.iter().map(Totals::kept).collect::<Vec<_>>()
+    );
     check(&mut server).await;
     server.stop().await;
 }

@@ -81,8 +81,7 @@ pub async fn contents(server: &mut TestServer, collection: &str) -> BTreeMap<Str
 }
 
 pub async fn collections(server: &mut TestServer) -> Vec<pb::Collection> {
-    let request =
-        pb::ListCollectionsRequest { parent: ALL.to_owned(), page_size: EVERYTHING, ..Default::default() };
+    let request = pb::ListCollectionsRequest { parent: ALL.to_owned(), page_size: EVERYTHING, ..Default::default() };
     server.collections.list_collections(request).await.unwrap().into_inner().collections
 }
 

@@ -89,8 +89,7 @@ async fn write(mut documents: Documents, ledger: Ledger, lane: usize) {
         let mut writes: Vec<_> = (0..BATCH).map(|n| upsert(&format!("{lane}-{n:03}"), &json)).collect();
         let odd = format!("{lane}-odd");
         writes.push(if batch % 2 == 1 { upsert(&odd, &json) } else { delete(&odd) });
-        let request =
-            pb::WriteDocumentsRequest { collection: collection_name("load"), writes, ..Default::default() };
+        let request = pb::WriteDocumentsRequest { collection: collection_name("load"), writes, ..Default::default() };
         if documents.write_documents(request).await.is_err() {
             return;
         }

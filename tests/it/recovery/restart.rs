@@ -104,10 +104,9 @@ async fn a_repeated_request_is_answered_as_before() {
 async fn page_and_resume_tokens_go_on_behind_a_restart() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
-    server.given_documents("books", 3000, 1).await;
+    server.given_documents("books", 9000, 1).await;
     let all: BTreeMap<String, String> = contents(&mut server, "books").await;
-    let list =
-        pb::ListDocumentsRequest { collection: collection_name("books"), page_size: 30, ..Default::default() };
+    let list = pb::ListDocumentsRequest { collection: collection_name("books"), page_size: 30, ..Default::default() };
     let page = server.documents.list_documents(list.clone()).await.unwrap().into_inner();
     let stream = pb::StreamDocumentsRequest { collection: collection_name("books"), ..Default::default() };
     let mut messages = server.documents.stream_documents(stream.clone()).await.unwrap().into_inner();

@@ -82,8 +82,7 @@ async fn expiry_gives_files_back_while_the_collection_is_closed() {
 }
 
 /// Compaction has replaced every file that the snapshot names.
-async fn given_a_snapshot_that_alone_keeps_files()
--> (TestServer, String, BTreeSet<String>, BTreeMap<String, String>) {
+async fn given_a_snapshot_that_alone_keeps_files() -> (TestServer, String, BTreeSet<String>, BTreeMap<String, String>) {
     let mut server = TestServer::start().await;
     let uid = server.given_collection("books").await.uid;
     server.given_documents("books", COUNT, 1).await;

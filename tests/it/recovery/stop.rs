@@ -9,6 +9,7 @@ use tonic::{Code, Status, Streaming};
 
 use super::{
     super::support::{TestServer, collect, collection_name, eventually, reason, restore_name, snapshot_name, upsert},
+    child::Child,
     invariants::{check, contents},
 };
 
@@ -38,8 +39,9 @@ async fn open_streams_watches_and_ingests_end_and_the_work_goes_on_later() {
 
     let stopping = Instant::now();
     let stop = tokio::spawn(server.stop());
-    assert_shut_down("StreamDocuments", unread).await;
     assert_shut_down("WatchRestore", restore).await;
+    // Read only now, so that most of it was still to be sent.
+    assert_shut_down("StreamDocuments", unread).await;
     assert_shut_down("WatchSnapshot", second).await;
     assert_shut_down("IngestDocuments", answers).await;
     let dir = stop.await.unwrap();
@@ -128,5 +130,25 @@ async fn a_stop_in_the_middle_of_work_loses_none_of_it() {
         let snapshot = server.get_snapshot(&format!("s{n}")).await.unwrap();
         assert_eq!(snapshot.state(), pb::snapshot::State::Created);
     }
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clients_that_never_read_do_not_hold_up_a_stop() {
+    let mut child = Child::start_with(tempfile::tempdir().unwrap(), "", &["--grace", "3s"]).await;
+    let server = &mut child.client;
+    server.given_collection("books").await;
+    let long = "x".repeat(1_000_000);
+    // More than the connection's buffers hold.
+    for n in 0..32 {
+        server.write("books", vec![upsert(&format!("{n:06}"), &format!(r#"{{"long":"{long}"}}"#))]).await;
+    }
+    let unread = open_stream(server).await;
+    let stopping = Instant::now();
+    let status = child.terminated().await;
+    assert!(status.success() && stopping.elapsed() < BOUND, "{status} after {:?}", stopping.elapsed());
+    drop(unread);
+    let mut server = TestServer::reopen(child.kill().await).await;
+    check(&mut server).await;
     server.stop().await;
 }
