@@ -83,16 +83,16 @@ impl App {
         let storage = config.storage.clone().unwrap_or_else(|| config.data_dir.join("storage"));
         let root = Root::local(&storage)?;
         instance::claim(&metadata, &root).await?;
-        let swept = root.sweep_unfinished_uploads()?;
-        if swept > 0 {
-            tracing::info!(swept, "removed unfinished uploads");
-        }
 
         let catalog = Catalog::new(root.clone());
-        let store = Store::new(root, tasks.clone(), clock.clone(), config.tuning, background.handle());
+        let store = Store::new(root.clone(), tasks.clone(), clock.clone(), config.tuning, background.handle());
         let workspaces = Workspaces::start(metadata.clone(), catalog.clone(), clock.clone(), config.gates).await?;
         let collections =
             Collections::new(metadata.clone(), catalog.clone(), store.clone(), clock.clone(), workspaces.clone());
+        let swept = root.sweep_unfinished_uploads(collections.known_uids()?)?;
+        if swept > 0 {
+            tracing::info!(swept, "removed unfinished uploads");
+        }
         collections.sweep_intents().await?;
         report_unknown(&collections, &store).await?;
         let snapshots = Snapshots::new(
@@ -138,7 +138,8 @@ impl App {
         tasks.service("retire worker", collections.clone().retire(sweep, stop.clone()));
         tasks.service("housekeeping", housekeeping(collections.clone(), metadata, clock, sweep, stop.clone()));
         let server = rpc::serve(services, listener, stop.clone());
-        // Streams that are not ours (reflection, say) may never end by themselves.
+        // Streams that are not ours (reflection, say) may never end by themselves,
+        // nor those of clients that do not read.
         let patience = config.grace / 4;
         tasks.service("gRPC server", async move {
             let overdue = async {

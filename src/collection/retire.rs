@@ -19,8 +19,9 @@ use crate::{
 /// What still needs files of a retired collection.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Pins {
-    /// A snapshot is still to be taken of it, or somebody is about to take his
-    /// checkpoint off it.
+    /// A snapshot is still to be taken of it, or something ended has still to
+    /// take its checkpoint back: a manifest written while the directory goes
+    /// would bring it back.
     awaited: bool,
     /// The manifests that CREATED snapshots and restores under way stand on.
     manifests: BTreeSet<u64>,

@@ -86,7 +86,8 @@ impl Copied {
 }
 
 impl Store {
-    /// Copies what the checkpoint in manifest `manifest_id` references.
+    /// Copies what the checkpoint in manifest `manifest_id` references, unless
+    /// that was done before.
     pub async fn copy(
         &self,
         source: Uuid,
@@ -96,6 +97,10 @@ impl Store {
         mode: CopyMode,
         done: &Copied,
     ) -> Result<(), Error> {
+        if self.exists(destination).await? {
+            // A crash may have come right behind the commit point.
+            return self.root.remove_prefix(&staging(destination)).await;
+        }
         let manifest = self.stage(source, manifest_id, destination).await?;
         let copies = sst_ids(&manifest).into_iter().map(|id| async move {
             if done.stop.is_cancelled() {

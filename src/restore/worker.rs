@@ -225,10 +225,8 @@ impl Restores {
         let inner = &self.inner;
         let (source, target) = (seen.source_collection_uid(), seen.collection_uid());
         let began = Instant::now();
-        if !inner.store.exists(target).await? {
-            let files = inner.store.load_files(seen.uid()).await?;
-            inner.store.copy(source, seen.manifest_id, target, &files, inner.copy_mode, &work.copied).await?;
-        }
+        let files = inner.store.load_files(seen.uid()).await?;
+        inner.store.copy(source, seen.manifest_id, target, &files, inner.copy_mode, &work.copied).await?;
         crate::crash_point!("restore.copied");
         let mut next = to(seen, RestoreState::Verifying)?;
         next.copy_micros = micros(began.elapsed());

@@ -2,10 +2,11 @@
 //! client, a real object store on disk.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod collections;
 mod demo;
 mod documents;
-mod collections;
 mod listings;
+mod recovery;
 mod restores;
 mod smoke;
 mod snapshots;

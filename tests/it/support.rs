@@ -96,6 +96,24 @@ impl TestServer {
         })
     }
 
+    /// A client of a server that another process runs on this directory.
+    pub async fn attach(dir: TempDir, address: &str) -> Self {
+        let channel = Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
+        let (shutdown, _) = oneshot::channel();
+        Self {
+            dir,
+            clock: Clock::default(),
+            workspaces: WorkspaceServiceClient::new(channel.clone()),
+            collections: CollectionServiceClient::new(channel.clone()),
+            documents: DocumentServiceClient::new(channel.clone()).max_decoding_message_size(16 << 20),
+            snapshots: SnapshotServiceClient::new(channel.clone()),
+            restores: RestoreServiceClient::new(channel.clone()),
+            channel,
+            shutdown,
+            serving: tokio::spawn(async { Ok(()) }),
+        }
+    }
+
     /// Stops the server and hands its data on.
     pub async fn stop(self) -> TempDir {
         let Self { dir, shutdown, serving, .. } = self;

@@ -2,10 +2,10 @@
 
 use std::{pin::Pin, sync::Arc};
 
-use futures::{Stream, StreamExt};
+use futures::{Stream, StreamExt, future::ready};
 use prost::Message as _;
-use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
+use tokio::sync::{mpsc, oneshot};
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
 use super::{
@@ -27,21 +27,8 @@ const QUEUE: usize = 2;
 /// A resume token is sent after so many documents even if none matched.
 const SILENT_DOCUMENTS: usize = 100_000;
 
-type Message = Result<pb::StreamDocumentsResponse, Status>;
-type Messages = Pin<Box<dyn Stream<Item = Message> + Send>>;
-
-/// What the pump sends. A stop ends it with an error even while the queue is
-/// full: a stream that merely stopped would look complete.
-fn until_stopped(messages: mpsc::Receiver<Message>, stop: CancellationToken) -> impl Stream<Item = Message> {
-    futures::stream::unfold(Some((messages, stop)), async |open| {
-        let (mut messages, stop) = open?;
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => Some((Err(Error::ShuttingDown.into()), None)),
-            next = messages.recv() => next.map(|message| (message, Some((messages, stop)))),
-        }
-    })
-}
+type Messages = Pin<Box<dyn Stream<Item = Result<pb::StreamDocumentsResponse, Status>> + Send>>;
+type Queue = mpsc::Sender<pb::StreamDocumentsResponse>;
 
 /// A stream under way.
 struct Pump {
@@ -51,7 +38,7 @@ struct Pump {
     selection: Selection,
     encoding: pb::Encoding,
     bound: u64,
-    queue: mpsc::Sender<Message>,
+    queue: Queue,
 }
 
 impl DocumentRpc {
@@ -76,30 +63,35 @@ impl DocumentRpc {
         let (totals, scan) = lease.unless_deleted(lease.cut_scan(after.as_ref())).await?;
         let first = pb::StreamDocumentsResponse { documents: Vec::new(), resume_token, offset: Some(totals.offset) };
         let (queue, messages) = mpsc::channel(QUEUE);
+        // Beside the queue, which may be full: the end of the messages alone
+        // would look like the end of the documents.
+        let (end, ended) = oneshot::channel();
         let pump = Pump { rpc: self.clone(), lease, scan, selection, encoding: wanted, bound, queue };
-        self.tasks.work(pump.run());
-        let first = futures::stream::once(std::future::ready(Ok(first)));
-        Ok(first.chain(until_stopped(messages, self.stop.clone())).boxed())
+        self.tasks.work(async move {
+            // Without a receiver there is no client.
+            let _ = end.send(pump.run().await);
+        });
+        let first = futures::stream::once(ready(Ok(first)));
+        let messages = ReceiverStream::new(messages).map(Ok);
+        let last = futures::stream::once(ended).filter_map(|ended| ready(error_of(ended).map(Err)));
+        Ok(first.chain(messages).chain(last).boxed())
     }
 }
 
+/// The error that ended a stream, if one did; no word is one, too.
+fn error_of(ended: Result<Result<(), Error>, oneshot::error::RecvError>) -> Option<Status> {
+    let ended = ended.unwrap_or_else(|_| Err(Error::internal("a stream broke off")));
+    ended.err().map(Status::from)
+}
+
 impl Pump {
-    async fn run(mut self) {
+    /// Gives the files back at the end, before a slow client hears of it.
+    async fn run(mut self) -> Result<(), Error> {
         let (lease, stop, queue) = (Arc::clone(&self.lease), self.rpc.stop.clone(), self.queue.clone());
-        let ended = tokio::select! {
+        tokio::select! {
             ended = lease.unless_deleted(self.pump()) => ended,
-            // The other end says goodbye.
-            () = stop.cancelled() => return,
-            () = queue.closed() => return,
-        };
-        // The files are given back before a slow client hears of it.
-        drop(self);
-        drop(lease);
-        if let Err(error) = ended {
-            tokio::select! {
-                _ = queue.send(Err(error.into())) => {}
-                () = stop.cancelled() => {}
-            }
+            () = stop.cancelled() => Err(Error::ShuttingDown),
+            () = queue.closed() => Ok(()),
         }
     }
 
@@ -134,7 +126,7 @@ impl Pump {
         let cursor = last.map(|key| key.to_vec()).unwrap_or_default();
         response.resume_token = PageToken { bound: self.bound, cursor }.encode();
         let full = std::mem::take(response);
-        match tokio::time::timeout(self.rpc.patience, self.queue.send(Ok(full))).await {
+        match tokio::time::timeout(self.rpc.patience, self.queue.send(full)).await {
             Ok(_) => Ok(()),
             Err(_) => Err(Error::StreamTooSlow(self.rpc.patience)),
         }
