@@ -101,6 +101,7 @@ impl TestServer {
         let channel = Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
         let (shutdown, _) = oneshot::channel();
         Self {
+            address: address.parse().unwrap(),
             dir,
             clock: Clock::default(),
             workspaces: WorkspaceServiceClient::new(channel.clone()),
