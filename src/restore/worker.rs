@@ -29,8 +29,8 @@ use crate::{
 
 /// How often watchers see a new value.
 const TICK: Duration = Duration::from_millis(100);
-/// A restore that met storage faults at so many sweeps in a row fails.
-const MAX_ATTEMPTS: u32 = 60;
+/// A restore that has met nothing but storage faults for so long fails.
+const PATIENCE: Duration = Duration::from_secs(120);
 /// How long an ended restore is kept.
 const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
@@ -159,16 +159,14 @@ impl Restores {
                 Err(error) if error.is_transient() && self.may_retry(found.uid()) => return Err(error),
                 Err(error) => failed(&seen, &error)?,
             };
+            self.inner.faulty_since.lock().remove(&found.uid());
             self.commit(&seen, next).await?;
         }
     }
 
-    /// What may pass by itself has so many sweeps to do so.
+    /// What may pass by itself has some time to do so.
     fn may_retry(&self, id: Uuid) -> bool {
-        let mut attempts = self.inner.attempts.lock();
-        let failures = attempts.entry(id).or_default();
-        *failures += 1;
-        *failures < MAX_ATTEMPTS
+        self.inner.faulty_since.lock().entry(id).or_insert_with(Instant::now).elapsed() < PATIENCE
     }
 
     fn was_cancelled(&self, seen: &Stored<Restore>) -> Result<bool, Error> {
@@ -300,7 +298,7 @@ impl Restores {
             Ok(()) | Err(CommitError::Conflict) => {}
             Err(CommitError::Failed(error)) => return Err(error),
         }
-        inner.attempts.lock().remove(&seen.uid());
+        inner.faulty_since.lock().remove(&seen.uid());
         inner.collections.ring_retire();
         inner.snapshots.ring();
         Ok(())

@@ -72,7 +72,8 @@ impl DocumentRpc {
             let _ = end.send(pump.run().await);
         });
         let first = futures::stream::once(ready(Ok(first)));
-        let messages = ReceiverStream::new(messages).map(Ok);
+        // What still waits when the service stops is left out: the client resumes.
+        let messages = ReceiverStream::new(messages).map(Ok).take_until(self.stop.clone().cancelled_owned());
         let last = futures::stream::once(ended).filter_map(|ended| ready(error_of(ended).map(Err)));
         Ok(first.chain(messages).chain(last).boxed())
     }
