@@ -140,18 +140,18 @@ impl App {
         let server = rpc::serve(services, listener, stop.clone());
         let patience = config.grace / 2;
         tasks.service("gRPC server", async move {
-            let patient = async {
+            let waited_long = async {
                 stop.cancelled().await;
                 tokio::time::sleep(patience).await;
             };
             tokio::select! {
-                served = server => {
-                    if let Err(error) = served {
+                ended = server => {
+                    if let Err(error) = ended {
                         tracing::error!(error, "the gRPC server failed");
                     }
                 }
                 // That is theirs, not a failure to stop.
-                () = patient => tracing::warn!("the stop does not wait for clients that do not read"),
+                () = waited_long => tracing::warn!("the stop does not wait for clients that do not read"),
             }
         });
 
