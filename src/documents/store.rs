@@ -6,7 +6,7 @@ use slatedb::{
     Db, GarbageCollectorBuilder,
     admin::Admin,
     db_cache::{
-        DbCache,
+        DbCache, SplitCache,
         moka::{MokaCache, MokaCacheOptions},
     },
 };
@@ -23,7 +23,10 @@ use super::{
 };
 use crate::{clock::Clock, error::Error, tasks::Tasks};
 
-const CACHE_BYTES: u64 = 128 << 20;
+/// What blocks of documents may take up in memory, over all databases.
+const BLOCK_BYTES: u64 = 96 << 20;
+/// What indexes and filters of files may take up.
+const INDEX_BYTES: u64 = 96 << 20;
 /// More files than there will ever be.
 const UNLIMITED: usize = 1 << 20;
 const FILTER_BYTES: usize = 128 << 20;
@@ -53,7 +56,13 @@ impl Store {
     /// A store over a root.
     #[must_use]
     pub fn new(root: Root, tasks: Tasks, clock: Clock, tuning: Tuning, background: Handle) -> Self {
-        let options = MokaCacheOptions { max_capacity: CACHE_BYTES, ..MokaCacheOptions::default() };
+        let cache = |max_capacity| -> Option<Arc<dyn DbCache>> {
+            let options = MokaCacheOptions { max_capacity, ..MokaCacheOptions::default() };
+            Some(Arc::new(MokaCache::new_with_opts(options)))
+        };
+        // Apart from each other: an index has megabytes, and a cache full of blocks
+        // would rather not admit it. Every read would then load it anew.
+        let cache = SplitCache::new().with_block_cache(cache(BLOCK_BYTES)).with_meta_cache(cache(INDEX_BYTES));
         Self {
             root,
             tasks,
@@ -64,7 +73,7 @@ impl Store {
             in_flight: Arc::new(Semaphore::new(IN_FLIGHT_KIB)),
             scans: Arc::new(Semaphore::new(MAX_SCANS)),
             background,
-            cache: Arc::new(MokaCache::new_with_opts(options)),
+            cache: Arc::new(cache),
         }
     }
 

@@ -1,7 +1,10 @@
 //! What is left after a crash, a stop, a fault or an idle hour is what was
 //! promised, and nothing else is.
 
+#![allow(clippy::disallowed_methods, reason = "tests spawn what runs beside them")]
+
 mod child;
+mod crash_billing;
 mod crash_points;
 mod crash_restore;
 mod fault;

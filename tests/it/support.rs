@@ -97,6 +97,7 @@ impl TestServer {
     }
 
     /// A client of a server that another process runs on this directory.
+    #[allow(clippy::disallowed_methods, reason = "tests")]
     pub async fn attach(dir: TempDir, address: &str) -> Self {
         let channel = Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
         let (shutdown, _) = oneshot::channel();

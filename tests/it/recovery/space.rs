@@ -15,7 +15,7 @@ use super::{
 };
 
 const COUNT: usize = 300;
-const LONGER_THAN_ANY: Duration = Duration::from_secs(8 * 24 * 60 * 60);
+const LONGER_THAN_ANY: Duration = Duration::from_hours(8 * 24);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_deleted_collection_gives_its_directory_back() {
