@@ -160,6 +160,9 @@ impl Collections {
                 tracing::warn!(%error, uid = %handle.uid, "a failed database did not close cleanly");
             }
         }
+        // Nobody would close it any more. What opens one before the stop is
+        // waited for here by `close_all`.
+        self.inner.store.refuse_when_stopping()?;
         let known = self.known_snapshots(handle).await?;
         // Statistics that a crash would make wrong must not be there.
         let forget = Change::default().forget(CollectionStats::at(handle.uid));

@@ -19,7 +19,8 @@ use crate::{
 /// What still needs files of a retired collection.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Pins {
-    /// A snapshot is still to be taken of it.
+    /// A snapshot is still to be taken of it, or something that has ended still
+    /// gives back its checkpoint, which would bring a removed manifest back.
     awaited: bool,
     /// The manifests that CREATED snapshots and restores under way stand on.
     manifests: BTreeSet<u64>,
@@ -99,12 +100,17 @@ impl Collections {
                 SnapshotState::Created => {
                     pins.manifests.insert(snapshot.manifest_id);
                 }
-                _ => {}
+                _ => pins.awaited |= !snapshot.released,
             }
         }
         for found in self.inner.metadata.scan(&Restore::all()) {
             let restore = found?;
-            if restore.source_collection_uid() == id && !restore::is_terminal(restore.state()) {
+            if restore.source_collection_uid() != id {
+                continue;
+            }
+            if restore::is_terminal(restore.state()) {
+                pins.awaited |= !restore.released;
+            } else {
                 // Its own checkpoint, or that of its snapshot: the same manifest.
                 pins.manifests.insert(restore.manifest_id);
             }

@@ -71,6 +71,11 @@ impl Store {
         self.in_flight.available_permits() < IN_FLIGHT_KIB
     }
 
+    /// An error once the service is stopping.
+    pub fn refuse_when_stopping(&self) -> Result<(), Error> {
+        if self.tasks.stop_token().is_cancelled() { Err(Error::ShuttingDown) } else { Ok(()) }
+    }
+
     /// The storage root.
     #[must_use]
     pub fn root(&self) -> &Root {
