@@ -83,16 +83,16 @@ impl App {
         let storage = config.storage.clone().unwrap_or_else(|| config.data_dir.join("storage"));
         let root = Root::local(&storage)?;
         instance::claim(&metadata, &root).await?;
-        let swept = root.sweep_unfinished_uploads()?;
-        if swept > 0 {
-            tracing::info!(swept, "removed unfinished uploads");
-        }
 
         let catalog = Catalog::new(root.clone());
-        let store = Store::new(root, tasks.clone(), clock.clone(), config.tuning, background.handle());
+        let store = Store::new(root.clone(), tasks.clone(), clock.clone(), config.tuning, background.handle());
         let workspaces = Workspaces::start(metadata.clone(), catalog.clone(), clock.clone(), config.gates).await?;
         let collections =
             Collections::new(metadata.clone(), catalog.clone(), store.clone(), clock.clone(), workspaces.clone());
+        let swept = root.sweep_unfinished_uploads(collections.known_uids()?)?;
+        if swept > 0 {
+            tracing::info!(swept, "removed unfinished uploads");
+        }
         collections.sweep_intents().await?;
         report_unknown(&collections, &store).await?;
         let snapshots = Snapshots::new(
@@ -137,17 +137,29 @@ impl App {
         tasks.service("restore worker", restores.run(sweep, stop.clone()));
         tasks.service("retire worker", collections.clone().retire(sweep, stop.clone()));
         tasks.service("housekeeping", housekeeping(collections.clone(), metadata, clock, sweep, stop.clone()));
-        let server = rpc::serve(services, listener, stop);
+        let server = rpc::serve(services, listener, stop.clone());
+        // Streams that are not ours (reflection, say) may never end by themselves,
+        // nor those of clients that do not read.
+        let patience = config.grace / 4;
         tasks.service("gRPC server", async move {
-            if let Err(error) = server.await {
-                tracing::error!(error, "the gRPC server failed");
+            let overdue = async {
+                stop.cancelled().await;
+                tokio::time::sleep(patience).await;
+            };
+            tokio::select! {
+                ended = server => if let Err(error) = ended {
+                    tracing::error!(error, "the gRPC server failed");
+                },
+                () = overdue => tracing::info!("connections were still open; they are closed"),
             }
         });
 
         let ended = tasks.until(shutdown).await;
         tasks.cancel();
         let services_drained = tasks.drain_services(config.grace).await;
-        collections.close_all().await;
+        if tokio::time::timeout(config.grace, collections.close_all()).await.is_err() {
+            tracing::warn!("some collections did not close in time; their logs are replayed at the next open");
+        }
         let work_drained = tasks.drain_work(config.grace).await;
         drop(background);
         ended.and(services_drained).and(work_drained)
@@ -164,8 +176,13 @@ async fn housekeeping(
 ) {
     let mut tick = tokio::time::interval(every);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut last_look = tokio::time::Instant::now();
     while stop.run_until_cancelled(tick.tick()).await.is_some() {
         collections.close_idle().await;
+        if last_look.elapsed() < every * 60 {
+            continue;
+        }
+        last_look = tokio::time::Instant::now();
         if let Err(error) = forget_requests(&metadata, &clock).await {
             tracing::warn!(?error, "old request ids stay until the next look");
         }

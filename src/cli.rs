@@ -9,9 +9,13 @@ use tracing_subscriber::EnvFilter;
 use crate::{
     app::{App, Config},
     clock::Clock,
+    demo,
     documents::CopyMode,
     workspace::Gates,
 };
+
+/// Worker threads of the demo, for its server and its client together.
+const DEMO_THREADS: usize = 2;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
@@ -30,6 +34,9 @@ pub struct Cli {
 enum Command {
     /// Runs the server. The default.
     Serve(ServeArgs),
+    /// Does the whole job once, on real data in a temporary directory, checks
+    /// the result document by document, and exits 0 only if all of it held.
+    Demo,
 }
 
 /// Whether something is allowed.
@@ -102,11 +109,24 @@ pub struct ServeArgs {
     log_format: LogFormat,
 }
 
-/// Runs the command line.
-pub async fn run(cli: Cli) -> Result<()> {
+/// Runs the command line on a runtime of its own.
+pub fn start(cli: Cli) -> Result<()> {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if matches!(cli.command, Some(Command::Demo)) {
+        // It is not to look fast because of a large machine.
+        runtime.worker_threads(DEMO_THREADS);
+    }
+    runtime.enable_all().build()?.block_on(run(cli))
+}
+
+async fn run(cli: Cli) -> Result<()> {
     match cli.command {
         None => serve(cli.serve).await,
         Some(Command::Serve(args)) => serve(args).await,
+        Some(Command::Demo) => {
+            start_log("error", LogFormat::Text)?;
+            demo::run(stop_signal()?).await
+        }
     }
 }
 

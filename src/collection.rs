@@ -199,7 +199,7 @@ impl Collections {
     ) -> Result<Collection, Error> {
         loop {
             let seen = self.stored(name)?;
-            check_etag(etag, &name.to_string(), seen.revision)?;
+            check_etag(etag, &name.to_string(), &seen.uid, seen.revision)?;
             let mut next = seen.record.clone();
             let Settings { description, labels } = settings.clone();
             next.description = description.unwrap_or(next.description);
@@ -222,7 +222,7 @@ impl Collections {
         let inner = &self.inner;
         loop {
             let seen = self.ready(name)?;
-            check_etag(etag, &name.to_string(), seen.revision)?;
+            check_etag(etag, &name.to_string(), &seen.uid, seen.revision)?;
             let uid = seen.uid();
             let retired =
                 Retired { uid: seen.record.uid.clone(), name: name.to_string(), delete_time: inner.clock.now() };

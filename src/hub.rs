@@ -49,13 +49,12 @@ impl<K: Eq + Hash, V: Clone> Hub<K, V> {
         if last {
             return Ok((value, None));
         }
-        let mut receiver = {
+        let receiver = {
             let mut live = self.live.lock();
             live.retain(|_, sender| sender.receiver_count() > 0);
             live.entry(key).or_insert_with(|| watch::channel(value).0).subscribe()
         };
         let (value, last) = current()?;
-        receiver.mark_unchanged();
         Ok((value, (!last).then_some(receiver)))
     }
 }

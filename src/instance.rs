@@ -17,7 +17,7 @@ use crate::{
     clock::new_uid,
     documents::Root,
     error::Error,
-    metadata::{self, Change, Collection, CommitError, Instance, Metadata, Retired, Snapshot},
+    metadata::{self, Change, CommitError, Instance, Metadata, Workspace},
 };
 
 const FORMAT_VERSION: u32 = 1;
@@ -47,7 +47,7 @@ pub enum StartError {
     },
     /// The root's objects are gone.
     #[error(
-        "the data directory knows collections, but the storage root is empty. Nothing was changed. Is it mounted? Is --storage right?"
+        "the data directory has records of this storage root, but the root is empty. Nothing was changed. Is it mounted? Is --storage right?"
     )]
     RootEmpty,
     /// Written by a newer server.
@@ -130,9 +130,8 @@ async fn is_empty(root: &Root) -> Result<bool, Error> {
     Ok(root.list(&ObjectPath::default()).await?.is_empty())
 }
 
+/// The first workspace is made, with an object in the root, right behind the
+/// marker. So with any of them the root was marked, and not empty.
 fn knows_data(metadata: &Metadata) -> Result<bool, Error> {
-    let collection = metadata.scan(&Collection::all()).next().transpose()?.is_some();
-    let snapshot = metadata.scan(&Snapshot::all()).next().transpose()?.is_some();
-    let retired = metadata.scan(&Retired::all()).next().transpose()?.is_some();
-    Ok(collection || snapshot || retired)
+    Ok(metadata.scan(&Workspace::all()).next().transpose()?.is_some())
 }

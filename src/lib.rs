@@ -11,6 +11,7 @@ pub mod cli;
 pub mod clock;
 pub mod collection;
 pub mod crash;
+pub mod demo;
 pub mod digest;
 pub mod documents;
 pub mod error;

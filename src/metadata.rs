@@ -8,6 +8,8 @@
 //! it a moment before it is durable. **M3** Every record carries a revision, so
 //! equal bytes mean an untouched record.
 //!
+//! **M4** A flush that fails stops the service: see `flush`.
+//!
 //! sled 0.34 is pinned and stays behind this file.
 
 mod keys;
@@ -199,11 +201,23 @@ impl Metadata {
             return Ok(());
         }
         let covered = inner.applied.load(Ordering::SeqCst);
-        inner.db.flush_async().await?;
-        let file = Arc::clone(&inner.file);
-        let synced = inner.tasks.blocking(move || file.sync_data()).await;
-        synced.map_err(|_| Error::ShuttingDown)??;
+        if let Err(error) = self.sync().await {
+            // The change is visible and may or may not survive. Neither going on
+            // nor undoing is safe, and a second sync proves nothing: the service
+            // stops, and the next start reads what there is.
+            tracing::error!(?error, "the metadata could not be made durable; the service stops");
+            inner.tasks.fail();
+            std::future::pending::<()>().await;
+        }
         *durable = covered;
+        Ok(())
+    }
+
+    async fn sync(&self) -> Result<(), Error> {
+        self.inner.db.flush_async().await?;
+        let file = Arc::clone(&self.inner.file);
+        let synced = self.inner.tasks.blocking(move || file.sync_data()).await;
+        synced.map_err(|panicked| Error::Internal(Arc::new(panicked)))??;
         Ok(())
     }
 }

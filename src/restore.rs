@@ -20,7 +20,10 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::{
+    sync::{Notify, Semaphore, watch},
+    time::Instant,
+};
 use uuid::Uuid;
 
 pub use self::{
@@ -95,6 +98,8 @@ struct Inner {
     turns: Arc<Semaphore>,
     /// Those being worked on.
     busy: Mutex<HashMap<Uuid, Arc<Work>>>,
+    /// Since when each has met nothing but faults that may pass by themselves.
+    faulty_since: Mutex<HashMap<Uuid, Instant>>,
     /// Creates run one at a time: names and request ids are checked, then taken.
     creating: tokio::sync::Mutex<()>,
 }
@@ -140,6 +145,7 @@ impl Restores {
             bell: Notify::new(),
             turns: Arc::new(Semaphore::new(RUNNING_AT_ONCE)),
             busy: Mutex::default(),
+            faulty_since: Mutex::default(),
             creating: tokio::sync::Mutex::default(),
         };
         Self { inner: Arc::new(inner) }

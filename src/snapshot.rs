@@ -33,7 +33,7 @@ use crate::{
     error::{Error, Kind},
     hub::Hub,
     idempotency::{self, Request},
-    metadata::{Change, Collection, CommitError, Metadata, Retired, Snapshot, SnapshotState, Stored},
+    metadata::{Change, Collection, CommitError, Metadata, Record, Retired, Snapshot, SnapshotState, Stored},
     names::{CollectionName, ListParent, SnapshotName},
     tasks::Tasks,
     workspace::{Workspaces, check_etag},
@@ -278,7 +278,7 @@ impl Snapshots {
     ) -> Result<Snapshot, Error> {
         loop {
             let seen = self.stored(name)?;
-            check_etag(etag, &name.to_string(), seen.revision)?;
+            check_etag(etag, &name.to_string(), &seen.uid, seen.revision)?;
             match self.effective(&seen).state() {
                 SnapshotState::Requested | SnapshotState::Created => {}
                 SnapshotState::Expired => return Err(Error::SnapshotExpired { name: name.to_string() }),
@@ -315,7 +315,7 @@ impl Snapshots {
             let seen = self.stored(name)?;
             match self.effective(&seen).state() {
                 SnapshotState::Deleted | SnapshotState::Expired => return Err(Error::NotFound(name.to_string())),
-                _ => check_etag(etag, &name.to_string(), seen.revision)?,
+                _ => check_etag(etag, &name.to_string(), &seen.uid, seen.revision)?,
             }
             if self.end(&seen, SnapshotState::Deleted).await? {
                 tracing::info!(%name, "snapshot deleted");
@@ -346,15 +346,25 @@ impl Snapshots {
         if inner.metadata.get(&Retired::at(source))?.is_none() {
             others = inner.store.live_files(source).await?;
         }
-        let files: Files = inner.store.load_files(snapshot.uid()).await?;
+        let Some(files) = self.files_of(snapshot).await? else { return Ok(None) };
         for found in inner.metadata.scan(&Snapshot::all()) {
             let other = found?;
             let shares = other.collection_uid() == source && other.uid() != snapshot.uid();
             if shares && other.state() == SnapshotState::Created {
-                others.extend(inner.store.load_files(other.uid()).await?.ids());
+                others.extend(self.files_of(&other).await?.unwrap_or_default().ids());
             }
         }
         Ok(Some(files.bytes_without(&others)))
+    }
+}
+
+impl Snapshots {
+    /// The files of a snapshot that was CREATED a moment ago; `None` if it has
+    /// been released since.
+    pub(super) async fn files_of(&self, snapshot: &Snapshot) -> Result<Option<Files>, Error> {
+        let files = self.inner.store.load_files(snapshot.uid()).await;
+        let now = self.inner.metadata.get(&snapshot.key())?;
+        if now.is_some_and(|now| now.state() == SnapshotState::Created) { files.map(Some) } else { Ok(None) }
     }
 }
 

@@ -13,13 +13,19 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 #[derive(Clone)]
 pub struct Tasks {
     stop: CancellationToken,
+    failed: CancellationToken,
     services: Arc<Mutex<JoinSet<&'static str>>>,
     work: TaskTracker,
 }
 
 impl Default for Tasks {
     fn default() -> Self {
-        Self { stop: CancellationToken::new(), services: Arc::default(), work: TaskTracker::new() }
+        Self {
+            stop: CancellationToken::new(),
+            failed: CancellationToken::new(),
+            services: Arc::default(),
+            work: TaskTracker::new(),
+        }
     }
 }
 
@@ -29,6 +35,9 @@ pub enum TaskError {
     /// A task that should run as long as the service came to its end.
     #[error("the background task {0} stopped")]
     Stopped(&'static str),
+    /// The service cannot go on safely; the reason is in the log.
+    #[error("the service failed")]
+    Failed,
     /// A task panicked; the panic is in the log.
     #[error("a background task panicked")]
     Panicked,
@@ -102,8 +111,14 @@ impl Tasks {
         };
         tokio::select! {
             () = shutdown => Ok(()),
+            () = self.failed.cancelled() => Err(TaskError::Failed),
             error = ended => Err(error),
         }
+    }
+
+    /// Says that the service cannot go on safely.
+    pub fn fail(&self) {
+        self.failed.cancel();
     }
 
     /// Asks everything to stop.

@@ -87,8 +87,11 @@ impl Workspaces {
     pub async fn create(&self, id: &Id, settings: Settings, request: Option<&Request>) -> Result<Workspace, Error> {
         let inner = &self.inner;
         let _alone = inner.layout.write().await;
-        if idempotency::answered(&inner.metadata, &inner.clock, request)?.is_some() {
-            return self.get(&WorkspaceName(id.clone()));
+        if let Some(uid) = idempotency::answered(&inner.metadata, &inner.clock, request)? {
+            let name = WorkspaceName(id.clone());
+            let found = self.get(&name)?;
+            let is_same = crate::metadata::uid(&found.uid) == uid;
+            return if is_same { Ok(found) } else { Err(Error::NotFound(name.to_string())) };
         }
         if inner.metadata.get(&Workspace::at(id.as_str()))?.is_some() {
             return Err(Error::Exists { kind: Kind::Workspace, name: WorkspaceName(id.clone()).to_string() });
@@ -146,7 +149,7 @@ impl Workspaces {
     ) -> Result<Workspace, Error> {
         loop {
             let seen = self.stored(&name.0)?;
-            check_etag(etag, &name.to_string(), seen.revision)?;
+            check_etag(etag, &name.to_string(), &seen.uid, seen.revision)?;
             let mut next = seen.record.clone();
             apply(&mut next, settings.clone());
             next.update_time = self.inner.clock.now();
@@ -168,7 +171,7 @@ impl Workspaces {
         if name.0 == Id::commons() {
             return Err(Error::WorkspaceProtected(name.to_string()));
         }
-        check_etag(etag, &name.to_string(), seen.revision)?;
+        check_etag(etag, &name.to_string(), &seen.uid, seen.revision)?;
         if self.is_used(&name.0)? {
             return Err(Error::WorkspaceNotEmpty(name.to_string()));
         }
@@ -252,15 +255,16 @@ fn apply(record: &mut Workspace, settings: Settings) {
     record.snapshot_creates_per_minute = snapshot_creates_per_minute.unwrap_or(record.snapshot_creates_per_minute);
 }
 
-/// The etag of a record: its revision.
+/// The etag of a record: of its uid, so that a namesake has another, and its
+/// revision.
 #[must_use]
-pub fn etag(revision: u64) -> String {
-    format!("{revision:016x}")
+pub fn etag(uid: &[u8], revision: u64) -> String {
+    format!("{:016x}", xxhash_rust::xxh3::xxh3_64_with_seed(uid, revision))
 }
 
 /// Refuses unless the caller's etag, if any, is current.
-pub fn check_etag(given: Option<&str>, name: &str, revision: u64) -> Result<(), Error> {
-    let current = etag(revision);
+pub fn check_etag(given: Option<&str>, name: &str, uid: &[u8], revision: u64) -> Result<(), Error> {
+    let current = etag(uid, revision);
     match given {
         Some(given) if given != current => Err(Error::EtagMismatch { name: name.to_owned(), current }),
         _ => Ok(()),

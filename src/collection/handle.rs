@@ -18,7 +18,7 @@ use super::{Collections, Stats};
 use crate::{
     documents::{Engine, Keep, Known, Totals},
     error::Error,
-    metadata::{Change, CollectionStats, CommitError, Snapshot, SnapshotState},
+    metadata::{Change, CollectionStats, CommitError, Record, Snapshot, SnapshotState},
     names::CollectionName,
 };
 
@@ -76,6 +76,9 @@ impl Handle {
         self.slot.lock().await
     }
 }
+
+/// Keeps a closed collection closed.
+pub(super) type Closed<'a> = tokio::sync::MutexGuard<'a, Option<Arc<Engine>>>;
 
 /// An open collection, for as long as it is held.
 pub struct Lease {
@@ -143,7 +146,11 @@ impl Collections {
         handle.users.fetch_add(1, Ordering::SeqCst);
         // From here on the guard counts the user out again.
         let mut guard = UserGuard { handle: Some(handle) };
-        let engine = self.engine(guard.handle()).await?;
+        let (collections, wanted) = (self.clone(), Arc::clone(guard.handle()));
+        // A database whose opening is given up half-way would live on unowned,
+        // so an open runs to its end when the caller goes away.
+        let opened = self.inner.store.tasks().work(async move { collections.engine(&wanted).await }).await;
+        let engine = opened.map_err(|panicked| Error::Internal(Arc::new(panicked)))??;
         let handle = guard.disarm();
         Ok(Lease { engine, handle, name: name.to_string() })
     }
@@ -162,7 +169,13 @@ impl Collections {
         }
         // Nobody would close it any more. What opens one before the stop is
         // waited for here by `close_all`.
-        self.inner.store.refuse_when_stopping()?;
+        if self.inner.store.tasks().stop_token().is_cancelled() {
+            return Err(Error::ShuttingDown);
+        }
+        if !self.inner.store.exists(handle.uid).await? {
+            // Deleted, and given back, since the caller looked the name up.
+            return Err(Error::CollectionDeleted(handle.uid.to_string()));
+        }
         let known = self.known_snapshots(handle).await?;
         // Statistics that a crash would make wrong must not be there.
         let forget = Change::default().forget(CollectionStats::at(handle.uid));
@@ -190,12 +203,16 @@ impl Collections {
                 known.last_created_offset = known.last_created_offset.max(Some(totals.offset));
             }
             if snapshot.state() == SnapshotState::Created {
-                created.push(snapshot.uid());
+                created.push(snapshot);
             }
         }
-        for uid in created {
-            let files = self.inner.store.load_files(uid).await?;
-            handle.keep.snapshot(uid, files.ids().collect());
+        for snapshot in created {
+            let files = self.inner.store.load_files(snapshot.uid()).await;
+            // Released meanwhile: then there is nothing to keep.
+            let now = self.inner.metadata.get(&snapshot.key())?;
+            if now.is_some_and(|now| now.state() == SnapshotState::Created) {
+                handle.keep.snapshot(snapshot.uid(), files?.ids().collect());
+            }
         }
         Ok(known)
     }
@@ -281,20 +298,21 @@ impl Collections {
         futures::future::join_all(closes).await;
     }
 
-    /// Closes a deleted collection for good, once nobody holds it.
-    pub(super) async fn close_retired(&self, uid: Uuid) -> bool {
-        let handle = self.handle(uid);
+    /// Closes a deleted collection for good, once nobody holds it. Nobody can
+    /// open it again while the guard is held.
+    pub(super) async fn close_retired<'a>(&self, handle: &'a Handle) -> Option<Closed<'a>> {
         handle.mark_deleted();
         let mut slot = handle.locked().await;
         if handle.users.load(Ordering::SeqCst) > 0 || handle.keep.is_scanned() {
-            return false;
+            return None;
         }
+        let uid = handle.uid;
         if let Some(engine) = slot.take()
             && let Err(error) = engine.close(false).await
         {
             tracing::warn!(%error, %uid, "a deleted collection did not close cleanly");
         }
-        true
+        Some(slot)
     }
 
     /// Forgets the handle of a collection that is gone.

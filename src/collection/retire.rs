@@ -19,8 +19,9 @@ use crate::{
 /// What still needs files of a retired collection.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Pins {
-    /// A snapshot is still to be taken of it, or something that has ended still
-    /// gives back its checkpoint, which would bring a removed manifest back.
+    /// A snapshot is still to be taken of it, or something ended has still to
+    /// take its checkpoint back: a manifest written while the directory goes
+    /// would bring it back.
     awaited: bool,
     /// The manifests that CREATED snapshots and restores under way stand on.
     manifests: BTreeSet<u64>,
@@ -59,7 +60,10 @@ impl Collections {
 
     async fn retire_once(&self, trimmed: &mut HashMap<Uuid, Pins>) -> Result<(), Error> {
         for found in self.inner.metadata.scan(&Retired::all()) {
-            self.retire_one(&found?, trimmed).await?;
+            let found = found?;
+            if let Err(error) = self.retire_one(&found, trimmed).await {
+                tracing::warn!(?error, name = %found.name, "a deleted collection waits for the next sweep");
+            }
         }
         Ok(())
     }
@@ -68,9 +72,11 @@ impl Collections {
         let inner = &self.inner;
         let id = uid(&retired.uid);
         let pins = self.pins(id)?;
-        if pins.awaited || trimmed.get(&id) == Some(&pins) || !self.close_retired(id).await {
+        if pins.awaited || trimmed.get(&id) == Some(&pins) {
             return Ok(());
         }
+        let handle = self.handle(id);
+        let Some(_closed) = self.close_retired(&handle).await else { return Ok(()) };
         if !pins.is_empty() {
             inner.store.trim(id, pins.manifests.iter().copied()).await?;
             trimmed.insert(id, pins);

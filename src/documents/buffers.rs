@@ -20,6 +20,7 @@ pub(super) struct Buffers<D> {
 struct Buffer<D> {
     database: D,
     bytes: usize,
+    flushing: bool,
 }
 
 impl<D: Clone> Buffers<D> {
@@ -29,7 +30,7 @@ impl<D: Clone> Buffers<D> {
 
     /// Counts a database that was opened.
     pub fn open(&self, uid: Uuid, database: D) {
-        self.open.lock().insert(uid, Buffer { database, bytes: 0 });
+        self.open.lock().insert(uid, Buffer { database, bytes: 0, flushing: false });
     }
 
     /// Forgets a database that is closed.
@@ -39,7 +40,7 @@ impl<D: Clone> Buffers<D> {
 
     /// Counts bytes written to a database; returns the one to flush, if it is
     /// time to.
-    pub fn wrote(&self, uid: Uuid, bytes: usize) -> Option<D> {
+    pub fn wrote(&self, uid: Uuid, bytes: usize) -> Option<(Uuid, D)> {
         let mut open = self.open.lock();
         if let Some(buffer) = open.get_mut(&uid) {
             buffer.bytes += bytes;
@@ -47,13 +48,21 @@ impl<D: Clone> Buffers<D> {
                 buffer.bytes %= self.self_flush;
             }
         }
-        let total: usize = open.values().map(|buffer| buffer.bytes).sum();
+        let total: usize = open.values().filter(|buffer| !buffer.flushing).map(|buffer| buffer.bytes).sum();
         if total <= self.budget {
             return None;
         }
-        let largest = open.values_mut().max_by_key(|buffer| buffer.bytes)?;
-        largest.bytes = 0;
-        Some(largest.database.clone())
+        let idle = open.iter_mut().filter(|(_, buffer)| !buffer.flushing);
+        let (uid, largest) = idle.max_by_key(|(_, buffer)| buffer.bytes)?;
+        largest.flushing = true;
+        Some((*uid, largest.database.clone()))
+    }
+
+    /// A flush that was asked for has ended.
+    pub fn flushed(&self, uid: Uuid) {
+        if let Some(buffer) = self.open.lock().get_mut(&uid) {
+            (buffer.bytes, buffer.flushing) = (0, false);
+        }
     }
 }
 
@@ -69,7 +78,9 @@ mod tests {
         buffers.open(b, "b");
         assert_eq!(buffers.wrote(a, 60), None);
         assert_eq!(buffers.wrote(b, 40), None);
-        assert_eq!(buffers.wrote(b, 1), Some("a"));
+        assert_eq!(buffers.wrote(b, 1), Some((a, "a")));
+        assert_eq!(buffers.wrote(b, 1), None, "a is being flushed");
+        buffers.flushed(a);
         assert_eq!(buffers.wrote(b, 50), None, "b flushed itself");
         buffers.close(b);
         assert_eq!(buffers.wrote(b, 1000), None, "a late write of a closed one counts nowhere");

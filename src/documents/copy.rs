@@ -86,12 +86,8 @@ impl Copied {
 }
 
 impl Store {
-    /// Whether the destination of a copy is a database already.
-    pub async fn is_copied(&self, destination: Uuid) -> Result<bool, Error> {
-        Ok(self.admin(collection(destination)).read_manifest(None).await?.is_some())
-    }
-
-    /// Copies what the checkpoint in manifest `manifest_id` references.
+    /// Copies what the checkpoint in manifest `manifest_id` references, unless
+    /// that was done before.
     pub async fn copy(
         &self,
         source: Uuid,
@@ -101,6 +97,10 @@ impl Store {
         mode: CopyMode,
         done: &Copied,
     ) -> Result<(), Error> {
+        if self.exists(destination).await? {
+            // A crash may have come right behind the commit point.
+            return self.root.remove_prefix(&staging(destination)).await;
+        }
         let manifest = self.stage(source, manifest_id, destination).await?;
         let copies = sst_ids(&manifest).into_iter().map(|id| async move {
             if done.stop.is_cancelled() {
@@ -165,8 +165,9 @@ impl Store {
         copied
     }
 
-    /// With a checkpoint of all writes there is normally no log behind it. A
-    /// missing one that is not the last would be lost data.
+    /// With a checkpoint of all writes there is normally only fences behind it:
+    /// empty logs, one per open. Fences at the end that were collected are put
+    /// back, because SlateDB counts on every number; a hole would be lost data.
     async fn copy_log(
         &self,
         source: Uuid,
@@ -174,18 +175,21 @@ impl Store {
         manifest: &VersionedManifest,
         mode: CopyMode,
     ) -> Result<(), Error> {
-        let mut missing = None;
+        let mut missing = Vec::new();
         for id in log_ids(manifest) {
             let name = log_name(id);
             let [from, to] = [source, destination].map(|uid| collection(uid).join("wal").join(name.clone()));
             if self.root.size(&from).await?.is_none() {
-                missing = missing.or(Some(id));
+                missing.push(to);
                 continue;
             }
-            if let Some(missing) = missing {
-                return Err(Error::DataLoss(format!("log {missing} of collection {source} is missing")));
+            if !missing.is_empty() {
+                return Err(Error::DataLoss(format!("logs before {id} of collection {source} are missing")));
             }
             self.copy_file(&from, &to, mode).await?;
+        }
+        for fence in missing {
+            self.root.put(&fence, bytes::Bytes::new()).await?;
         }
         Ok(())
     }
@@ -196,7 +200,10 @@ impl Store {
                 Err(error) if mode == CopyMode::Auto => {
                     tracing::debug!(%error, %from, "no hard link; copying the bytes");
                 }
-                copied => return self.unless_missing(from, copied.map_err(Error::from)).await,
+                copied => {
+                    let hint = |error| Error::internal(format!("no hard link, see --restore-copy: {error}"));
+                    return self.unless_missing(from, copied.map_err(hint)).await;
+                }
             }
         }
         let (source, to) = (self.root.file(from), self.root.file(to));

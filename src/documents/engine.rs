@@ -78,6 +78,10 @@ impl Engine {
         settle(&mut totals, known);
 
         let saved = store.root.get(&filter_path(uid)).await?;
+        // It covers exactly one offset; what is written from now on makes it a lie.
+        if saved.is_some() {
+            store.root.delete(&filter_path(uid)).await?;
+        }
         let loaded = saved.and_then(|bytes| IdFilter::decode(&bytes, totals.offset, &store.filters));
         let known_ids = loaded.is_some() || totals.document_count == 0;
         let filter = Arc::new(match loaded {
@@ -148,12 +152,19 @@ impl Engine {
     pub async fn cut(&self, snapshot: Uuid, reuse: Option<i64>) -> Result<CutOutcome, Error> {
         let (reply, answer) = oneshot::channel();
         self.send(Command::Cut { snapshot, reuse, reply }).await?;
-        answer.await.map_err(|_| stopped())?
+        answer.await.map_err(|_| self.stopped())?
     }
 
     /// Says what became of the snapshot of a cut.
     pub async fn settle_cut(&self, snapshot: Uuid, created: bool) -> Result<(), Error> {
         self.send(Command::SettleCut { snapshot, created }).await
+    }
+
+    fn stopped(&self) -> Error {
+        if self.store.tasks.stop_token().is_cancelled() {
+            return Error::ShuttingDown;
+        }
+        Error::Unavailable(Arc::new(std::io::Error::other("the collection is being opened again")))
     }
 
     /// Whether a checkpoint of this name exists.
@@ -164,7 +175,7 @@ impl Engine {
     }
 
     async fn send(&self, command: Command) -> Result<(), Error> {
-        self.commands.send(command).await.map_err(|_| stopped())
+        self.commands.send(command).await.map_err(|_| self.stopped())
     }
 
     /// Closes the database; everything acknowledged is durable already. With
@@ -175,7 +186,7 @@ impl Engine {
         self.store.buffers.close(self.uid);
         let (reply, answer) = oneshot::channel();
         let stopped_cleanly = match self.commands.send(Command::Close { reply }).await {
-            Ok(()) => answer.await.ok(),
+            Ok(()) => tokio::time::timeout(CLOSE_DEADLINE, answer).await.ok().and_then(Result::ok),
             Err(_) => None,
         };
         if tidy && let Some(totals) = &stopped_cleanly {
@@ -256,10 +267,6 @@ fn settle(totals: &mut Totals, known: &Known) {
         totals.changed_bytes = 0;
         totals.snapshot_offset = totals.offset;
     }
-}
-
-fn stopped() -> Error {
-    Error::Unavailable(Arc::new(std::io::Error::other("the collection is being closed")))
 }
 
 #[cfg(test)]

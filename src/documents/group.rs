@@ -1,7 +1,14 @@
 //! Applies a group of batches to the totals and to one SlateDB batch, in order;
 //! several writes to one id see each other.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
@@ -11,7 +18,7 @@ use super::{
     MAX_BODY_BYTES,
     filter::IdFilter,
     keys::{self, ONLY_BUCKET},
-    totals::Totals,
+    totals::{Entry, Totals},
     value::{self, StoredDocument},
 };
 use crate::{
@@ -23,6 +30,9 @@ use crate::{
 
 /// Reads of one group that run at once.
 const LOOKUPS_AT_ONCE: usize = 32;
+/// What the bodies that patches read, and those that they make, may take up in
+/// one group.
+const MAX_PATCHED_BYTES: usize = 64 << 20;
 
 /// What a write does.
 #[derive(Debug)]
@@ -59,7 +69,7 @@ impl Write {
     pub(super) fn cost(&self) -> usize {
         let body = match &self.operation {
             Operation::Upsert { body, .. } => body.len(),
-            Operation::Patch(operations) => operations.len() * 64,
+            Operation::Patch(operations) => operations.iter().map(PatchOp::cost).sum(),
             Operation::Delete | Operation::Refused(_) => 0,
         };
         64 + self.id.len() + body
@@ -103,13 +113,35 @@ pub struct BatchResult {
     pub offset: i64,
 }
 
+/// What a write needs to know of the entry it replaces. Only patches need the
+/// body: an upsert of twenty thousand large documents must not load them all.
+#[derive(Clone, Debug)]
+pub(super) struct Old {
+    entry: Entry,
+    event_time: Micros,
+    body: Option<Bytes>,
+}
+
+impl Old {
+    fn new(document: &StoredDocument, with_body: bool) -> Self {
+        Self {
+            entry: document.entry(),
+            event_time: document.event_time(),
+            // A copy: a slice would keep its whole block.
+            body: with_body.then(|| Bytes::copy_from_slice(&document.body())),
+        }
+    }
+}
+
 /// A group in preparation.
 pub(super) struct Group<'a> {
     totals: &'a mut Totals,
     filter: &'a IdFilter,
     now: Micros,
     /// What the writes so far and storage say of the ids in this group.
-    current: HashMap<Bytes, Option<StoredDocument>>,
+    current: HashMap<Bytes, Option<Old>>,
+    /// Bytes of bodies that patches made.
+    patched: usize,
     batch: WriteBatch,
     changed: bool,
 }
@@ -124,15 +156,18 @@ impl<'a> Group<'a> {
         now: Micros,
         writes: &[&[Write]],
     ) -> Result<Self, Error> {
-        let mut known = Vec::new();
+        let mut known: HashMap<Bytes, bool> = HashMap::new();
         for write in writes.iter().copied().flatten() {
             if filter.may_contain(&write.id) {
-                known.push(keys::document(ONLY_BUCKET, &write.id));
+                let needs_body = matches!(write.operation, Operation::Patch(_));
+                *known.entry(keys::document(ONLY_BUCKET, &write.id)).or_default() |= needs_body;
             }
         }
-        let lookups = futures::stream::iter(known).map(|key| look_up(db.clone(), key));
+        let loaded = Arc::new(AtomicUsize::new(0));
+        let lookups = futures::stream::iter(known)
+            .map(|(key, needs_body)| look_up(db.clone(), key, needs_body, Arc::clone(&loaded)));
         let current = lookups.buffer_unordered(LOOKUPS_AT_ONCE).try_collect().await?;
-        Ok(Self { totals, filter, now, current, batch: WriteBatch::new(), changed: false })
+        Ok(Self { totals, filter, now, current, patched: 0, batch: WriteBatch::new(), changed: false })
     }
 
     /// Applies one batch.
@@ -158,7 +193,7 @@ impl<'a> Group<'a> {
         }
         let key = keys::document(ONLY_BUCKET, &id);
         let old = self.current.get(&key).cloned().flatten();
-        let etag = old.as_ref().map(|old| Etag(old.digest()));
+        let etag = old.as_ref().map(|old| Etag(old.entry.digest));
         if let Some(expected) = if_etag
             && expected != etag
         {
@@ -173,17 +208,15 @@ impl<'a> Group<'a> {
             }
             Operation::Patch(operations) => match &old {
                 None => (Outcome::NotFound, None),
-                Some(document) => match patched(&document.body(), &operations) {
-                    Ok(body) => {
-                        (Outcome::Patched, Some(self.put(key, &id, old.as_ref(), document.event_time(), &body)))
-                    }
+                Some(document) => match self.patch(document, &operations) {
+                    Ok(body) => (Outcome::Patched, Some(self.put(key, &id, old.as_ref(), document.event_time, &body))),
                     Err(error) => (Outcome::Failed(error), etag),
                 },
             },
             Operation::Delete => match &old {
                 None => (Outcome::NotFound, None),
                 Some(document) => {
-                    self.totals.delete(document);
+                    self.totals.delete(&id, document.entry);
                     self.batch.delete(&key);
                     self.current.insert(key, None);
                     self.changed = true;
@@ -195,17 +228,32 @@ impl<'a> Group<'a> {
         WriteResult { id, outcome, etag }
     }
 
-    fn put(&mut self, key: Bytes, id: &str, old: Option<&StoredDocument>, event_time: Micros, body: &[u8]) -> Etag {
+    fn patch(&mut self, document: &Old, operations: &[PatchOp]) -> Result<Bytes, Error> {
+        let too_much = || Error::Busy {
+            what: "bytes of documents patched in one commit",
+            limit: MAX_PATCHED_BYTES,
+            retry_after: Duration::from_millis(100),
+        };
+        let body = document.body.as_ref().filter(|_| self.patched < MAX_PATCHED_BYTES).ok_or_else(too_much)?;
+        let body = patched(body, operations)?;
+        self.patched += body.len();
+        Ok(body)
+    }
+
+    fn put(&mut self, key: Bytes, id: &str, old: Option<&Old>, event_time: Micros, body: &[u8]) -> Etag {
         let digest = digest::of_document(id, event_time, body);
-        self.totals.put(old, digest, value::size(id, body.len()), event_time);
-        let value = value::encode(event_time, digest, self.totals.offset, body);
+        let size = value::size(id, body.len());
+        self.totals.put(old.map(|old| old.entry), digest, size, event_time);
+        let changed_at = self.totals.offset;
+        let value = value::encode(event_time, digest, changed_at, body);
         if old.is_none() {
             self.filter.insert(id);
         }
-        self.batch.put_bytes(key.clone(), value.clone());
-        // Well-formed by construction; a failure here would only cost a read.
-        let document = StoredDocument::new(key.clone(), value).ok();
-        self.current.insert(key, document);
+        // A later patch in this group reads what the batch holds anyway.
+        let body = Some(value::body_of(&value));
+        let entry = Entry { digest, size, changed_at };
+        self.batch.put_bytes(key.clone(), value);
+        self.current.insert(key, Some(Old { entry, event_time, body }));
         self.changed = true;
         Etag(digest)
     }
@@ -216,10 +264,16 @@ fn value_of(body: &[u8]) -> Result<serde_json::Value, Error> {
     crate::json::value::parse(body).map_err(|error| Error::DataLoss(format!("a stored body is not JSON: {error}")))
 }
 
-async fn look_up(db: Db, key: Bytes) -> Result<(Bytes, Option<StoredDocument>), Error> {
-    let value = db.get(&key).await?;
-    let document = value.map(|value| StoredDocument::new(key.clone(), value)).transpose()?;
-    Ok((key, document))
+async fn look_up(
+    db: Db,
+    key: Bytes,
+    needs_body: bool,
+    loaded: Arc<AtomicUsize>,
+) -> Result<(Bytes, Option<Old>), Error> {
+    let Some(value) = db.get(&key).await? else { return Ok((key, None)) };
+    let document = StoredDocument::new(key.clone(), value)?;
+    let with_body = needs_body && loaded.fetch_add(document.body().len(), Ordering::Relaxed) < MAX_PATCHED_BYTES;
+    Ok((key, Some(Old::new(&document, with_body))))
 }
 
 fn patched(body: &[u8], operations: &[PatchOp]) -> Result<Bytes, Error> {

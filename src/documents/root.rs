@@ -49,20 +49,17 @@ impl Root {
     }
 
     /// Removes what uploads and copies left half-done when the process was
-    /// killed. The store hides such files, so nothing else ever would.
-    pub fn sweep_unfinished_uploads(&self) -> std::io::Result<usize> {
-        let mut swept = 0;
-        let mut directories = vec![self.directory.as_ref().clone()];
+    /// killed, of our own objects and of these collections. The store hides
+    /// such files, so nothing else ever would.
+    pub fn sweep_unfinished_uploads(&self, known: impl IntoIterator<Item = Uuid>) -> std::io::Result<usize> {
+        // The marker's; below the root, only what is ours is entered.
+        let mut swept = sweep(&self.directory, None)?;
+        let mut directories = vec![self.directory.join("catalog")];
+        for uid in known {
+            directories.extend([collection(uid), staging(uid)].map(|prefix| self.file(&prefix)));
+        }
         while let Some(directory) = directories.pop() {
-            for entry in std::fs::read_dir(directory)? {
-                let entry = entry?;
-                if entry.file_type()?.is_dir() {
-                    directories.push(entry.path());
-                } else if entry.file_name().to_string_lossy().contains('#') {
-                    std::fs::remove_file(entry.path())?;
-                    swept += 1;
-                }
-            }
+            swept += sweep(&directory, Some(&mut directories))?;
         }
         Ok(swept)
     }
@@ -137,6 +134,33 @@ impl Root {
     }
 }
 
+/// Removes the unfinished uploads in one directory, and lists those below.
+fn sweep(directory: &FilePath, mut below: Option<&mut Vec<PathBuf>>) -> std::io::Result<usize> {
+    let entries = match std::fs::read_dir(directory) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(0),
+        entries => entries?,
+    };
+    let mut swept = 0;
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            if let Some(below) = &mut below {
+                below.push(entry.path());
+            }
+        } else if is_unfinished(&entry.file_name().to_string_lossy()) {
+            std::fs::remove_file(entry.path())?;
+            swept += 1;
+        }
+    }
+    Ok(swept)
+}
+
+/// `NAME#N` is an upload of the store, `NAME.sst#copy` a copy of ours.
+fn is_unfinished(name: &str) -> bool {
+    let suffix = name.rsplit_once('#').map(|(_, suffix)| suffix);
+    suffix.is_some_and(|suffix| suffix == "copy" || suffix.parse::<u64>().is_ok())
+}
+
 /// Where the collection's database is.
 #[must_use]
 pub fn collection(uid: Uuid) -> Path {
@@ -181,13 +205,23 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn unfinished_uploads_are_swept_and_nothing_else() {
+    async fn unfinished_uploads_of_ours_are_swept_and_nothing_else() {
         let dir = tempfile::tempdir().unwrap();
         let root = Root::local(dir.path()).unwrap();
-        assert!(root.put_new(&Path::from("a/b"), Bytes::from_static(b"x")).await.unwrap());
-        assert!(!root.put_new(&Path::from("a/b"), Bytes::from_static(b"y")).await.unwrap());
-        std::fs::write(root.file(&Path::from("a")).join("c#3"), b"half").unwrap();
-        assert_eq!(root.sweep_unfinished_uploads().unwrap(), 1);
-        assert_eq!(root.get(&Path::from("a/b")).await.unwrap().unwrap(), "x");
+        let (known, unknown) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let ours = collection(known).join("wal").join("1.sst");
+        assert!(root.put_new(&ours, Bytes::from_static(b"x")).await.unwrap());
+        assert!(!root.put_new(&ours, Bytes::from_static(b"y")).await.unwrap());
+        let theirs = collection(unknown).join("1.sst");
+        root.put(&theirs, Bytes::from_static(b"x")).await.unwrap();
+        std::fs::write(dir.path().join("stillframe.json#1"), b"half").unwrap();
+        std::fs::write(root.file(&ours).with_file_name("2.sst#3"), b"half").unwrap();
+        std::fs::write(root.file(&ours).with_file_name("2.sst#copy"), b"half").unwrap();
+        std::fs::write(root.file(&ours).with_file_name("notes#on-this"), b"whole").unwrap();
+        std::fs::write(root.file(&theirs).with_file_name("2.sst#3"), b"whole").unwrap();
+        assert_eq!(root.sweep_unfinished_uploads([known]).unwrap(), 3);
+        assert_eq!(root.get(&ours).await.unwrap().unwrap(), "x");
+        assert!(root.file(&ours).with_file_name("notes#on-this").exists());
+        assert!(root.file(&theirs).with_file_name("2.sst#3").exists());
     }
 }

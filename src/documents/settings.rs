@@ -17,6 +17,10 @@ pub(super) const L0_BYTES: usize = 32 << 20;
 const UNFLUSHED_BYTES: usize = 128 << 20;
 /// Each flush writes one file per touched segment; 8 and 16 stalled for seconds.
 const L0_FILES: usize = 64;
+/// About six seconds: each waits twice as long as the one before, at most a
+/// second. Without a bound an open, a read or a write would wait as long as
+/// storage fails.
+const STORAGE_RETRIES: u32 = 8;
 /// The manifest is rewritten whole, so few large files.
 const RUN_FILE_BYTES: usize = 256 << 20;
 
@@ -55,6 +59,7 @@ pub(super) fn database() -> Settings {
         l0_max_ssts: L0_FILES,
         l0_max_ssts_per_key: L0_FILES,
         compression_codec: CODEC,
+        object_store_max_retries: Some(STORAGE_RETRIES),
         // Both have builders of their own.
         compactor_options: None,
         garbage_collector_options: None,

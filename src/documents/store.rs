@@ -24,6 +24,8 @@ use super::{
 use crate::{clock::Clock, error::Error, tasks::Tasks};
 
 const CACHE_BYTES: u64 = 128 << 20;
+/// More files than there will ever be.
+const UNLIMITED: usize = 1 << 20;
 const FILTER_BYTES: usize = 128 << 20;
 const BUFFER_BYTES: usize = 256 << 20;
 /// What clients may have in flight, over all collections, in KiB.
@@ -71,15 +73,21 @@ impl Store {
         self.in_flight.available_permits() < IN_FLIGHT_KIB
     }
 
-    /// An error once the service is stopping.
-    pub fn refuse_when_stopping(&self) -> Result<(), Error> {
-        if self.tasks.stop_token().is_cancelled() { Err(Error::ShuttingDown) } else { Ok(()) }
-    }
-
     /// The storage root.
     #[must_use]
     pub fn root(&self) -> &Root {
         &self.root
+    }
+
+    /// Background work.
+    #[must_use]
+    pub fn tasks(&self) -> &Tasks {
+        &self.tasks
+    }
+
+    /// Whether a collection has a database: opening would make one.
+    pub async fn exists(&self, uid: Uuid) -> Result<bool, Error> {
+        Ok(self.admin(root::collection(uid)).read_manifest(None).await?.is_some())
     }
 
     /// How long a stream waits for a client that does not read.
@@ -109,7 +117,10 @@ impl Store {
 
     /// Opens a database that nobody else uses, without anything running in it.
     pub(super) async fn open_quiet_database(&self, uid: Uuid) -> Result<Db, Error> {
-        Ok(self.builder(uid).build().await?)
+        // Without compaction nothing would ever make room in its first level.
+        let settings =
+            slatedb::Settings { l0_max_ssts: UNLIMITED, l0_max_ssts_per_key: UNLIMITED, ..settings::database() };
+        Ok(self.builder(uid).with_settings(settings).build().await?)
     }
 
     fn builder(&self, uid: Uuid) -> slatedb::DbBuilder<slatedb::object_store::path::Path> {

@@ -9,7 +9,6 @@
 use prost::Message;
 use uuid::Uuid;
 
-use super::value::StoredDocument;
 use crate::{clock::Micros, digest::Digest, error::Error, metadata, stored};
 
 /// What a collection holds.
@@ -33,6 +32,17 @@ pub struct Totals {
     pub pending: Vec<PendingCut>,
 }
 
+/// What the totals need to know of an entry that goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its digest.
+    pub digest: u128,
+    /// What it counts for.
+    pub size: i64,
+    /// The offset of the write that made it.
+    pub changed_at: i64,
+}
+
 /// A cut that took `changed_bytes` along.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PendingCut {
@@ -44,7 +54,7 @@ pub struct PendingCut {
 
 impl Totals {
     /// Counts a document in and moves the offset; `digest` and `size` are its.
-    pub fn put(&mut self, old: Option<&StoredDocument>, digest: u128, size: i64, event_time: Micros) {
+    pub fn put(&mut self, old: Option<Entry>, digest: u128, size: i64, event_time: Micros) {
         self.take_out(old);
         self.document_count += 1;
         self.size_bytes += size;
@@ -58,22 +68,22 @@ impl Totals {
     }
 
     /// Takes a document out and moves the offset.
-    pub fn delete(&mut self, old: &StoredDocument) {
+    pub fn delete(&mut self, id: &str, old: Entry) {
         self.take_out(Some(old));
         self.offset += 1;
-        self.changed_bytes += i64::try_from(old.id().len()).unwrap_or(i64::MAX);
+        self.changed_bytes += i64::try_from(id.len()).unwrap_or(i64::MAX);
         if self.document_count == 0 {
             self.event_times = None;
         }
     }
 
-    fn take_out(&mut self, old: Option<&StoredDocument>) {
-        let Some(old) = old else { return };
+    fn take_out(&mut self, old: Option<Entry>) {
+        let Some(Entry { digest, size, changed_at }) = old else { return };
         self.document_count -= 1;
-        self.size_bytes -= old.size();
-        self.digest.remove(old.digest());
-        if old.changed_at() > self.snapshot_offset {
-            self.changed_bytes -= old.size();
+        self.size_bytes -= size;
+        self.digest.remove(digest);
+        if changed_at > self.snapshot_offset {
+            self.changed_bytes -= size;
         }
     }
 
@@ -170,19 +180,12 @@ impl From<stored::Totals> for Totals {
 
 #[cfg(test)]
 mod tests {
-    use super::{
-        super::{keys, value},
-        *,
-    };
+    use super::{super::value, *};
 
-    fn document(id: &str, changed_at: i64, body_len: usize) -> StoredDocument {
-        let body = vec![b' '; body_len];
-        StoredDocument::new(keys::document(0, id), value::encode(0, 1, changed_at, &body)).unwrap()
-    }
-
-    fn put(totals: &mut Totals, old: Option<&StoredDocument>, id: &str, body_len: usize) -> StoredDocument {
-        totals.put(old, 1, value::size(id, body_len), 0);
-        document(id, totals.offset, body_len)
+    fn put(totals: &mut Totals, old: Option<Entry>, id: &str, body_len: usize) -> Entry {
+        let size = value::size(id, body_len);
+        totals.put(old, 1, size, 0);
+        Entry { digest: 1, size, changed_at: totals.offset }
     }
 
     #[test]
@@ -192,7 +195,7 @@ mod tests {
         put(&mut totals, None, "b", 100);
         assert_eq!(totals.cut(Uuid::max()), totals.size_bytes, "all of it for the first");
         for round in 0..100 {
-            old = put(&mut totals, Some(&old), "a", 50 + round % 2);
+            old = put(&mut totals, Some(old), "a", 50 + round % 2);
         }
         assert_eq!(totals.cut(Uuid::nil()), value::size("a", 51));
         assert_eq!((totals.document_count, totals.offset), (2, 102));
@@ -205,7 +208,7 @@ mod tests {
         totals.cut(Uuid::max());
         for _ in 0..100 {
             let old = put(&mut totals, None, "x", 1000);
-            totals.delete(&old);
+            totals.delete("x", old);
         }
         assert_eq!(totals.changed_bytes, 100);
         assert_eq!(totals.cut(Uuid::nil()), totals.size_bytes, "clamped");

@@ -3,7 +3,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::keys;
+use super::{keys, totals::Entry};
 use crate::{clock::Micros, error::Error};
 
 const VERSION: u8 = 1;
@@ -25,6 +25,12 @@ pub fn encode(event_time: Micros, digest: u128, changed_at: i64, body: &[u8]) ->
     value.put_i64_le(changed_at);
     value.put_slice(body);
     value.freeze()
+}
+
+/// The body in an encoded document.
+#[must_use]
+pub fn body_of(value: &Bytes) -> Bytes {
+    value.slice(HEADER_LEN..)
 }
 
 /// A document as it is stored. Its parts borrow from the block it was read of.
@@ -83,6 +89,12 @@ impl StoredDocument {
     #[must_use]
     pub fn size(&self) -> i64 {
         size(self.id(), self.value.len() - HEADER_LEN)
+    }
+
+    /// What the totals need to know of it.
+    #[must_use]
+    pub fn entry(&self) -> Entry {
+        Entry { digest: self.digest(), size: self.size(), changed_at: self.changed_at() }
     }
 
     fn field<const N: usize>(&self, at: usize) -> [u8; N] {

@@ -94,11 +94,16 @@ impl Writer {
 
     /// Runs until it is closed, nobody is left, or a write failed.
     pub async fn run(mut self, mut queue: mpsc::Receiver<Command>, publish: watch::Sender<Totals>) {
+        // Ended by a panic, it has failed as well.
+        let ended_early = self.failed.clone().drop_guard();
         let (flights, landing) = mpsc::channel(GROUPS_IN_FLIGHT);
         let flusher = self.store.tasks.work(flush(self.db.clone(), landing, publish, self.failed.clone()));
         let mut left_over = VecDeque::new();
         let mut closing = None;
         while closing.is_none() {
+            if self.failed.is_cancelled() {
+                break;
+            }
             let next = match left_over.pop_front() {
                 Some(command) => Some(command),
                 None => self.failed.clone().run_until_cancelled(queue.recv()).await.flatten(),
@@ -126,10 +131,13 @@ impl Writer {
         drop(flights);
         // A panic there is the flusher's own, and logged; the replies are gone.
         let _ = flusher.await;
-        if let Some(reply) = closing {
+        if let Some(reply) = closing
+            && !self.failed.is_cancelled()
+        {
             self.save_totals().await;
             let _ = reply.send(self.totals);
         }
+        drop(ended_early);
     }
 
     async fn write(&mut self, group: Vec<Pending>, flights: &mpsc::Sender<Flight>) {
@@ -139,11 +147,11 @@ impl Writer {
         };
         let handle = match batch {
             None => None,
-            Some(batch) => match self.db.write(batch).await {
+            Some(batch) => match in_time(self.db.write(batch)).await {
                 Ok(handle) => Some(handle),
-                Err(error) => {
+                Err(cause) => {
                     let waiting = replies.into_iter().map(|reply| reply.to);
-                    return self.fail(&Error::OutcomeUnknown(Arc::new(error)), waiting.collect());
+                    return self.fail(&Error::OutcomeUnknown(cause), waiting.collect());
                 }
             },
         };
@@ -156,12 +164,14 @@ impl Writer {
 
     /// Starts a flush of the largest buffer when all of them take up too much.
     fn make_room(&self, bytes: usize) {
-        let Some(largest) = self.store.buffers.wrote(self.uid, bytes) else { return };
+        let Some((uid, largest)) = self.store.buffers.wrote(self.uid, bytes) else { return };
+        let buffers = Arc::clone(&self.store.buffers);
         self.store.tasks.work(async move {
             let memtable = FlushOptions { flush_type: FlushType::MemTable };
             if let Err(error) = largest.flush_with_options(memtable).await {
                 tracing::debug!(%error, "a buffer was not flushed; its owner will see why");
             }
+            buffers.flushed(uid);
         });
     }
 
@@ -172,7 +182,9 @@ impl Writer {
     ) -> Result<(Option<WriteBatch>, Vec<Reply>), (Error, Vec<oneshot::Sender<Result<BatchResult, Error>>>)> {
         let writes: Vec<&[Write]> = group.iter().map(|(writes, ..)| writes.as_slice()).collect();
         let now = self.store.clock.now();
-        let prepared = Group::prepare(&self.db, &self.filter, &mut self.totals, now, &writes).await;
+        let prepared = Group::prepare(&self.db, &self.filter, &mut self.totals, now, &writes);
+        let prepared = tokio::time::timeout(DURABLE_DEADLINE, prepared).await;
+        let prepared = prepared.unwrap_or_else(|late| Err(Error::Unavailable(Arc::new(late))));
         let mut prepared = match prepared {
             Ok(prepared) => prepared,
             Err(error) => return Err((error, group.into_iter().map(|(_, reply, _)| reply).collect())),
@@ -263,26 +275,40 @@ async fn flush(db: Db, mut landing: mpsc::Receiver<Flight>, publish: watch::Send
         while let Ok(next) = landing.try_recv() {
             flights.push(next);
         }
-        let durable = tokio::time::timeout(DURABLE_DEADLINE, make_durable(&db, &flights)).await;
-        let outcome = match durable {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(Arc::new(error) as Cause),
-            Err(elapsed) => Err(Arc::new(elapsed) as Cause),
-        };
+        // What stands on a group that failed has failed, too (D3).
+        if failed.is_cancelled() {
+            let cause: Cause = Arc::new(std::io::Error::other("an earlier write failed"));
+            answer(flights, &Err(cause), &publish);
+            continue;
+        }
+        let outcome = in_time(make_durable(&db, &flights)).await;
         if let Err(cause) = &outcome {
             tracing::error!(error = %cause, "a flush failed; the collection is opened again");
             failed.cancel();
         }
-        for flight in flights {
-            if outcome.is_ok() {
-                publish.send_replace(flight.totals);
-            }
-            for reply in flight.replies {
-                let answer = outcome.clone().map(|()| reply.result).map_err(Error::OutcomeUnknown);
-                // A client that is gone does not need its answer.
-                let _ = reply.to.send(answer);
-            }
+        answer(flights, &outcome, &publish);
+    }
+}
+
+fn answer(flights: Vec<Flight>, outcome: &Result<(), Cause>, publish: &watch::Sender<Totals>) {
+    for flight in flights {
+        if outcome.is_ok() {
+            publish.send_replace(flight.totals);
         }
+        for reply in flight.replies {
+            let answer = outcome.clone().map(|()| reply.result).map_err(Error::OutcomeUnknown);
+            // A client that is gone does not need its answer.
+            let _ = reply.to.send(answer);
+        }
+    }
+}
+
+/// Storage that is stuck is storage that failed.
+async fn in_time<T>(work: impl Future<Output = Result<T, slatedb::Error>>) -> Result<T, Cause> {
+    match tokio::time::timeout(DURABLE_DEADLINE, work).await {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(error)) => Err(Arc::new(error)),
+        Err(late) => Err(Arc::new(late)),
     }
 }
 

@@ -28,7 +28,8 @@ pub fn value_to_json(value: &Value) -> Result<Vec<u8>, BodyError> {
     Ok(out)
 }
 
-/// Numbers become doubles: integers above 2^53 lose digits, `1e999` has no double and is refused.
+/// Numbers become doubles: integers above 2^53 lose digits, `1e999` becomes the largest double. A stored document
+/// can always be read: one that could not would end every list and stream of its collection.
 pub fn json_to_struct(json: &[u8]) -> Result<Struct, BodyError> {
     let mut cursor = Cursor::new(utf8(json)?);
     let kind = cursor.kind()?;
@@ -148,8 +149,8 @@ fn read_value(cursor: &mut Cursor<'_>) -> Result<Value, BodyError> {
         }
         Kind::String => Field::StringValue(cursor.string()?.decode().into_owned()),
         Kind::Number => match cursor.number()?.parse::<f64>() {
-            Ok(number) if number.is_finite() => Field::NumberValue(number),
-            _ => return Err(invalid("is a number too large for a Struct")),
+            Ok(number) => Field::NumberValue(number.clamp(f64::MIN, f64::MAX)),
+            Err(_) => return Err(invalid("is not a number")),
         },
         Kind::Bool => Field::BoolValue(cursor.boolean()?),
         Kind::Null => {
@@ -229,10 +230,15 @@ mod tests {
     }
 
     #[test]
+    fn numbers_beyond_a_double_become_the_largest() {
+        let expected = object([("a", Field::NumberValue(f64::MAX)), ("b", Field::NumberValue(f64::MIN))]);
+        assert_eq!(json_to_struct(br#"{"a":1e999,"b":-1e999}"#).unwrap(), expected);
+    }
+
+    #[test]
     fn json_keeps_the_rules_of_a_body() {
         assert_eq!(json_to_struct(b"[]"), Err(BodyError::NotAnObject { found: "an array" }));
         assert_eq!(json_to_struct(br#"{"a":{"b":1,"b":2}}"#), Err(BodyError::DuplicateKey { path: "/a/b".into() }));
-        assert!(matches!(json_to_struct(br#"{"a":1e999}"#), Err(BodyError::InvalidValue { .. })));
         assert!(matches!(json_to_struct(b"{} {}"), Err(BodyError::Syntax { .. })));
     }
 

@@ -31,7 +31,7 @@ use turns::CHARGE;
 pub const MAX_FILTER_BYTES: usize = 4096;
 
 /// Loop turns per document; a turn that looks beyond its own variable costs more, see `Charge`.
-const BUDGET: u64 = 1_000_000;
+const BUDGET: u64 = 100_000;
 
 /// The standard library, shared: building it costs more than an evaluation.
 static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));

@@ -100,6 +100,21 @@ pub enum PatchReason {
 
 type Outcome<T = ()> = Result<T, PatchReason>;
 
+impl PatchOp {
+    /// About how many bytes it takes up.
+    #[must_use]
+    pub fn cost(&self) -> usize {
+        let value = match self {
+            Self::Add { value, .. }
+            | Self::Replace { value, .. }
+            | Self::Test { value, .. }
+            | Self::Increment { value, .. } => measure::measure(value).map_or(0, |measure| measure.bytes),
+            Self::Remove { .. } | Self::Copy { .. } | Self::Move { .. } => 0,
+        };
+        64 + value
+    }
+}
+
 /// Applies all operations, in order. After an error `document` is half patched and must be dropped: the
 /// caller parsed it for this patch, a second copy would only cost. `max_bytes` bounds the compact text.
 pub fn apply(document: &mut Value, ops: &[PatchOp], max_bytes: usize) -> Result<(), PatchError> {

@@ -13,8 +13,9 @@ use std::{
 use parking_lot::Mutex;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
-use super::{Phase, Progress, Restores, advance, is_terminal};
+use super::{Phase, Progress, Restores, advance, is_cancellable, is_terminal};
 use crate::{
     clock::{Micros, micros},
     collection,
@@ -28,6 +29,8 @@ use crate::{
 
 /// How often watchers see a new value.
 const TICK: Duration = Duration::from_millis(100);
+/// A restore that has met nothing but storage faults for so long fails.
+const PATIENCE: Duration = Duration::from_secs(120);
 /// How long an ended restore is kept.
 const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
@@ -119,7 +122,8 @@ impl Restores {
         self.inner.tasks.work(async move {
             let turn = Arc::clone(&restores.inner.turns);
             // A cancelled one needs no turn, only its clean-up.
-            let permit = work.stop.run_until_cancelled(turn.acquire()).await;
+            let copies = is_cancellable(found.state()) || found.state() == RestoreState::Publishing;
+            let permit = if copies { work.stop.run_until_cancelled(turn.acquire()).await } else { None };
             let driven = restores.drive(&found, &work).await;
             drop(permit);
             restores.inner.busy.lock().remove(&id);
@@ -152,11 +156,17 @@ impl Restores {
                 Ok(next) => next,
                 // Cancelled by a caller: the record says so.
                 Err(Error::ShuttingDown) if self.was_cancelled(&seen)? => continue,
-                Err(error) if error.is_transient() => return Err(error),
+                Err(error) if error.is_transient() && self.may_retry(found.uid()) => return Err(error),
                 Err(error) => failed(&seen, &error)?,
             };
+            self.inner.faulty_since.lock().remove(&found.uid());
             self.commit(&seen, next).await?;
         }
+    }
+
+    /// What may pass by itself has some time to do so.
+    fn may_retry(&self, id: Uuid) -> bool {
+        self.inner.faulty_since.lock().entry(id).or_insert_with(Instant::now).elapsed() < PATIENCE
     }
 
     fn was_cancelled(&self, seen: &Stored<Restore>) -> Result<bool, Error> {
@@ -213,10 +223,8 @@ impl Restores {
         let inner = &self.inner;
         let (source, target) = (seen.source_collection_uid(), seen.collection_uid());
         let began = Instant::now();
-        if !inner.store.is_copied(target).await? {
-            let files = inner.store.load_files(seen.uid()).await?;
-            inner.store.copy(source, seen.manifest_id, target, &files, inner.copy_mode, &work.copied).await?;
-        }
+        let files = inner.store.load_files(seen.uid()).await?;
+        inner.store.copy(source, seen.manifest_id, target, &files, inner.copy_mode, &work.copied).await?;
         crate::crash_point!("restore.copied");
         let mut next = to(seen, RestoreState::Verifying)?;
         next.copy_micros = micros(began.elapsed());
@@ -290,6 +298,7 @@ impl Restores {
             Ok(()) | Err(CommitError::Conflict) => {}
             Err(CommitError::Failed(error)) => return Err(error),
         }
+        inner.faulty_since.lock().remove(&seen.uid());
         inner.collections.ring_retire();
         inner.snapshots.ring();
         Ok(())

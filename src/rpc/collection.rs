@@ -181,7 +181,7 @@ fn resource(record: Collection, stats: &Stats) -> pb::Collection {
         labels: record.labels,
         create_time: Some(convert::timestamp(record.create_time)),
         update_time: Some(convert::timestamp(record.update_time)),
-        etag: workspace::etag(record.revision),
+        etag: workspace::etag(&record.uid, record.revision),
         state: state.into(),
         retention: None,
         clustering_interval: None,

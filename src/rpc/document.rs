@@ -5,9 +5,11 @@ mod read;
 mod stream;
 mod write;
 
-use std::pin::Pin;
+use std::{pin::Pin, time::Duration};
 
 use futures::Stream;
+use prost::Message;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -35,7 +37,7 @@ pub struct DocumentRpc {
     /// Cancelled when the service stops.
     pub stop: CancellationToken,
     /// How long a stream waits for a client that does not read.
-    pub patience: std::time::Duration,
+    pub patience: Duration,
 }
 
 #[tonic::async_trait]
@@ -93,12 +95,13 @@ impl DocumentRpc {
     async fn lease_of(&self, collection: &str, uid: &str) -> Result<Lease, Error> {
         let name = name_of("collection", collection)?;
         let uid = convert::uid_of(uid).map_err(|why| Error::invalid("collection_uid", why))?;
-        let found = self.collections.ready(&name)?.uid();
+        // Asked of what was opened: the name may change hands at any time.
+        let lease = self.collections.lease(&name).await?;
         match uid {
-            Some(uid) if uid != found => {
-                Err(Error::CollectionChanged { name: name.to_string(), uid: found.to_string() })
+            Some(uid) if uid != lease.uid() => {
+                Err(Error::CollectionChanged { name: name.to_string(), uid: lease.uid().to_string() })
             }
-            _ => self.collections.lease(&name).await,
+            _ => Ok(lease),
         }
     }
 }
@@ -125,12 +128,36 @@ fn message(document: &StoredDocument, encoding: pb::Encoding) -> Result<pb::Docu
         }
         pb::Encoding::Json | pb::Encoding::Unspecified => pb::document::Body::Json(body),
     };
-    Ok(pb::Document {
+    let message = pb::Document {
         id: document.id().to_owned(),
         event_time: Some(convert::timestamp(document.event_time())),
         body: Some(body),
         etag: crate::digest::Etag(document.digest()).to_string(),
-    })
+    };
+    // Only a Struct can be so much larger than its JSON.
+    match message.encoded_len() {
+        size if size > MAX_RESPONSE_BYTES => Err(Error::DocumentTooLarge { size, limit: MAX_RESPONSE_BYTES }),
+        _ => Ok(message),
+    }
+}
+
+/// Lets others run between documents: filters compute, and a deadline, a
+/// disconnect or a stop is seen only where a task gives way.
+struct Turn(Instant);
+
+impl Turn {
+    const LENGTH: Duration = Duration::from_millis(5);
+
+    fn begin() -> Self {
+        Self(Instant::now())
+    }
+
+    async fn give_way(&mut self) {
+        if self.0.elapsed() >= Self::LENGTH {
+            tokio::task::yield_now().await;
+            self.0 = Instant::now();
+        }
+    }
 }
 
 /// Which documents a caller wants.

@@ -264,7 +264,7 @@ fn resource(record: Restore) -> pb::Restore {
         progress: None,
         plan: Some(plan),
         receipt,
-        etag: if is_stored { workspace::etag(record.revision) } else { String::new() },
+        etag: if is_stored { workspace::etag(&record.uid, record.revision) } else { String::new() },
     }
 }
 

@@ -219,7 +219,7 @@ impl From<Snapshot> for pb::Snapshot {
             create_time: Some(convert::timestamp(snapshot.create_time)),
             update_time: Some(convert::timestamp(snapshot.update_time)),
             snapshot_time: convert::optional_timestamp(snapshot.snapshot_time),
-            etag: workspace::etag(snapshot.revision),
+            etag: workspace::etag(&snapshot.uid, snapshot.revision),
             offset: totals.as_ref().map_or(0, |totals| totals.offset),
             document_count: totals.as_ref().map_or(0, |totals| totals.document_count),
             size_bytes: totals.as_ref().map_or(0, |totals| totals.size_bytes),

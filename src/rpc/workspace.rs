@@ -176,7 +176,7 @@ impl From<Workspace> for pb::Workspace {
             labels: workspace.labels,
             create_time: Some(convert::timestamp(workspace.create_time)),
             update_time: Some(convert::timestamp(workspace.update_time)),
-            etag: workspace::etag(workspace.revision),
+            etag: workspace::etag(&workspace.uid, workspace.revision),
             snapshot_preview: preview.into(),
             max_restore_bytes: Some(workspace.max_restore_bytes),
             snapshot_creates_per_minute: Some(workspace.snapshot_creates_per_minute),

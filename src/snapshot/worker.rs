@@ -171,8 +171,10 @@ impl Snapshots {
             }
         }
         let Some(record) = newest else { return Ok(None) };
-        let files = self.inner.store.load_files(record.uid()).await?;
-        Ok(Some(Previous { record, files }))
+        // Ended since: its files wait for our turn to be over, but its list may
+        // be none of ours to use.
+        let files = self.files_of(&record).await?;
+        Ok(files.map(|files| Previous { record, files }))
     }
 
     fn reread(&self, uid: Uuid, seen: &Snapshot) -> Result<Stored<Snapshot>, Error> {

@@ -3,7 +3,10 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod collections;
+mod demo;
+mod documents;
 mod listings;
+mod recovery;
 mod restores;
 mod smoke;
 mod snapshots;

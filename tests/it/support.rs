@@ -2,7 +2,7 @@
 
 mod resources;
 
-use std::{path::Path, time::Duration};
+use std::{net::SocketAddr, path::Path, time::Duration};
 
 use stillframe::{
     app::{App, Config},
@@ -31,6 +31,7 @@ pub const COMMONS: &str = "workspaces/commons";
 pub struct TestServer {
     pub dir: TempDir,
     pub clock: Clock,
+    pub address: SocketAddr,
     pub channel: Channel,
     pub workspaces: WorkspaceServiceClient<Channel>,
     pub collections: CollectionServiceClient<Channel>,
@@ -83,6 +84,7 @@ impl TestServer {
         Ok(Self {
             dir,
             clock,
+            address,
             workspaces: WorkspaceServiceClient::new(channel.clone()),
             collections: CollectionServiceClient::new(channel.clone()),
             documents: DocumentServiceClient::new(channel.clone()).max_decoding_message_size(16 << 20),
@@ -92,6 +94,25 @@ impl TestServer {
             shutdown,
             serving,
         })
+    }
+
+    /// A client of a server that another process runs on this directory.
+    pub async fn attach(dir: TempDir, address: &str) -> Self {
+        let channel = Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
+        let (shutdown, _) = oneshot::channel();
+        Self {
+            address: address.parse().unwrap(),
+            dir,
+            clock: Clock::default(),
+            workspaces: WorkspaceServiceClient::new(channel.clone()),
+            collections: CollectionServiceClient::new(channel.clone()),
+            documents: DocumentServiceClient::new(channel.clone()).max_decoding_message_size(16 << 20),
+            snapshots: SnapshotServiceClient::new(channel.clone()),
+            restores: RestoreServiceClient::new(channel.clone()),
+            channel,
+            shutdown,
+            serving: tokio::spawn(async { Ok(()) }),
+        }
     }
 
     /// Stops the server and hands its data on.

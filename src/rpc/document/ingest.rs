@@ -24,6 +24,9 @@ use crate::{
 /// Messages that are read ahead of their acknowledgement.
 const WINDOW: usize = 16;
 
+/// How long the end of a stream waits for a client that does not read.
+const GOODBYE: std::time::Duration = std::time::Duration::from_secs(2);
+
 /// What the reading side has for the answering side.
 type Next = Result<(Submitted, std::sync::Arc<Lease>), Status>;
 
@@ -58,7 +61,8 @@ impl DocumentRpc {
             () = queue.closed() => return,
         };
         if let Err(status) = ended {
-            let _ = queue.send(Err(status)).await;
+            // A client that does not read must not hold up a stop.
+            let _ = tokio::time::timeout(GOODBYE, queue.send(Err(status))).await;
         }
     }
 

@@ -2,7 +2,7 @@
 
 use prost::Message;
 
-use super::{DocumentRpc, MAX_RESPONSE_BYTES, Selection, encoding, message};
+use super::{DocumentRpc, MAX_RESPONSE_BYTES, Selection, Turn, encoding, message};
 use crate::{
     documents::Cursor,
     error::{Error, Violations},
@@ -50,11 +50,11 @@ impl DocumentRpc {
         bad.finish()?;
         let lease = self.lease(&collection).await?;
         let mut response = pb::BatchGetDocumentsResponse::default();
-        let mut bytes = 0;
+        // Every id comes back, if not with its document, then as missing or unread.
+        let mut bytes: usize = ids.iter().map(|id| id.len() + 4).sum();
         let mut ids = ids.into_iter();
         for id in ids.by_ref() {
             let Some(document) = lease.unless_deleted(lease.get(&id)).await? else {
-                bytes += id.len() + 4;
                 response.missing_ids.push(id);
                 continue;
             };
@@ -94,6 +94,7 @@ impl DocumentRpc {
         let mut scan = lease.list(after.as_ref()).await?;
         let mut response = pb::ListDocumentsResponse::default();
         let (mut bytes, mut last) = (0, None);
+        let mut turn = Turn::begin();
         for _ in 0..MAX_SCANNED {
             let Some(document) = lease.unless_deleted(scan.next()).await? else { return Ok(response) };
             if selection.matches(&document) {
@@ -106,6 +107,7 @@ impl DocumentRpc {
                 response.documents.push(found);
             }
             last = Some(document.key().to_vec());
+            turn.give_way().await;
         }
         let cursor = last.unwrap_or_default();
         response.next_page_token = PageToken { bound, cursor }.encode();

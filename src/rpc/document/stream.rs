@@ -2,14 +2,14 @@
 
 use std::{pin::Pin, sync::Arc};
 
-use futures::{Stream, StreamExt};
-use prost::Message;
-use tokio::sync::mpsc;
+use futures::{Stream, StreamExt, future::ready};
+use prost::Message as _;
+use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
 use super::{
-    DocumentRpc, Selection, encoding, message,
+    DocumentRpc, Selection, Turn, encoding, message,
     read::{bound_to, cursor},
 };
 use crate::{
@@ -28,7 +28,7 @@ const QUEUE: usize = 2;
 const SILENT_DOCUMENTS: usize = 100_000;
 
 type Messages = Pin<Box<dyn Stream<Item = Result<pb::StreamDocumentsResponse, Status>> + Send>>;
-type Queue = mpsc::Sender<Result<pb::StreamDocumentsResponse, Status>>;
+type Queue = mpsc::Sender<pb::StreamDocumentsResponse>;
 
 /// A stream under way.
 struct Pump {
@@ -63,29 +63,36 @@ impl DocumentRpc {
         let (totals, scan) = lease.unless_deleted(lease.cut_scan(after.as_ref())).await?;
         let first = pb::StreamDocumentsResponse { documents: Vec::new(), resume_token, offset: Some(totals.offset) };
         let (queue, messages) = mpsc::channel(QUEUE);
+        // Beside the queue, which may be full: the end of the messages alone
+        // would look like the end of the documents.
+        let (end, ended) = oneshot::channel();
         let pump = Pump { rpc: self.clone(), lease, scan, selection, encoding: wanted, bound, queue };
-        self.tasks.work(pump.run());
-        let first = futures::stream::once(std::future::ready(Ok(first)));
-        Ok(first.chain(ReceiverStream::new(messages)).boxed())
+        self.tasks.work(async move {
+            // Without a receiver there is no client.
+            let _ = end.send(pump.run().await);
+        });
+        let first = futures::stream::once(ready(Ok(first)));
+        // What still waits when the service stops is left out: the client resumes.
+        let messages = ReceiverStream::new(messages).map(Ok).take_until(self.stop.clone().cancelled_owned());
+        let last = futures::stream::once(ended).filter_map(|ended| ready(error_of(ended).map(Err)));
+        Ok(first.chain(messages).chain(last).boxed())
     }
 }
 
+/// The error that ended a stream, if one did; no word is one, too.
+fn error_of(ended: Result<Result<(), Error>, oneshot::error::RecvError>) -> Option<Status> {
+    let ended = ended.unwrap_or_else(|_| Err(Error::internal("a stream broke off")));
+    ended.err().map(Status::from)
+}
+
 impl Pump {
-    async fn run(mut self) {
+    /// Gives the files back at the end, before a slow client hears of it.
+    async fn run(mut self) -> Result<(), Error> {
         let (lease, stop, queue) = (Arc::clone(&self.lease), self.rpc.stop.clone(), self.queue.clone());
-        let ended = tokio::select! {
+        tokio::select! {
             ended = lease.unless_deleted(self.pump()) => ended,
             () = stop.cancelled() => Err(Error::ShuttingDown),
-            () = queue.closed() => return,
-        };
-        // The files are given back before a slow client hears of it.
-        drop(self);
-        drop(lease);
-        if let Err(error) = ended {
-            tokio::select! {
-                _ = queue.send(Err(error.into())) => {}
-                () = stop.cancelled() => {}
-            }
+            () = queue.closed() => Ok(()),
         }
     }
 
@@ -93,6 +100,7 @@ impl Pump {
         let mut response = pb::StreamDocumentsResponse::default();
         let (mut bytes, mut silent) = (0, 0);
         let mut last = None;
+        let mut turn = Turn::begin();
         while let Some(document) = self.scan.next().await? {
             if self.selection.matches(&document) {
                 let found = message(&document, self.encoding)?;
@@ -106,6 +114,7 @@ impl Pump {
             }
             last = Some(document.key().clone());
             silent += 1;
+            turn.give_way().await;
             if silent >= SILENT_DOCUMENTS {
                 self.send(&mut response, last.take()).await?;
                 (bytes, silent) = (0, 0);
@@ -118,7 +127,7 @@ impl Pump {
         let cursor = last.map(|key| key.to_vec()).unwrap_or_default();
         response.resume_token = PageToken { bound: self.bound, cursor }.encode();
         let full = std::mem::take(response);
-        match tokio::time::timeout(self.rpc.patience, self.queue.send(Ok(full))).await {
+        match tokio::time::timeout(self.rpc.patience, self.queue.send(full)).await {
             Ok(_) => Ok(()),
             Err(_) => Err(Error::StreamTooSlow(self.rpc.patience)),
         }

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use prost::Message;
 use serde_json::Value;
 
-use super::DocumentRpc;
+use super::{DocumentRpc, MAX_RESPONSE_BYTES};
 use crate::{
     clock::new_uid,
     digest::Etag,
@@ -56,7 +56,19 @@ pub(super) fn check_batch(writes: usize, bytes: usize) -> Result<(), Error> {
 pub(super) fn results_of(results: Vec<WriteResult>, errors_only: bool) -> Vec<pb::WriteResult> {
     let numbered = results.into_iter().enumerate();
     let wanted = numbered.filter(|(_, result)| !errors_only || matches!(result.outcome, Outcome::Failed(_)));
-    wanted.map(|(index, result)| result_of(index, result)).collect()
+    let mut bytes = 0;
+    let fitting = wanted.map(|(index, result)| {
+        let result = result_of(index, result);
+        bytes += result.encoded_len() + 4;
+        if bytes > MAX_RESPONSE_BYTES { shortened(result) } else { result }
+    });
+    fitting.collect()
+}
+
+/// What a result says at least: its position, and what became of the write.
+fn shortened(result: pb::WriteResult) -> pb::WriteResult {
+    let error = result.error.map(|error| tonic_types::pb::Status { code: error.code, ..Default::default() });
+    pb::WriteResult { index: result.index, status: result.status, error, ..Default::default() }
 }
 
 fn result_of(index: usize, result: WriteResult) -> pb::WriteResult {

@@ -1,0 +1,46 @@
+//! The service in this process, on a temporary directory.
+
+use std::net::SocketAddr;
+
+use tempfile::TempDir;
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use super::Result;
+use crate::{
+    app::{App, Config},
+    clock::Clock,
+    tasks::{TaskError, Tasks},
+};
+
+/// A running server. [`stop`](Self::stop) removes its data; dropping does, too.
+pub(super) struct Server {
+    address: SocketAddr,
+    shutdown: CancellationToken,
+    serving: JoinHandle<std::result::Result<(), TaskError>>,
+    directory: TempDir,
+}
+
+impl Server {
+    pub async fn start() -> Result<Self> {
+        let directory = tempfile::Builder::new().prefix("stillframe-demo-").tempdir()?;
+        let app = App::open(Config::new(directory.path().to_owned()), Clock::default()).await?;
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let shutdown = CancellationToken::new();
+        let serving = Tasks::default().work(app.serve(listener, shutdown.clone().cancelled_owned()));
+        Ok(Self { address, shutdown, serving, directory })
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub async fn stop(self) -> Result<()> {
+        let Self { address: _, shutdown, serving, directory } = self;
+        shutdown.cancel();
+        let stopped = serving.await;
+        directory.close()?;
+        Ok(stopped??)
+    }
+}

@@ -1,0 +1,52 @@
+//! zstd and gzip, both ways, for who asks.
+
+use stillframe::pb;
+use tonic::{Request, codec::CompressionEncoding};
+
+use super::{MIB, body_of, refusal, upsert_bytes};
+use crate::support::{TestServer, collection_name};
+
+#[tokio::test]
+async fn both_encodings_work_both_ways() {
+    let mut server = TestServer::with_collection().await;
+    for (encoding, name) in [(CompressionEncoding::Zstd, "zstd"), (CompressionEncoding::Gzip, "gzip")] {
+        let mut documents = server.documents.clone().send_compressed(encoding).accept_compressed(encoding);
+        let body = body_of(MIB);
+        let request = pb::WriteDocumentsRequest {
+            collection: collection_name("c"),
+            writes: vec![upsert_bytes(name, body.clone())],
+            ..Default::default()
+        };
+        documents.write_documents(request).await.unwrap();
+        let request =
+            pb::GetDocumentRequest { collection: collection_name("c"), id: name.into(), ..Default::default() };
+        let answer = documents.get_document(request).await.unwrap();
+        assert_eq!(answer.metadata().get("grpc-encoding").unwrap(), name);
+        assert!(answer.into_inner().body == Some(pb::document::Body::Json(body.into())));
+    }
+    assert_eq!(server.stats("c").await.document_count, 2);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn who_does_not_ask_gets_nothing_compressed() {
+    let mut server = TestServer::with_collection().await;
+    server.write_one(upsert_bytes("a", body_of(MIB))).await;
+    let request = pb::GetDocumentRequest { collection: collection_name("c"), id: "a".into(), ..Default::default() };
+    let answer = server.documents.get_document(Request::new(request)).await.unwrap();
+    assert!(answer.metadata().get("grpc-encoding").is_none());
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_message_that_unpacks_beyond_the_limit_is_refused() {
+    let server = TestServer::with_collection().await;
+    for encoding in [CompressionEncoding::Zstd, CompressionEncoding::Gzip] {
+        let mut documents = server.documents.clone().send_compressed(encoding);
+        let writes = vec![upsert_bytes("bomb", vec![b'['; 64 * MIB])];
+        let request = pb::WriteDocumentsRequest { collection: collection_name("c"), writes, ..Default::default() };
+        let error = documents.write_documents(request).await.unwrap_err();
+        assert_eq!(refusal(&error), (tonic::Code::ResourceExhausted, "MESSAGE_TOO_LARGE".to_owned(), Vec::new()));
+    }
+    server.stop().await;
+}

@@ -1,0 +1,115 @@
+//! The real binary as a process of its own, to be killed.
+
+use std::{
+    fs::File,
+    io::{BufRead, BufReader},
+    os::unix::process::ExitStatusExt,
+    path::Path,
+    process::{Child as Process, ChildStdout, Command, ExitStatus, Stdio},
+};
+
+use tempfile::TempDir;
+
+use super::super::support::{TestServer, eventually};
+
+const SIGABRT: i32 = 6;
+
+/// A server in another process, and a client for it.
+pub struct Child {
+    process: Killed,
+    pub client: TestServer,
+    // The server fails if nobody can read what it prints.
+    _stdout: BufReader<ChildStdout>,
+}
+
+/// Ends with whoever holds it, also when a test fails.
+struct Killed(Process);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Child {
+    /// Starts a server on a directory and waits until it serves.
+    pub async fn start(dir: TempDir) -> Self {
+        Self::start_with(dir, "", &[]).await
+    }
+
+    /// The same, to abort at a crash point.
+    pub async fn start_at(dir: TempDir, crash_at: &str) -> Self {
+        Self::start_with(dir, crash_at, &[]).await
+    }
+
+    /// The same, with further arguments.
+    pub async fn start_with(dir: TempDir, crash_at: &str, arguments: &[&str]) -> Self {
+        let (process, mut stdout) = spawn(dir.path(), crash_at, arguments);
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        let address = line.trim_end().rsplit(' ').next().unwrap().to_owned();
+        assert!(line.contains(" serves "), "{line:?}; the log:\n{}", log(dir.path()));
+        Self { process, client: TestServer::attach(dir, &address).await, _stdout: stdout }
+    }
+
+    /// SIGKILL.
+    pub async fn kill(mut self) -> TempDir {
+        self.process.0.kill().unwrap();
+        self.process.0.wait().unwrap();
+        self.client.stop().await
+    }
+
+    /// SIGTERM, and waits for the end.
+    pub async fn terminated(&mut self) -> ExitStatus {
+        let pid = rustix::process::Pid::from_child(&self.process.0);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        ended(&mut self.process.0, "the stop").await
+    }
+
+    /// Waits until it aborts at its crash point.
+    pub async fn aborted(mut self, point: &str) -> TempDir {
+        let status = ended(&mut self.process.0, point).await;
+        let dir = self.client.stop().await;
+        assert_eq!(status.signal(), Some(SIGABRT), "{point}; the log:\n{}", log(dir.path()));
+        dir
+    }
+}
+
+/// Starts a server that must abort at a crash point though nobody asks it for
+/// anything: it takes up what the crash before has left.
+pub async fn aborts_by_itself(dir: &Path, point: &str) {
+    let (mut process, _stdout) = spawn(dir, point, &[]);
+    let status = ended(&mut process.0, point).await;
+    assert_eq!(status.signal(), Some(SIGABRT), "{point}; the log:\n{}", log(dir));
+}
+
+async fn ended(process: &mut Process, end: &str) -> ExitStatus {
+    let mut status = None;
+    eventually(&format!("the server ends: {end}"), async || {
+        status = process.try_wait().unwrap();
+        status.is_some()
+    })
+    .await;
+    status.unwrap()
+}
+
+fn spawn(dir: &Path, crash_at: &str, arguments: &[&str]) -> (Killed, BufReader<ChildStdout>) {
+    let log = File::options().create(true).append(true).open(dir.join("server.log")).unwrap();
+    let mut process = Command::new(env!("CARGO_BIN_EXE_stillframe"))
+        .args(["serve", "--listen", "127.0.0.1:0", "--snapshot-creates-per-minute", "1000000", "--data-dir"])
+        .arg(dir)
+        .args(arguments)
+        .env("STILLFRAME_CRASH_AT", crash_at)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(log)
+        .spawn()
+        .unwrap();
+    let stdout = BufReader::new(process.stdout.take().unwrap());
+    (Killed(process), stdout)
+}
+
+fn log(dir: &Path) -> String {
+    std::fs::read_to_string(dir.join("server.log")).unwrap_or_default()
+}

@@ -1,0 +1,181 @@
+//! Storage that fails for a while: nothing acknowledged is lost, nobody is told
+//! that a lost write happened, and the server recovers by itself.
+
+use std::{
+    fs::File,
+    io::Write,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use stillframe::pb;
+use tempfile::TempDir;
+use tonic::{Code, Status};
+
+use super::{
+    super::support::{TestServer, collection_name, eventually, reason, upsert},
+    invariants::{check, check_totals, contents, size_of},
+};
+
+/// A directory that cannot be written to: a file is in its place. Permissions
+/// would not stop a server that runs as root.
+struct Broken {
+    directory: PathBuf,
+    aside: PathBuf,
+}
+
+impl Broken {
+    fn new(directory: &Path) -> Self {
+        let aside = directory.with_extension("aside");
+        std::fs::rename(directory, &aside).unwrap();
+        std::fs::write(directory, b"in the way").unwrap();
+        Self { directory: directory.to_owned(), aside }
+    }
+
+    fn mend(self) {
+        std::fs::remove_file(&self.directory).unwrap();
+        std::fs::rename(self.aside, self.directory).unwrap();
+    }
+}
+
+async fn try_write(server: &mut TestServer, id: &str) -> Result<(), Status> {
+    let request = pb::WriteDocumentsRequest {
+        collection: collection_name("books"),
+        writes: vec![upsert(id, "{}")],
+        ..Default::default()
+    };
+    server.documents.write_documents(request).await.map(|_| ())
+}
+
+/// Storage is given a few seconds before a call fails.
+const PATIENCE: Duration = Duration::from_secs(25);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_cannot_be_written_fails_writes_until_it_can() {
+    let mut server = TestServer::start().await;
+    let books = server.given_collection("books").await;
+    server.given_collection("other").await;
+    server.given_documents("books", 100, 1).await;
+    let before = contents(&mut server, "books").await;
+
+    let broken = Broken::new(&server.files(&books.uid).join("wal"));
+    assert_eq!(contents(&mut server, "books").await, before, "reads do not need the log");
+    let lost = failed(&mut server).await;
+    assert_eq!((lost.code(), reason(&lost).as_str()), (Code::Unknown, "WRITE_OUTCOME_UNKNOWN"));
+    // From here on the collection cannot even be opened; others can.
+    let refused = failed(&mut server).await;
+    assert_eq!((refused.code(), reason(&refused).as_str()), (Code::Unavailable, "STORAGE_UNAVAILABLE"));
+    server.write("other", vec![upsert("a", "{}")]).await;
+
+    broken.mend();
+    eventually("writes work again", async || try_write(&mut server, "after").await.is_ok()).await;
+    let mut after = contents(&mut server, "books").await;
+    after.remove("lost");
+    assert_eq!(after.remove("after").as_deref(), Some("{}"));
+    assert_eq!(after, before, "D1");
+    check(&mut server).await;
+    let mut server = TestServer::reopen(server.stop().await).await;
+    check(&mut server).await;
+    server.stop().await;
+}
+
+/// The error of a write, within a bounded time.
+async fn failed(server: &mut TestServer) -> Status {
+    tokio::time::timeout(PATIENCE, try_write(server, "lost")).await.expect("an answer in time").unwrap_err()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_snapshot_that_cannot_be_taken_now_is_taken_later() {
+    let mut server = TestServer::start().await;
+    let books = server.given_collection("books").await;
+    server.given_documents("books", 100, 1).await;
+    server.given_snapshot("books", "first").await;
+    server.given_documents("books", 10, 2).await;
+    let frozen = contents(&mut server, "books").await;
+
+    let broken = Broken::new(&server.files(&books.uid).join("compacted"));
+    server.request_snapshot("books", "second").await.unwrap();
+    // The log still takes writes, which come too late for the snapshot or not.
+    server.write("books", vec![upsert("000000", r#"{"n":0,"version":2}"#)]).await;
+    let state = server.get_snapshot("second").await.unwrap().state();
+    assert_eq!(state, pb::snapshot::State::Requested);
+    broken.mend();
+
+    let second = server.watch_snapshot("second").await.pop().unwrap();
+    assert_eq!(second.state(), pb::snapshot::State::Created, "{second:?}");
+    let changed: i64 = frozen.iter().take(10).map(|(id, json)| size_of(id, json)).sum();
+    assert_eq!(second.incremental_bytes, changed);
+    server.given_restore("second", "again").await;
+    assert_eq!(contents(&mut server, "again").await, frozen, "S1");
+    check(&mut server).await;
+    server.stop().await;
+}
+
+/// A file system of its own, so small that it is soon full.
+struct Small {
+    directory: TempDir,
+}
+
+impl Small {
+    /// `None` where mounting is not allowed.
+    fn mount() -> Option<Self> {
+        let directory = tempfile::tempdir().unwrap();
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=24m", "tmpfs"]).arg(directory.path());
+        mount.output().is_ok_and(|output| output.status.success()).then_some(Self { directory })
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.directory.path()).output();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_fails_writes_until_there_is_room() {
+    let Some(disk) = Small::mount() else {
+        eprintln!("skipped: mounting a file system is not allowed here");
+        return;
+    };
+    let storage = disk.directory.path().join("storage");
+    let mut server = TestServer::start_with(|config| config.storage = Some(storage.clone())).await;
+    server.given_collection("books").await;
+    server.given_documents("books", 100, 1).await;
+    let ballast = disk.directory.path().join("ballast");
+    fill(&ballast);
+    let large = format!(r#"{{"large":"{}"}}"#, "x".repeat(100_000));
+    let mut acknowledged = contents(&mut server, "books").await;
+    for n in 0.. {
+        let id = format!("large-{n}");
+        let request = pb::WriteDocumentsRequest {
+            collection: collection_name("books"),
+            writes: vec![upsert(&id, &large)],
+            ..Default::default()
+        };
+        let written = tokio::time::timeout(PATIENCE, server.documents.write_documents(request));
+        match written.await.expect("an answer in time") {
+            Ok(_) => drop(acknowledged.insert(id, large.clone())),
+            Err(error) => {
+                assert_eq!(reason(&error), "WRITE_OUTCOME_UNKNOWN");
+                break;
+            }
+        }
+    }
+    std::fs::remove_file(ballast).unwrap();
+    eventually("writes work again", async || try_write(&mut server, "after").await.is_ok()).await;
+    let after = contents(&mut server, "books").await;
+    assert!(acknowledged.iter().all(|(id, json)| after.get(id) == Some(json)), "D1");
+    check_totals(&mut server).await;
+    server.stop().await;
+}
+
+/// Takes all room but a little.
+fn fill(ballast: &Path) {
+    let mut file = File::create(ballast).unwrap();
+    let block = vec![0_u8; 64 << 10];
+    while file.write_all(&block).is_ok() {}
+    let length = file.metadata().unwrap().len();
+    file.set_len(length - (1 << 20)).unwrap();
+}
