@@ -167,6 +167,11 @@ impl Collections {
                 tracing::warn!(%error, uid = %handle.uid, "a failed database did not close cleanly");
             }
         }
+        // Nobody would close it any more. What opens one before the stop is
+        // waited for here by `close_all`.
+        if self.inner.store.tasks().stop_token().is_cancelled() {
+            return Err(Error::ShuttingDown);
+        }
         if !self.inner.store.exists(handle.uid).await? {
             // Deleted, and given back, since the caller looked the name up.
             return Err(Error::CollectionDeleted(handle.uid.to_string()));

@@ -34,7 +34,7 @@ async fn a_mask_names_what_changes_even_to_nothing() {
     let change = named(pb::Collection { description: "new".to_owned(), ..Default::default() });
     let updated = server.update_collection(change, Some(&["labels"])).await.unwrap();
     assert_eq!((updated.description.as_str(), updated.labels.len()), ("d", 0));
-    let updated = server.update_collection(named(Default::default()), Some(&["*"])).await.unwrap();
+    let updated = server.update_collection(named(pb::Collection::default()), Some(&["*"])).await.unwrap();
     assert_eq!((updated.description.as_str(), updated.labels.len()), ("", 0));
     server.stop().await;
 }
@@ -53,7 +53,7 @@ async fn a_path_that_cannot_be_updated_is_refused() {
     let mut server = TestServer::start().await;
     let before = given_full(&mut server).await;
     for path in ["name", "uid", "state", "stats", "nonsense"] {
-        let answer = server.update_collection(named(Default::default()), Some(&["description", path])).await;
+        let answer = server.update_collection(named(pb::Collection::default()), Some(&["description", path])).await;
         refused_fields(answer, &["update_mask"]);
     }
     assert_eq!(server.collection("books").await.unwrap(), before);
@@ -63,7 +63,7 @@ async fn a_path_that_cannot_be_updated_is_refused() {
 #[tokio::test]
 async fn what_is_to_be_updated_must_be_there() {
     let mut server = TestServer::start().await;
-    refused(server.update_collection(named(Default::default()), None).await, Code::NotFound, "NOT_FOUND");
+    refused(server.update_collection(named(pb::Collection::default()), None).await, Code::NotFound, "NOT_FOUND");
     let nothing = server.collections.update_collection(pb::UpdateCollectionRequest::default()).await;
     refused_fields(nothing, &["collection"]);
     server.stop().await;

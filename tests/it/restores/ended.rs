@@ -3,7 +3,7 @@
 use stillframe::pb::restore::State;
 use tonic::Code;
 
-use crate::support::{DAY, MINUTE, TestServer, eventually, refused};
+use crate::support::{DAY, MINUTE, TestServer, almost, eventually, refused};
 
 #[tokio::test]
 async fn an_ended_restore_is_forgotten_after_thirty_days_and_its_collection_stays() {
@@ -12,7 +12,7 @@ async fn an_ended_restore_is_forgotten_after_thirty_days_and_its_collection_stay
     server.given_documents("books", 10, 1).await;
     server.given_snapshot("books", "monday").await;
     let ended = server.given_restore("monday", "again").await;
-    server.clock.advance(30 * DAY - MINUTE);
+    server.clock.advance(almost(30 * DAY));
     let mut server = TestServer::reopen(server.stop().await).await;
     assert_eq!(server.get_restore("again").await.unwrap(), ended);
 
@@ -36,7 +36,7 @@ async fn a_cancelled_one_is_kept_as_long() {
     server.cancel_restore("again").await.unwrap();
     block.lift();
     assert_eq!(server.ended_restore("again").await.state(), State::Cancelled);
-    server.clock.advance(30 * DAY - MINUTE);
+    server.clock.advance(almost(30 * DAY));
     assert_eq!(server.get_restore("again").await.unwrap().state(), State::Cancelled);
     server.clock.advance(MINUTE);
     eventually("it is forgotten", async || server.get_restore("again").await.is_err()).await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use stillframe::pb::{self, snapshot::State};
 use tonic::Code;
 
-use crate::support::{DAY, MINUTE, TestServer, eventually, micros, refused, with_ttl};
+use crate::support::{DAY, MINUTE, TestServer, almost, eventually, micros, refused, with_ttl};
 
 #[tokio::test]
 async fn it_is_expired_at_once_before_any_sweep() {
@@ -13,7 +13,7 @@ async fn it_is_expired_at_once_before_any_sweep() {
     server.given_collection("books").await;
     server.create_snapshot("books", "s", with_ttl(DAY)).await.unwrap();
     let created = server.watch_snapshot("s").await.pop().unwrap();
-    server.clock.advance(DAY - MINUTE);
+    server.clock.advance(almost(DAY));
     assert_eq!(server.get_snapshot("s").await.unwrap().state(), State::Created);
     server.clock.advance(MINUTE);
     let expired = server.get_snapshot("s").await.unwrap();

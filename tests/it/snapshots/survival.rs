@@ -1,8 +1,8 @@
 //! Nothing that becomes of the collection harms a snapshot (S4).
 
-use stillframe::pb::snapshot::State;
+use stillframe::pb::{self, snapshot::State};
 
-use crate::support::{TestServer, eventually};
+use crate::support::{COMMONS, TestServer, collection_name, eventually};
 
 #[tokio::test]
 async fn a_snapshot_outlives_its_collection() {
@@ -73,5 +73,27 @@ async fn one_that_was_requested_is_taken_after_a_restart() {
     let last = server.watch_snapshot("s").await.pop().unwrap();
     assert_eq!((last.state(), last.document_count), (State::Created, 100));
     assert_eq!(last.incremental_bytes, last.size_bytes);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_among_many_requests_is_clean_and_loses_none() {
+    let mut server = TestServer::start().await;
+    server.given_collection("books").await;
+    let ids: Vec<String> = (0..40).map(|n| format!("s{n:02}")).collect();
+    server.given_documents("books", 10, 1).await;
+    let requests = ids.iter().map(|id| {
+        let (mut client, snapshot_id) = (server.snapshots.clone(), id.clone());
+        let snapshot = pb::Snapshot { collection: collection_name("books"), ..Default::default() };
+        let parent = COMMONS.to_owned();
+        let request = pb::CreateSnapshotRequest { parent, snapshot_id, snapshot: Some(snapshot), ..Default::default() };
+        async move { client.create_snapshot(request).await }
+    });
+    assert!(futures::future::join_all(requests).await.iter().all(Result::is_ok));
+    let mut server = TestServer::reopen(server.stop().await).await;
+    for id in &ids {
+        assert_eq!(server.watch_snapshot(id).await.pop().unwrap().state(), State::Created);
+    }
+    assert_eq!(server.snapshot_ids(false).await, ids);
     server.stop().await;
 }

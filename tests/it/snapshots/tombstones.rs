@@ -3,7 +3,7 @@
 use stillframe::pb::{self, snapshot::State};
 use tonic::Code;
 
-use crate::support::{COMMONS, DAY, MINUTE, TestServer, eventually, refused};
+use crate::support::{COMMONS, DAY, MINUTE, TestServer, almost, eventually, refused};
 
 #[tokio::test]
 async fn a_deleted_snapshot_stays_readable_for_seven_days() {
@@ -18,7 +18,7 @@ async fn a_deleted_snapshot_stays_readable_for_seven_days() {
     assert!(server.snapshot_ids(false).await.is_empty());
     assert_eq!(server.snapshot_ids(true).await, ["s"]);
 
-    server.clock.advance(7 * DAY - MINUTE);
+    server.clock.advance(almost(7 * DAY));
     assert_eq!(server.get_snapshot("s").await.unwrap().state(), State::Deleted);
     server.clock.advance(MINUTE);
     eventually("it is forgotten", async || server.get_snapshot("s").await.is_err()).await;

@@ -15,6 +15,11 @@ use super::{COMMONS, TestServer, collection_name, eventually, reason, restore_na
 pub const MINUTE: Duration = Duration::from_secs(60);
 pub const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// A minute less.
+pub fn almost(duration: Duration) -> Duration {
+    duration.checked_sub(MINUTE).unwrap()
+}
+
 /// Ids that none of the services may accept.
 pub const BAD_IDS: &[&str] =
     &["", "-a", "_a", "a.b", ".", "..", "a/b", "/", "a b", " a", "ä", "日本", "a\n", "a\0", "*", "a%2fb", LONG_ID];
@@ -60,7 +65,8 @@ impl TestServer {
 
     pub async fn delete_workspace(&mut self, id: &str) -> Result<(), Status> {
         let request = pb::DeleteWorkspaceRequest { name: format!("workspaces/{id}"), ..Default::default() };
-        Ok(self.workspaces.delete_workspace(request).await?.into_inner())
+        self.workspaces.delete_workspace(request).await?;
+        Ok(())
     }
 
     pub async fn create_collection(&mut self, parent: &str, id: &str) -> Result<pb::Collection, Status> {
@@ -83,7 +89,8 @@ impl TestServer {
 
     pub async fn delete_collection(&mut self, id: &str) -> Result<(), Status> {
         let request = pb::DeleteCollectionRequest { name: collection_name(id), ..Default::default() };
-        Ok(self.collections.delete_collection(request).await?.into_inner())
+        self.collections.delete_collection(request).await?;
+        Ok(())
     }
 
     /// Requests a snapshot with all that a caller may say about it.
@@ -114,7 +121,8 @@ impl TestServer {
 
     pub async fn delete_snapshot(&mut self, id: &str) -> Result<(), Status> {
         let request = pb::DeleteSnapshotRequest { name: snapshot_name(id), ..Default::default() };
-        Ok(self.snapshots.delete_snapshot(request).await?.into_inner())
+        self.snapshots.delete_snapshot(request).await?;
+        Ok(())
     }
 
     /// The ids of the snapshots in `commons`, by name.

@@ -1,5 +1,6 @@
 //! `commons` always exists.
 
+use stillframe::pb;
 use tonic::Code;
 
 use crate::support::{TestServer, refused};
@@ -9,7 +10,7 @@ async fn commons_exists_and_stays() {
     let mut server = TestServer::start().await;
     let commons = server.get_workspace("commons").await.unwrap();
     refused(server.delete_workspace("commons").await, Code::FailedPrecondition, "WORKSPACE_PROTECTED");
-    let created = server.create_workspace("commons", Default::default()).await;
+    let created = server.create_workspace("commons", pb::Workspace::default()).await;
     refused(created, Code::AlreadyExists, "WORKSPACE_EXISTS");
 
     let mut server = TestServer::reopen(server.stop().await).await;
