@@ -90,9 +90,11 @@ impl Pump {
     async fn run(mut self) -> Result<(), Error> {
         let (lease, stop, queue) = (Arc::clone(&self.lease), self.rpc.stop.clone(), self.queue.clone());
         tokio::select! {
-            ended = lease.unless_deleted(self.pump()) => ended,
+            // The stop comes first: it closes the queue, too.
+            biased;
             () = stop.cancelled() => Err(Error::ShuttingDown),
             () = queue.closed() => Ok(()),
+            ended = lease.unless_deleted(self.pump()) => ended,
         }
     }
 
