@@ -4,11 +4,10 @@
 //! objects it could be built again.
 
 use prost::Message;
-use slatedb::object_store::path::Path;
 use uuid::Uuid;
 
 use crate::{
-    documents::{Root, catalog},
+    documents::{ObjectPath, Root, catalog},
     error::Error,
     metadata::{self, Collection, Snapshot, Workspace},
 };
@@ -61,6 +60,6 @@ impl Catalog {
     }
 }
 
-fn path<R: Cataloged>(record: &R) -> Path {
+fn path<R: Cataloged>(record: &R) -> ObjectPath {
     catalog(R::KIND, record.catalog_uid(), "pb")
 }

@@ -16,6 +16,7 @@ mod buffers;
 mod checkpoint;
 mod copy;
 mod engine;
+mod fault;
 mod filter;
 mod group;
 mod keep;
@@ -28,6 +29,9 @@ mod totals;
 mod value;
 mod verify;
 mod writer;
+
+/// The path of an object under the storage root.
+pub use slatedb::object_store::path::Path as ObjectPath;
 
 pub use self::{
     checkpoint::{Checkpoint, CutOutcome, Files},

@@ -214,24 +214,6 @@ impl Error {
     }
 }
 
-impl From<slatedb::Error> for Error {
-    fn from(error: slatedb::Error) -> Self {
-        match error.kind() {
-            slatedb::ErrorKind::Data => Self::DataLoss(error.to_string()),
-            slatedb::ErrorKind::Unavailable | slatedb::ErrorKind::Closed(_) | slatedb::ErrorKind::Transaction => {
-                Self::Unavailable(Arc::new(error))
-            }
-            _ => Self::Internal(Arc::new(error)),
-        }
-    }
-}
-
-impl From<slatedb::object_store::Error> for Error {
-    fn from(error: slatedb::object_store::Error) -> Self {
-        Self::Unavailable(Arc::new(error))
-    }
-}
-
 impl From<sled::Error> for Error {
     fn from(error: sled::Error) -> Self {
         match error {

@@ -10,12 +10,11 @@ use std::{
     path::Path,
 };
 
-use slatedb::object_store::path::Path as ObjectPath;
 use uuid::Uuid;
 
 use crate::{
     clock::new_uid,
-    documents::Root,
+    documents::{ObjectPath, Root},
     error::Error,
     metadata::{self, Change, CommitError, Instance, Metadata, Workspace},
 };

@@ -33,7 +33,7 @@ use crate::{
 const YIELD_EVERY: i64 = 256;
 /// How long a proof steps back for writers, each time. Priorities alone do not
 /// keep their pace: they wait for the disk and give up the core all the time.
-const STEP_BACK: Duration = Duration::from_millis(2);
+const STEP_BACK: Duration = Duration::from_millis(5);
 
 /// What a scan of all documents found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
