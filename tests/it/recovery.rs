@@ -8,6 +8,7 @@ mod crash_billing;
 mod crash_points;
 mod crash_restore;
 mod fault;
+mod fences;
 mod foreign;
 mod idle;
 mod instance;
