@@ -6,7 +6,7 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
-use tokio::task::JoinSet;
+use tokio::{sync::Notify, task::JoinSet};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// The service's background tasks.
@@ -149,5 +149,32 @@ impl Tasks {
     pub async fn drain_work(&self, grace: Duration) -> Result<(), TaskError> {
         self.work.close();
         tokio::time::timeout(grace, self.work.wait()).await.map_err(|_| TaskError::Late(grace))
+    }
+}
+
+/// When a worker looks through its records: when its doorbell rings, and every
+/// so often. The first look is immediate: that is crash recovery.
+pub struct Looks {
+    sweep: tokio::time::Interval,
+    stop: CancellationToken,
+}
+
+impl Looks {
+    /// Looks every `sweep_every`, until `stop`.
+    #[must_use]
+    pub fn new(sweep_every: Duration, stop: CancellationToken) -> Self {
+        let mut sweep = tokio::time::interval(sweep_every);
+        sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        Self { sweep, stop }
+    }
+
+    /// Waits for the next look; false when the service stops, which wins.
+    pub async fn next(&mut self, bell: &Notify) -> bool {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => false,
+            () = bell.notified() => true,
+            _ = self.sweep.tick() => true,
+        }
     }
 }

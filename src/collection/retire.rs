@@ -14,6 +14,7 @@ use crate::{
     error::Error,
     metadata::{Change, Collection, CommitError, Intent, Restore, Retired, Snapshot, SnapshotState, Stored, uid},
     restore,
+    tasks::Looks,
 };
 
 /// What still needs files of a retired collection.
@@ -42,16 +43,9 @@ impl Collections {
     /// Runs until the service stops. What it met at its last visit is kept, so
     /// that nothing is listed again while nothing changes.
     pub async fn retire(self, sweep_every: Duration, stop: CancellationToken) {
-        let mut sweep = tokio::time::interval(sweep_every);
-        sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut looks = Looks::new(sweep_every, stop);
         let mut trimmed = HashMap::new();
-        loop {
-            tokio::select! {
-                biased;
-                () = stop.cancelled() => return,
-                () = self.inner.retire_bell.notified() => {}
-                _ = sweep.tick() => {}
-            }
+        while looks.next(&self.inner.retire_bell).await {
             if let Err(error) = self.retire_once(&mut trimmed).await {
                 tracing::warn!(?error, "deleted collections wait for the next sweep");
             }

@@ -25,6 +25,7 @@ use crate::{
         Change, Collection, CollectionState, CollectionStats, CommitError, Failure, Record, Restore, RestoreState,
         Stored, Verification, uid,
     },
+    tasks::Looks,
 };
 
 /// How often watchers see a new value.
@@ -77,16 +78,8 @@ impl Work {
 impl Restores {
     /// Runs until the service stops.
     pub async fn run(self, sweep_every: Duration, stop: CancellationToken) {
-        let mut sweep = tokio::time::interval(sweep_every);
-        sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                biased;
-                () = stop.cancelled() => return,
-                () = self.inner.bell.notified() => {}
-                // The first tick is immediate: that is crash recovery.
-                _ = sweep.tick() => {}
-            }
+        let mut looks = Looks::new(sweep_every, stop.clone());
+        while looks.next(&self.inner.bell).await {
             if let Err(error) = self.visit(&stop).await {
                 tracing::warn!(?error, "restores wait for the next sweep");
             }

@@ -12,6 +12,7 @@ use crate::{
     documents::{Checkpoint, CutOutcome, Files},
     error::Error,
     metadata::{Change, CommitError, Failure, Snapshot, SnapshotState, Stored},
+    tasks::Looks,
 };
 
 /// The snapshot before, if its data is still there.
@@ -23,16 +24,8 @@ struct Previous {
 impl Snapshots {
     /// Runs until the service stops.
     pub async fn run(self, sweep_every: Duration, stop: CancellationToken) {
-        let mut sweep = tokio::time::interval(sweep_every);
-        sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                biased;
-                () = stop.cancelled() => return,
-                () = self.inner.bell.notified() => {}
-                // The first tick is immediate: that is crash recovery.
-                _ = sweep.tick() => {}
-            }
+        let mut looks = Looks::new(sweep_every, stop);
+        while looks.next(&self.inner.bell).await {
             if let Err(error) = self.visit().await {
                 tracing::warn!(?error, "snapshots wait for the next sweep");
             }

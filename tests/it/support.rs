@@ -7,6 +7,7 @@ use std::{net::SocketAddr, path::Path, time::Duration};
 use stillframe::{
     app::{App, Config},
     clock::Clock,
+    error::Error,
     instance::StartError,
     pb::{
         self, collection_service_client::CollectionServiceClient, document_service_client::DocumentServiceClient,
@@ -52,6 +53,20 @@ pub fn config(dir: &Path) -> Config {
     config
 }
 
+/// Opens the service. In one process, the last connection of an earlier server
+/// may let go of the metadata a moment after that server has stopped.
+async fn open(config: Config, clock: &Clock) -> Result<App, StartError> {
+    let patience = tokio::time::Instant::now() + Duration::from_secs(5);
+    loop {
+        match App::open(config.clone(), clock.clone()).await {
+            Err(StartError::Storage(Error::Unavailable(_))) if tokio::time::Instant::now() < patience => {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            opened => return opened,
+        }
+    }
+}
+
 impl TestServer {
     pub async fn start() -> Self {
         Self::start_with(|_| {}).await
@@ -72,7 +87,7 @@ impl TestServer {
         let mut config = config(dir.path());
         change(&mut config);
         let clock = Clock::default();
-        let app = App::open(config, clock.clone()).await?;
+        let app = open(config, &clock).await?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let (shutdown, stopped) = oneshot::channel();
@@ -126,12 +141,7 @@ impl TestServer {
     }
 
     pub async fn given_collection(&mut self, id: &str) -> pb::Collection {
-        let request = pb::CreateCollectionRequest {
-            parent: COMMONS.to_owned(),
-            collection_id: id.to_owned(),
-            ..Default::default()
-        };
-        self.collections.create_collection(request).await.unwrap().into_inner()
+        self.create_collection(COMMONS, id).await.unwrap()
     }
 
     /// Writes documents `0..count`, each `{"n": N, "version": VERSION}`, and
@@ -157,14 +167,7 @@ impl TestServer {
     }
 
     pub async fn request_snapshot(&mut self, collection: &str, id: &str) -> Result<pb::Snapshot, Status> {
-        let snapshot = pb::Snapshot { collection: collection_name(collection), ..Default::default() };
-        let request = pb::CreateSnapshotRequest {
-            parent: COMMONS.to_owned(),
-            snapshot_id: id.to_owned(),
-            snapshot: Some(snapshot),
-            ..Default::default()
-        };
-        Ok(self.snapshots.create_snapshot(request).await?.into_inner())
+        self.create_snapshot(collection, id, pb::Snapshot::default()).await
     }
 
     /// Takes a snapshot and waits until it is CREATED.
