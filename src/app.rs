@@ -15,6 +15,7 @@ use crate::{
     instance::{self, StartError},
     metadata::{Change, Metadata, RequestId},
     restore::{Parts, Restores},
+    retention,
     rpc::{self, Services},
     snapshot::Snapshots,
     tasks::{TaskError, Tasks},
@@ -39,6 +40,9 @@ pub struct Config {
     pub copy_mode: CopyMode,
     /// Intervals and patience of the databases.
     pub tuning: Tuning,
+    /// The shortest retention that a collection may have. Only tests want a
+    /// shorter one than the contract's.
+    pub shortest_retention: Duration,
     /// How often the records are looked through for work.
     pub sweep_every: Duration,
     /// How long a stop may take.
@@ -55,6 +59,7 @@ impl Config {
             gates: Gates::default(),
             copy_mode: CopyMode::default(),
             tuning: Tuning::default(),
+            shortest_retention: retention::SHORTEST,
             sweep_every: Duration::from_secs(1),
             grace: Duration::from_secs(20),
         }
@@ -123,6 +128,7 @@ impl App {
             clock: clock.clone(),
             tasks: tasks.clone(),
             patience: store.stream_patience(),
+            shortest_retention: config.shortest_retention,
         };
         Ok(Self { services, config, tasks, background, metadata, clock, _lock: lock })
     }
@@ -136,6 +142,7 @@ impl App {
         tasks.service("snapshot worker", snapshots.run(sweep, stop.clone()));
         tasks.service("restore worker", restores.run(sweep, stop.clone()));
         tasks.service("retire worker", collections.clone().retire(sweep, stop.clone()));
+        tasks.service("retention worker", collections.clone().expire(sweep, stop.clone()));
         tasks.service("housekeeping", housekeeping(collections.clone(), metadata, clock, sweep, stop.clone()));
         let server = rpc::serve(services, listener, stop.clone());
         // Streams that are not ours (reflection, say) may never end by themselves,

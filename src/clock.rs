@@ -8,6 +8,8 @@ use std::{
     time::Duration,
 };
 
+use chrono::SecondsFormat;
+
 /// Microseconds since the Unix epoch, the unit of every stored time.
 pub type Micros = i64;
 
@@ -43,6 +45,14 @@ pub fn micros(duration: Duration) -> Micros {
 #[must_use]
 pub fn duration(micros: Micros) -> Duration {
     Duration::from_micros(u64::try_from(micros).unwrap_or(0))
+}
+
+/// A stored time for people.
+#[must_use]
+pub fn rfc3339(time: Micros) -> String {
+    let text =
+        chrono::DateTime::from_timestamp_micros(time).map(|time| time.to_rfc3339_opts(SecondsFormat::AutoSi, true));
+    text.unwrap_or_else(|| format!("{time} µs"))
 }
 
 /// A new uid: a UUIDv7, so uids order by time.

@@ -5,6 +5,7 @@
 //! unbinds the name in one commit; what is left is *retired*: it gives back its
 //! files as snapshots and restores let go of them (**S4**).
 
+mod expire;
 mod handle;
 mod retire;
 
@@ -20,8 +21,8 @@ use uuid::Uuid;
 pub use self::handle::{Handle, Lease};
 use crate::{
     catalog::Catalog,
-    clock::{Clock, new_uid},
-    documents::{Engine, Store, Totals},
+    clock::{Clock, Micros, new_uid},
+    documents::{Engine, Retention, Store, Totals},
     error::{Error, Kind},
     idempotency::{self, Request},
     metadata::{Change, Collection, CollectionState, CollectionStats, CommitError, Intent, Metadata, Retired, Stored},
@@ -36,6 +37,15 @@ pub struct Stats {
     pub totals: Totals,
     /// Bytes of its files.
     pub stored_bytes: i64,
+    /// Documents that have expired but still count.
+    pub expired_count: i64,
+}
+
+impl Stats {
+    fn new(totals: Totals, stored_bytes: i64, now: Micros) -> Self {
+        let expired_count = totals.expired_count(now);
+        Self { totals, stored_bytes, expired_count }
+    }
 }
 
 /// What a caller may set; absent is left alone.
@@ -88,6 +98,7 @@ impl Collections {
         &self,
         name: &CollectionName,
         settings: Settings,
+        retention: Option<Retention>,
         request: Option<&Request>,
     ) -> Result<Collection, Error> {
         let inner = &self.inner;
@@ -113,10 +124,13 @@ impl Collections {
             revision: 1,
             state: CollectionState::Ready.into(),
             restore_info: None,
+            retention: retention.map_or(0, |retention| retention.keep()),
+            interval: retention.map_or(0, |retention| retention.interval()),
         };
-        let stats = CollectionStats { uid: uid.as_bytes().to_vec(), ..CollectionStats::default() };
+        let totals = Totals::empty(retention).into();
+        let stats = CollectionStats { uid: uid.as_bytes().to_vec(), totals: Some(totals), stored_bytes: 0 };
         let made = async {
-            Engine::create(&inner.store, uid).await?;
+            Engine::create(&inner.store, uid, retention).await?;
             inner.catalog.put(&record).await?;
             crate::crash_point!("collection.before_record");
             let change = Change::default().insert(&record).put(&stats).forget(Intent::at(uid));
@@ -248,15 +262,28 @@ impl Collections {
             return Ok(Stats::default());
         }
         let uid = record.uid();
-        if let Some(stats) = self.handle(uid).open_stats().await {
-            return Ok(stats);
+        let (totals, stored_bytes) = match self.totals_if_known(uid).await? {
+            Some(known) => known,
+            None => {
+                let lease = self.open(&record.name(), uid).await?;
+                (lease.totals(), lease.stored_bytes())
+            }
+        };
+        Ok(Stats::new(totals, stored_bytes, self.inner.clock.now()))
+    }
+
+    /// The totals and the bytes of the files, as far as they are known without
+    /// opening anything.
+    async fn totals_if_known(&self, uid: Uuid) -> Result<Option<(Totals, i64)>, Error> {
+        let open = self.inner.handles.lock().get(&uid).cloned();
+        if let Some(handle) = open
+            && let Some(totals) = handle.open_totals().await
+        {
+            return Ok(Some(totals));
         }
-        if let Some(saved) = self.inner.metadata.get(&CollectionStats::at(uid))? {
-            let totals = saved.record.totals.map(Totals::from).unwrap_or_default();
-            return Ok(Stats { totals, stored_bytes: saved.record.stored_bytes });
-        }
-        let lease = self.open(&record.name(), uid).await?;
-        Ok(Stats { totals: lease.totals(), stored_bytes: lease.stored_bytes() })
+        let saved = self.inner.metadata.get(&CollectionStats::at(uid))?;
+        let known = saved.map(|saved| saved.record);
+        Ok(known.map(|saved| (saved.totals.map(Totals::from).unwrap_or_default(), saved.stored_bytes)))
     }
 
     /// The uids of collections, retired ones and those in restoring included.

@@ -10,6 +10,7 @@ pub const POINTS: &[&str] = &[
     "release.before_record",
     "restore.pinned",
     "restore.copied",
+    "restore.trimmed",
     "restore.verified",
     "restore.published",
     "restore.removed",

@@ -12,16 +12,22 @@
 //! catalog/<kind>/<uid>  what the metadata knows, for a rebuild
 //! ```
 
+mod adopt;
 mod buffers;
 mod checkpoint;
 mod copy;
+mod cutoff;
+mod drain;
 mod engine;
 mod fault;
 mod filter;
 mod group;
+mod intervals;
 mod keep;
 mod keys;
+mod plan;
 mod reader;
+mod retention;
 mod root;
 mod settings;
 mod store;
@@ -34,18 +40,20 @@ mod writer;
 pub use slatedb::object_store::path::Path as ObjectPath;
 
 pub use self::{
+    adopt::{Adopted, Adoption},
     checkpoint::{Checkpoint, CutOutcome, Files},
-    copy::{Copied, CopyMode},
+    copy::{Copied, CopyMode, Transfer},
     engine::{Engine, Known, Submitted},
     group::{BatchResult, Operation, Outcome, Write, WriteResult},
     keep::Keep,
-    reader::{Cursor, Scan},
+    reader::{Cursor, Scan, Scanned, Span},
+    retention::Retention,
     root::{Root, catalog},
     settings::Tuning,
     store::Store,
-    totals::Totals,
+    totals::{Dropped, Totals},
     value::StoredDocument,
-    verify::Proof,
+    writer::Reusable,
 };
 
 /// The largest body, in bytes, so that every stock gRPC client (4 MiB) can

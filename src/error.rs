@@ -3,7 +3,10 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use crate::stored;
+use crate::{
+    clock::{Micros, rfc3339},
+    stored,
+};
 
 /// A cause for the log; it never reaches a client.
 pub type Cause = Arc<dyn std::error::Error + Send + Sync>;
@@ -75,8 +78,11 @@ pub enum Error {
     PageTokenMismatch,
     #[error("the retention of a collection cannot be changed, not by a restore either: its data is clustered by it")]
     RetentionImmutable,
-    #[error("collections with a retention are not available in this version")]
-    RetentionNotAvailable,
+    #[error(
+        "the event time {} is outside what the retention of the collection takes now: from {} to {}",
+        rfc3339(*.event_time), rfc3339(*.earliest), rfc3339(*.latest)
+    )]
+    EventTimeOutOfRange { event_time: Micros, earliest: Micros, latest: Micros },
     #[error("a snapshot lives at most 7 days after its create_time; {asked} was asked for")]
     ExpirationTooLong { asked: String },
     #[error("{collection} is at offset {offset}; {min_offset} has not been acknowledged")]
@@ -143,7 +149,7 @@ pub enum Code {
     ResourceExhausted = 8,
     FailedPrecondition = 9,
     Aborted = 10,
-    Unimplemented = 12,
+    OutOfRange = 11,
     Internal = 13,
     Unavailable = 14,
     DataLoss = 15,
@@ -169,7 +175,7 @@ impl Error {
             Self::RequestIdReused => (Code::FailedPrecondition, "REQUEST_ID_REUSED"),
             Self::PageTokenMismatch => (Code::InvalidArgument, "PAGE_TOKEN_MISMATCH"),
             Self::RetentionImmutable => (Code::InvalidArgument, "RETENTION_IMMUTABLE"),
-            Self::RetentionNotAvailable => (Code::Unimplemented, "RETENTION_NOT_AVAILABLE"),
+            Self::EventTimeOutOfRange { .. } => (Code::OutOfRange, "EVENT_TIME_OUT_OF_RANGE"),
             Self::ExpirationTooLong { .. } => (Code::InvalidArgument, "EXPIRATION_TOO_LONG"),
             Self::OffsetNotReached { .. } => (Code::FailedPrecondition, "OFFSET_NOT_REACHED"),
             Self::SnapshotNotReady { .. } => (Code::FailedPrecondition, "SNAPSHOT_NOT_READY"),

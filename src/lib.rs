@@ -23,6 +23,7 @@ pub mod listing;
 pub mod metadata;
 pub mod names;
 pub mod restore;
+pub mod retention;
 pub mod rpc;
 pub mod snapshot;
 pub mod tasks;

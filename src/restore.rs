@@ -10,6 +10,7 @@
 //! RESTORING: whoever commits first has the name. The worker (`worker.rs`)
 //! drives it from the record, after a restart just the same.
 
+mod plan;
 mod progress;
 mod state;
 mod worker;
@@ -27,6 +28,7 @@ use tokio::{
 use uuid::Uuid;
 
 pub use self::{
+    plan::Plan,
     progress::{Phase, Progress},
     state::{advance, is_cancellable, is_terminal, state_name},
 };
@@ -151,15 +153,6 @@ impl Restores {
         Self { inner: Arc::new(inner) }
     }
 
-    /// Evaluates every gate and returns what would be done: a restore that is
-    /// not stored.
-    pub fn plan(&self, command: &CreateRestore) -> Result<Restore, Error> {
-        let workspace = self.inner.workspaces.stored(&command.workspace)?;
-        let snapshot = self.inner.snapshots.stored(&command.snapshot)?;
-        self.check(command, &workspace, &snapshot)?;
-        Ok(self.record(command, &snapshot, None))
-    }
-
     /// Starts a restore.
     pub async fn create(&self, command: CreateRestore) -> Result<Restore, Error> {
         let inner = &self.inner;
@@ -200,7 +193,8 @@ impl Restores {
             SnapshotState::Expired => return Err(Error::SnapshotExpired { name }),
             other => return Err(Error::SnapshotNotReady { name, state: snapshot::state_name(other) }),
         }
-        if command.retention.is_some() {
+        let retention = snapshot.totals.as_ref().map(|totals| totals.retention);
+        if command.retention.is_some() && command.retention != retention {
             return Err(Error::RetentionImmutable);
         }
         let size_bytes = snapshot.totals.as_ref().map_or(0, |totals| totals.size_bytes);
@@ -223,6 +217,8 @@ impl Restores {
         Ok(())
     }
 
+    /// The record as it is requested; what the retention drops is settled when
+    /// the work begins.
     fn record(&self, command: &CreateRestore, snapshot: &Snapshot, uid: Option<Uuid>) -> Restore {
         let id = command.id.clone().or_else(|| uid.map(Id::from_uid));
         Restore {
@@ -346,5 +342,7 @@ fn restoring(
             source_collection_uid: snapshot.collection_uid.clone(),
             snapshot_time: snapshot.snapshot_time,
         }),
+        retention: snapshot.totals.as_ref().map_or(0, |totals| totals.retention),
+        interval: snapshot.totals.as_ref().map_or(0, |totals| totals.interval),
     }
 }

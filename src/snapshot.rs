@@ -334,6 +334,12 @@ impl Snapshots {
         })
     }
 
+    /// The files of a CREATED snapshot.
+    pub async fn files(&self, snapshot: &Snapshot) -> Result<Files, Error> {
+        let files = self.files_of(snapshot).await?;
+        files.ok_or_else(|| Error::SnapshotExpired { name: snapshot.name().to_string() })
+    }
+
     /// What would be freed if this snapshot alone went.
     pub async fn exclusive_bytes(&self, snapshot: &Snapshot) -> Result<Option<i64>, Error> {
         let inner = &self.inner;

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{Collections, Stats};
+use super::Collections;
 use crate::{
     documents::{Engine, Keep, Known, Totals},
     error::Error,
@@ -63,11 +63,11 @@ impl Handle {
         &self.keep
     }
 
-    /// The statistics, if the collection is open.
-    pub async fn open_stats(&self) -> Option<Stats> {
+    /// The totals and the bytes of the files, if the collection is open.
+    pub async fn open_totals(&self) -> Option<(Totals, i64)> {
         let slot = self.slot.lock().await;
         let engine = slot.as_ref().filter(|engine| !engine.has_failed())?;
-        Some(Stats { totals: engine.totals(), stored_bytes: engine.stored_bytes() })
+        Some((engine.totals(), engine.stored_bytes()))
     }
 
     /// The files that an open collection's manifest lists change under it, so
@@ -128,6 +128,11 @@ impl Collections {
     pub fn handle(&self, uid: Uuid) -> Arc<Handle> {
         let mut handles = self.inner.handles.lock();
         Arc::clone(handles.entry(uid).or_insert_with(|| Arc::new(Handle::new(uid))))
+    }
+
+    /// Whether a collection may be open: it has been used a moment ago.
+    pub(super) fn is_open(&self, uid: Uuid) -> bool {
+        self.inner.handles.lock().contains_key(&uid)
     }
 
     /// Opens a READY collection by name.

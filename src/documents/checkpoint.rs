@@ -12,6 +12,7 @@ use ulid::Ulid;
 use uuid::Uuid;
 
 use super::{
+    drain::CutGuard,
     keep,
     root::{self, collection},
     store::Store,
@@ -31,7 +32,14 @@ pub struct CutOutcome {
     pub time: Micros,
     /// The checkpoint under way; `None` if nothing changed since the snapshot
     /// that may be reused.
-    pub checkpoint: Option<CheckpointHandle>,
+    pub checkpoint: Option<UnfinishedCheckpoint>,
+}
+
+/// A checkpoint that is not durable yet. While it lives, nothing that it holds
+/// is drained.
+pub struct UnfinishedCheckpoint {
+    pub(super) handle: CheckpointHandle,
+    pub(super) hold: CutGuard,
 }
 
 /// A durable checkpoint.
@@ -71,10 +79,16 @@ impl Files {
         self.0.get(&id).copied()
     }
 
+    /// All but those.
+    #[must_use]
+    pub fn without(&self, others: &HashSet<Ulid>) -> Self {
+        Self(self.0.iter().filter(|(id, _)| !others.contains(id)).map(|(id, bytes)| (*id, *bytes)).collect())
+    }
+
     /// The bytes of those that are not in `others`.
     #[must_use]
     pub fn bytes_without(&self, others: &HashSet<Ulid>) -> i64 {
-        self.0.iter().filter(|(id, _)| !others.contains(id)).map(|(_, bytes)| bytes).sum()
+        self.without(others).bytes()
     }
 
     fn encode(&self) -> Vec<u8> {
@@ -100,8 +114,10 @@ impl Files {
 
 impl Store {
     /// Waits until a checkpoint of the writer is durable.
-    pub async fn finish_checkpoint(&self, handle: CheckpointHandle) -> Result<Checkpoint, Error> {
+    pub async fn finish_checkpoint(&self, unfinished: UnfinishedCheckpoint) -> Result<Checkpoint, Error> {
+        let UnfinishedCheckpoint { handle, hold } = unfinished;
         let created = handle.wait().await?;
+        drop(hold);
         Ok(Checkpoint { id: created.id, manifest_id: created.manifest_id })
     }
 

@@ -4,10 +4,11 @@
 //! **R1**, **R5** The manifest goes last: until then the destination is no
 //! database, and a copy that was interrupted goes on where it was. The steps:
 //!
-//! 1. the checkpoint's manifest alone goes to a staging path, and the
-//!    checkpoints that it inherited are deleted there (they name manifests that
-//!    will not exist, and garbage collection would fail on them);
-//! 2. every file is copied, as a hard link where the disk can;
+//! 1. the checkpoint's manifest alone goes to a staging path; there the intervals
+//!    that the retention has dropped are drained, and the checkpoints that it
+//!    inherited are deleted (they name manifests that will not exist, and garbage
+//!    collection would fail on them);
+//! 2. every file that is left is copied, as a hard link where the disk can;
 //! 3. data logs behind the checkpoint, if there are any;
 //! 4. the staging manifest becomes the destination's: the commit point.
 //!
@@ -35,6 +36,8 @@ use uuid::Uuid;
 
 use super::{
     checkpoint::{Files, log_ids, log_name, sst, sst_ids},
+    drain::has_files_below,
+    keys::Bucket,
     root::{collection, staging},
     store::Store,
 };
@@ -85,23 +88,31 @@ impl Copied {
     }
 }
 
+/// What is copied, and where to.
+#[derive(Clone, Copy, Debug)]
+pub struct Transfer<'a> {
+    /// The collection that it is copied from.
+    pub source: Uuid,
+    /// The manifest of the checkpoint.
+    pub manifest_id: u64,
+    /// Buckets below it are left out.
+    pub floor: Bucket,
+    /// The new collection.
+    pub destination: Uuid,
+    /// The files to copy, with their sizes.
+    pub files: &'a Files,
+}
+
 impl Store {
-    /// Copies what the checkpoint in manifest `manifest_id` references, unless
-    /// that was done before.
-    pub async fn copy(
-        &self,
-        source: Uuid,
-        manifest_id: u64,
-        destination: Uuid,
-        files: &Files,
-        mode: CopyMode,
-        done: &Copied,
-    ) -> Result<(), Error> {
+    /// Copies what the checkpoint in a manifest references, unless that was done
+    /// before.
+    pub async fn copy(&self, transfer: Transfer<'_>, mode: CopyMode, done: &Copied) -> Result<(), Error> {
+        let Transfer { source, manifest_id, floor, destination, files } = transfer;
         if self.exists(destination).await? {
             // A crash may have come right behind the commit point.
             return self.root.remove_prefix(&staging(destination)).await;
         }
-        let manifest = self.stage(source, manifest_id, destination).await?;
+        let manifest = self.stage(source, manifest_id, floor, destination).await?;
         let copies = sst_ids(&manifest).into_iter().map(|id| async move {
             if done.stop.is_cancelled() {
                 return Err(Error::ShuttingDown);
@@ -124,7 +135,13 @@ impl Store {
     }
 
     /// Prepares the destination's manifest, which knows no checkpoints.
-    async fn stage(&self, source: Uuid, manifest_id: u64, destination: Uuid) -> Result<VersionedManifest, Error> {
+    async fn stage(
+        &self,
+        source: Uuid,
+        manifest_id: u64,
+        floor: Bucket,
+        destination: Uuid,
+    ) -> Result<VersionedManifest, Error> {
         let stage = staging(destination);
         let admin = self.admin(stage.clone());
         if admin.read_manifest(None).await?.is_none() {
@@ -132,11 +149,14 @@ impl Store {
             let copied = self.root.store().copy(&from, &manifest_path(&stage, manifest_id)).await;
             self.unless_missing(&from, copied.map_err(Error::from)).await?;
         }
+        let vanished = || Error::internal("the staging manifest vanished");
+        if has_files_below(&admin.read_manifest(None).await?.ok_or_else(vanished)?, floor) {
+            self.drain(&stage, floor).await?;
+        }
         for checkpoint in admin.list_checkpoints(None).await? {
             admin.delete_checkpoint(checkpoint.id).await?;
         }
-        let manifest = admin.read_manifest(None).await?;
-        manifest.ok_or_else(|| Error::internal("the staging manifest vanished"))
+        admin.read_manifest(None).await?.ok_or_else(vanished)
     }
 
     async fn copy_sst(

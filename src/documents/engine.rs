@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use slatedb::{
     Db,
-    config::{CloseOptions, FlushType, ScanOptions},
+    config::{CloseOptions, FlushOptions, FlushType, ScanOptions},
 };
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -12,13 +12,17 @@ use uuid::Uuid;
 
 use super::{
     checkpoint::CutOutcome,
+    cutoff::Cutoff,
+    drain::Floor,
     filter::IdFilter,
     group::{BatchResult, Write},
     keep::Keep,
-    keys, root,
+    keys::{self, Bucket},
+    retention::Retention,
+    root,
     store::Store,
-    totals::Totals,
-    writer::{self, Command},
+    totals::{Dropped, Totals},
+    writer::{self, Command, Reusable},
 };
 use crate::error::Error;
 
@@ -57,7 +61,8 @@ pub struct Engine {
     pub(super) store: Store,
     pub(super) keep: Arc<Keep>,
     pub(super) durable: watch::Receiver<Totals>,
-    filter: Arc<IdFilter>,
+    pub(super) filter: Arc<IdFilter>,
+    pub(super) cutoff: Arc<Cutoff>,
     commands: mpsc::Sender<Command>,
     failed: CancellationToken,
     closing: CancellationToken,
@@ -65,17 +70,23 @@ pub struct Engine {
 
 impl Engine {
     /// Makes the database of a new, empty collection.
-    pub async fn create(store: &Store, uid: Uuid) -> Result<(), Error> {
+    pub async fn create(store: &Store, uid: Uuid, retention: Option<Retention>) -> Result<(), Error> {
         let db = store.open_quiet_database(uid).await?;
+        if retention.is_some() {
+            db.put(keys::TOTALS, Totals::empty(retention).encode()).await?;
+        }
         db.close().await?;
         Ok(())
     }
 
     /// Opens the database of a collection.
     pub async fn open(store: &Store, uid: Uuid, keep: Arc<Keep>, known: &Known) -> Result<Arc<Self>, Error> {
-        let db = store.open_database(uid, Arc::clone(&keep)).await?;
+        let floor = Arc::new(Floor::default());
+        let db = store.open_database(uid, Arc::clone(&keep), Arc::clone(&floor)).await?;
         let mut totals = read_totals(&db).await?;
         settle(&mut totals, known);
+        // What a crash kept from being drained is drained now.
+        floor.raise(totals.floor);
 
         let saved = store.root.get(&filter_path(uid)).await?;
         // It covers exactly one offset; what is written from now on makes it a lie.
@@ -94,11 +105,14 @@ impl Engine {
         let (commands, queue) = mpsc::channel(QUEUE);
         let (publish, durable) = watch::channel(totals.clone());
         let (failed, closing) = (CancellationToken::new(), CancellationToken::new());
-        let writer = writer::Writer::new(uid, db.clone(), store.clone(), totals, Arc::clone(&filter), failed.clone());
+        let cutoff = Arc::new(Cutoff::new(&totals, store.clock.clone()));
+        let writer =
+            writer::Writer::new(uid, db.clone(), store.clone(), totals, Arc::clone(&filter), floor, failed.clone());
         store.tasks.work(writer.run(queue, publish));
-        let engine = Arc::new(Self { uid, db, store: store.clone(), keep, durable, filter, commands, failed, closing });
+        let store = store.clone();
+        let engine = Arc::new(Self { uid, db, store, keep, durable, filter, cutoff, commands, failed, closing });
         if !known_ids {
-            store.tasks.work(engine.learn_ids());
+            engine.store.tasks.work(engine.learn_ids());
         }
         Ok(engine)
     }
@@ -147,9 +161,20 @@ impl Engine {
         Ok(Submitted(answer))
     }
 
-    /// Cuts a snapshot between two batches. `reuse` is the offset of the last
-    /// one, which still holds its files.
-    pub async fn cut(&self, snapshot: Uuid, reuse: Option<i64>) -> Result<CutOutcome, Error> {
+    /// Drops the intervals that have expired as a whole, and starts to give their
+    /// files back. Durable when this returns.
+    pub async fn expire(&self) -> Result<Dropped, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Command::Expire { reply }).await?;
+        let dropped = answer.await.map_err(|_| self.stopped())??;
+        // What is still in memory would only become a file to be drained later.
+        self.db.flush_with_options(FlushOptions { flush_type: FlushType::MemTable }).await?;
+        Ok(dropped)
+    }
+
+    /// Cuts a snapshot between two batches. `reuse` is what the last one holds,
+    /// which still has its files.
+    pub async fn cut(&self, snapshot: Uuid, reuse: Option<Reusable>) -> Result<CutOutcome, Error> {
         let (reply, answer) = oneshot::channel();
         self.send(Command::Cut { snapshot, reuse, reply }).await?;
         answer.await.map_err(|_| self.stopped())?
@@ -222,10 +247,12 @@ impl Engine {
     async fn scan_ids(&self) -> Result<(), Error> {
         let _guard = self.keep.scan();
         let options = ScanOptions { cache_blocks: false, ..scan_options() };
-        let mut entries = self.db.scan_with_options(keys::documents_after(None), &options).await?;
+        // The floor may move meanwhile; what is learned of below it is never asked for.
+        let from = self.durable.borrow().floor;
+        let mut entries = self.db.scan_with_options(keys::documents(from..=Bucket::MAX), &options).await?;
         while let Some(entry) = entries.next().await? {
-            if let Some((_, id)) = keys::parse_document(&entry.key) {
-                self.filter.insert(id);
+            if let Some((bucket, id)) = keys::parse_document(&entry.key) {
+                self.filter.insert(bucket, id);
             }
         }
         self.filter.complete();
@@ -238,12 +265,17 @@ pub(super) fn scan_options() -> ScanOptions {
     ScanOptions { read_ahead_bytes: 1 << 20, max_fetch_tasks: 2, cache_blocks: false, ..ScanOptions::default() }
 }
 
-/// The totals as the database has them.
+/// The totals as the database has them, with what each interval holds.
 pub(super) async fn read_totals(db: &Db) -> Result<Totals, Error> {
-    match db.get(keys::TOTALS).await? {
-        Some(bytes) => Totals::decode(&bytes),
-        None => Ok(Totals::default()),
+    let Some(bytes) = db.get(keys::TOTALS).await? else { return Ok(Totals::default()) };
+    let mut totals = Totals::decode(&bytes)?;
+    let mut intervals = db.scan(keys::intervals()).await?;
+    while let Some(entry) = intervals.next().await? {
+        let bucket = keys::parse_interval(&entry.key);
+        let bucket = bucket.ok_or_else(|| Error::DataLoss(format!("the entry {:?} is not an interval", entry.key)))?;
+        totals.decode_interval(bucket, &entry.value)?;
     }
+    Ok(totals)
 }
 
 /// Where the ids are saved.

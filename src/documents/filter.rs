@@ -1,52 +1,36 @@
-//! Which ids a collection may have: an in-memory Bloom filter that grows by
-//! layers, so that a new id costs no read of storage. Without it a SlateDB get
-//! per absent id costs 39 µs and halves the pace of ingest.
+//! Which ids a collection may have, and in which buckets: in-memory Bloom
+//! filters, so that a new id costs no read of storage and a known one reads its
+//! document once. Without them a SlateDB get per absent id costs 39 µs and
+//! halves the pace of ingest.
 //!
-//! It answers "maybe" for every id while it is incomplete, so it is never
+//! They answer "maybe" for every id while they are incomplete, so they are never
 //! needed for correctness, only for speed.
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
-use fastbloom::BloomFilter;
-use parking_lot::Mutex;
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
+mod layers;
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use parking_lot::Mutex;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-/// About 0.3 % false positives.
-const BITS_PER_ID: usize = 12;
-/// What the first layer holds; each further one holds twice as much.
-const FIRST_LAYER_IDS: usize = 1 << 13;
-const FORMAT: u32 = 1;
+pub use self::layers::Budget;
+use self::layers::Layers;
+use super::keys::Bucket;
+
+const FORMAT: u32 = 2;
 const SEED: u64 = 0x5f_5f5f;
 
-/// What all filters of the server may take together.
-#[derive(Debug)]
-pub struct Budget {
-    left: AtomicUsize,
-}
-
-impl Budget {
-    /// A budget of this many bytes.
-    #[must_use]
-    pub fn new(bytes: usize) -> Arc<Self> {
-        Arc::new(Self { left: AtomicUsize::new(bytes) })
-    }
-
-    fn take(&self, bytes: usize) -> bool {
-        self.left.try_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes)).is_ok()
-    }
-
-    fn give_back(&self, bytes: usize) {
-        self.left.fetch_add(bytes, Ordering::Relaxed);
-    }
-}
-
-/// The filter of one collection.
+/// The ids of one collection.
 #[derive(Debug)]
 pub struct IdFilter {
-    layers: Mutex<Vec<Layer>>,
+    buckets: Mutex<BTreeMap<Bucket, Layers>>,
     /// Every id of the collection is in it.
     complete: AtomicBool,
     /// The budget ran out; it answers "maybe" from now on.
@@ -54,37 +38,13 @@ pub struct IdFilter {
     budget: Arc<Budget>,
 }
 
-#[derive(Debug)]
-struct Layer {
-    bits: BloomFilter<foldless::Unused>,
-    ids: usize,
-    capacity: usize,
-}
-
-/// Ids are hashed by XXH3 before they reach a layer; its own hasher is unused.
-mod foldless {
-    /// A hasher that nothing calls.
-    #[derive(Clone, Debug, Default)]
-    pub struct Unused;
-
-    impl std::hash::BuildHasher for Unused {
-        type Hasher = std::hash::DefaultHasher;
-
-        fn build_hasher(&self) -> Self::Hasher {
-            std::hash::DefaultHasher::new()
-        }
-    }
-}
-
-impl Layer {
-    fn new(capacity: usize) -> Self {
-        let bits = BloomFilter::with_num_bits(capacity * BITS_PER_ID).hasher(foldless::Unused).expected_items(capacity);
-        Self { bits, ids: 0, capacity }
-    }
-
-    fn bytes(capacity: usize) -> usize {
-        capacity * BITS_PER_ID / 8
-    }
+/// Where an id may be.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Candidates {
+    /// In these buckets, the newest first; in none, if there are none.
+    Only(Vec<Bucket>),
+    /// In any.
+    Any,
 }
 
 impl IdFilter {
@@ -99,7 +59,7 @@ impl IdFilter {
     /// A filter that knows nothing yet.
     #[must_use]
     pub fn incomplete(budget: Arc<Budget>) -> Self {
-        Self { layers: Mutex::default(), complete: AtomicBool::new(false), given_up: AtomicBool::new(false), budget }
+        Self { buckets: Mutex::default(), complete: AtomicBool::new(false), given_up: AtomicBool::new(false), budget }
     }
 
     /// Says that every id has been inserted.
@@ -107,38 +67,36 @@ impl IdFilter {
         self.complete.store(true, Ordering::Release);
     }
 
-    /// Whether the collection may have the id.
+    /// Where the collection may have the id.
     #[must_use]
-    pub fn may_contain(&self, id: &str) -> bool {
+    pub fn candidates(&self, id: &str) -> Candidates {
         if !self.complete.load(Ordering::Acquire) || self.given_up.load(Ordering::Acquire) {
-            return true;
+            return Candidates::Any;
         }
         let hash = hash(id);
-        self.layers.lock().iter().any(|layer| layer.bits.contains_hash(hash))
+        let buckets = self.buckets.lock();
+        let found = buckets.iter().rev().filter(|(_, layers)| layers.contains(hash));
+        Candidates::Only(found.map(|(bucket, _)| *bucket).collect())
     }
 
-    /// Notes an id.
-    pub fn insert(&self, id: &str) {
+    /// Notes that an id is in a bucket.
+    pub fn insert(&self, bucket: Bucket, id: &str) {
         if self.given_up.load(Ordering::Acquire) {
             return;
         }
         let hash = hash(id);
-        let mut layers = self.layers.lock();
-        let full = layers.last().is_none_or(|layer| layer.ids >= layer.capacity);
-        if full {
-            let capacity = layers.last().map_or(FIRST_LAYER_IDS, |layer| layer.capacity * 2);
-            if !self.budget.take(Layer::bytes(capacity)) {
-                self.given_up.store(true, Ordering::Release);
-                release(&self.budget, &mut layers);
-                return;
-            }
-            layers.push(Layer::new(capacity));
+        let mut buckets = self.buckets.lock();
+        let layers = buckets.entry(bucket).or_insert_with(|| Layers::new(Arc::clone(&self.budget)));
+        if layers.insert(hash).is_err() {
+            self.given_up.store(true, Ordering::Release);
+            buckets.clear();
         }
-        if let Some(layer) = layers.last_mut()
-            && !layer.bits.insert_hash(hash)
-        {
-            layer.ids += 1;
-        }
+    }
+
+    /// Forgets the buckets below a floor.
+    pub fn forget_before(&self, floor: Bucket) {
+        let mut buckets = self.buckets.lock();
+        *buckets = buckets.split_off(&floor);
     }
 
     /// The bytes to save, if the filter is worth it: what it covers is the
@@ -148,14 +106,13 @@ impl IdFilter {
         if !self.complete.load(Ordering::Acquire) || self.given_up.load(Ordering::Acquire) {
             return None;
         }
-        let layers = self.layers.lock();
+        let buckets = self.buckets.lock();
         let mut out = BytesMut::new();
         out.put_u32_le(FORMAT);
         out.put_i64_le(offset);
-        for layer in layers.iter() {
-            out.put_u64_le(layer.capacity as u64);
-            out.put_u64_le(layer.ids as u64);
-            layer.bits.as_slice().iter().for_each(|word| out.put_u64_le(*word));
+        for (bucket, layers) in buckets.iter() {
+            out.put_u64_le(*bucket);
+            layers.encode(&mut out);
         }
         let checksum = xxh3_64(&out);
         out.put_u64_le(checksum);
@@ -174,32 +131,12 @@ impl IdFilter {
             return None;
         }
         let filter = Self::empty(Arc::clone(budget));
-        while body.remaining() >= 16 {
-            let capacity = usize::try_from(body.get_u64_le()).ok()?;
-            let ids = usize::try_from(body.get_u64_le()).ok()?;
-            let mut layer = Layer::new(capacity);
-            let words = layer.bits.as_slice().len();
-            if body.remaining() < words * 8 || !budget.take(Layer::bytes(capacity)) {
-                return None;
-            }
-            let bits: Vec<u64> = (0..words).map(|_| body.get_u64_le()).collect();
-            layer.bits = BloomFilter::from_vec(bits).hasher(foldless::Unused).hashes(layer.bits.num_hashes());
-            layer.ids = ids;
-            filter.layers.lock().push(layer);
+        while let Ok(bucket) = body.try_get_u64_le() {
+            let layers = Layers::decode(&mut body, budget)?;
+            filter.buckets.lock().insert(bucket, layers);
         }
         Some(filter)
     }
-}
-
-impl Drop for IdFilter {
-    fn drop(&mut self) {
-        release(&self.budget, &mut self.layers.lock());
-    }
-}
-
-fn release(budget: &Budget, layers: &mut Vec<Layer>) {
-    budget.give_back(layers.iter().map(|layer| Layer::bytes(layer.capacity)).sum());
-    layers.clear();
 }
 
 fn hash(id: &str) -> u64 {
@@ -208,41 +145,62 @@ fn hash(id: &str) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        layers::{FIRST_LAYER_IDS, layer_bytes},
+        *,
+    };
+
+    const NOWHERE: Candidates = Candidates::Only(Vec::new());
 
     #[test]
     fn it_never_forgets_an_id_and_seldom_invents_one() {
         let filter = IdFilter::empty(Budget::new(1 << 24));
-        (0..100_000).for_each(|i| filter.insert(&format!("id-{i}")));
-        assert!((0..100_000).all(|i| filter.may_contain(&format!("id-{i}"))));
-        let invented = (0..100_000).filter(|i| filter.may_contain(&format!("other-{i}"))).count();
-        assert!(invented < 2_000, "{invented} of 100,000");
+        (0..100_000_u64).for_each(|i| filter.insert(i % 5, &format!("id-{i}")));
+        for i in 0..100_000_u64 {
+            let Candidates::Only(found) = filter.candidates(&format!("id-{i}")) else { panic!("it is complete") };
+            assert!(found.contains(&(i % 5)) && found.is_sorted_by(|a, b| a > b), "{i}: {found:?}");
+        }
+        let invented = (0..100_000).filter(|i| filter.candidates(&format!("other-{i}")) != NOWHERE).count();
+        assert!(invented < 1_000, "{invented} of 100,000");
     }
 
     #[test]
     fn an_incomplete_or_given_up_filter_says_maybe() {
-        assert!(IdFilter::incomplete(Budget::new(1 << 20)).may_contain("x"));
-        let budget = Budget::new(Layer::bytes(FIRST_LAYER_IDS));
+        assert_eq!(IdFilter::incomplete(Budget::new(1 << 20)).candidates("x"), Candidates::Any);
+        let budget = Budget::new(layer_bytes(FIRST_LAYER_IDS));
         let filter = IdFilter::empty(Arc::clone(&budget));
-        assert!(!filter.may_contain("x"));
-        (0..FIRST_LAYER_IDS * 2).for_each(|i| filter.insert(&i.to_string()));
-        assert!(filter.may_contain("x"), "over budget");
-        assert!(budget.take(Layer::bytes(FIRST_LAYER_IDS)), "its memory is given back");
+        assert_eq!(filter.candidates("x"), NOWHERE);
+        (0..FIRST_LAYER_IDS * 2).for_each(|i| filter.insert(0, &i.to_string()));
+        assert_eq!(filter.candidates("x"), Candidates::Any, "over budget");
+        assert!(budget.take(layer_bytes(FIRST_LAYER_IDS)), "its memory is given back");
+    }
+
+    #[test]
+    fn a_dropped_bucket_gives_its_memory_back() {
+        let budget = Budget::new(2 * layer_bytes(FIRST_LAYER_IDS));
+        let filter = IdFilter::empty(Arc::clone(&budget));
+        filter.insert(3, "old");
+        filter.insert(4, "new");
+        filter.forget_before(4);
+        assert_eq!(filter.candidates("old"), NOWHERE);
+        assert_eq!(filter.candidates("new"), Candidates::Only(vec![4]));
+        assert!(budget.take(layer_bytes(FIRST_LAYER_IDS)));
     }
 
     #[test]
     fn it_is_saved_whole_or_not_at_all() {
         let budget = Budget::new(1 << 24);
         let filter = IdFilter::empty(Arc::clone(&budget));
-        (0..20_000).for_each(|i| filter.insert(&i.to_string()));
+        (0..20_000_u64).for_each(|i| filter.insert(i % 3, &i.to_string()));
         let saved = filter.encode(7).unwrap();
         let read = IdFilter::decode(&saved, 7, &budget).unwrap();
-        assert!((0..20_000).all(|i| read.may_contain(&i.to_string())));
-        assert!(!read.may_contain("absent-id"));
+        assert!((0..20_000).all(|i| read.candidates(&i.to_string()) == filter.candidates(&i.to_string())));
+        assert_eq!(read.candidates("absent-id"), NOWHERE);
         assert!(IdFilter::decode(&saved, 8, &budget).is_none(), "another offset");
         let mut damaged = saved.to_vec();
         damaged[40] ^= 1;
         assert!(IdFilter::decode(&damaged, 7, &budget).is_none());
         assert!(IdFilter::decode(&[], 7, &budget).is_none());
+        assert!(IdFilter::decode(&saved, 7, &Budget::new(1 << 10)).is_none(), "over budget");
     }
 }

@@ -2,7 +2,7 @@
 //! several writes to one id see each other.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -16,8 +16,8 @@ use slatedb::{Db, WriteBatch};
 
 use super::{
     MAX_BODY_BYTES,
-    filter::IdFilter,
-    keys::{self, ONLY_BUCKET},
+    filter::{Candidates, IdFilter},
+    keys::{self, Bucket, ONLY_BUCKET},
     totals::{Entry, Totals},
     value::{self, StoredDocument},
 };
@@ -118,7 +118,6 @@ pub struct BatchResult {
 #[derive(Clone, Debug)]
 pub(super) struct Old {
     entry: Entry,
-    event_time: Micros,
     body: Option<Bytes>,
 }
 
@@ -126,7 +125,6 @@ impl Old {
     fn new(document: &StoredDocument, with_body: bool) -> Self {
         Self {
             entry: document.entry(),
-            event_time: document.event_time(),
             // A copy: a slice would keep its whole block.
             body: with_body.then(|| Bytes::copy_from_slice(&document.body())),
         }
@@ -138,8 +136,11 @@ pub(super) struct Group<'a> {
     totals: &'a mut Totals,
     filter: &'a IdFilter,
     now: Micros,
-    /// What the writes so far and storage say of the ids in this group.
+    /// What the writes so far and storage say of the ids in this group, expired
+    /// documents included.
     current: HashMap<Bytes, Option<Old>>,
+    /// Intervals that the writes touched.
+    touched: BTreeSet<Bucket>,
     /// Bytes of bodies that patches made.
     patched: usize,
     batch: WriteBatch,
@@ -156,18 +157,26 @@ impl<'a> Group<'a> {
         now: Micros,
         writes: &[&[Write]],
     ) -> Result<Self, Error> {
-        let mut known: HashMap<Bytes, bool> = HashMap::new();
+        let mut known: HashMap<&str, Lookup> = HashMap::new();
         for write in writes.iter().copied().flatten() {
-            if filter.may_contain(&write.id) {
-                let needs_body = matches!(write.operation, Operation::Patch(_));
-                *known.entry(keys::document(ONLY_BUCKET, &write.id)).or_default() |= needs_body;
+            let needs_body = matches!(write.operation, Operation::Patch(_));
+            if let Some(lookup) = known.get_mut(write.id.as_str()) {
+                lookup.needs_body |= needs_body;
+                continue;
+            }
+            let buckets = candidates(filter, totals, &write.id);
+            if !buckets.is_empty() {
+                known.insert(&write.id, Lookup { buckets, needs_body });
             }
         }
         let loaded = Arc::new(AtomicUsize::new(0));
-        let lookups = futures::stream::iter(known)
-            .map(|(key, needs_body)| look_up(db.clone(), key, needs_body, Arc::clone(&loaded)));
+        let known: Vec<_> = known.into_iter().map(|(id, lookup)| (id.to_owned(), lookup)).collect();
+        let lookups =
+            futures::stream::iter(known).map(|(id, lookup)| look_up(db.clone(), id, lookup, Arc::clone(&loaded)));
         let current = lookups.buffer_unordered(LOOKUPS_AT_ONCE).try_collect().await?;
-        Ok(Self { totals, filter, now, current, patched: 0, batch: WriteBatch::new(), changed: false })
+        totals.move_cutoff(now);
+        let (touched, batch) = (BTreeSet::new(), WriteBatch::new());
+        Ok(Self { totals, filter, now, current, touched, patched: 0, batch, changed: false })
     }
 
     /// Applies one batch.
@@ -182,6 +191,11 @@ impl<'a> Group<'a> {
         if !self.changed {
             return None;
         }
+        for bucket in self.touched {
+            if let Some(interval) = self.totals.encode_interval(bucket) {
+                self.batch.put_bytes(keys::interval(bucket), interval.into());
+            }
+        }
         self.batch.put(keys::TOTALS, self.totals.encode());
         Some(self.batch)
     }
@@ -191,9 +205,10 @@ impl<'a> Group<'a> {
         if let Operation::Refused(error) = operation {
             return WriteResult { id, outcome: Outcome::Failed(error), etag: None };
         }
-        let key = keys::document(ONLY_BUCKET, &id);
-        let old = self.current.get(&key).cloned().flatten();
-        let etag = old.as_ref().map(|old| Etag(old.entry.digest));
+        let stored = self.current.get(id.as_bytes()).cloned().flatten();
+        // What has expired is not there, though it still counts.
+        let old = stored.as_ref().filter(|stored| !self.totals.hides(stored.entry.event_time));
+        let etag = old.map(|old| Etag(old.entry.digest));
         if let Some(expected) = if_etag
             && expected != etag
         {
@@ -202,30 +217,53 @@ impl<'a> Group<'a> {
             return WriteResult { id, outcome, etag };
         }
         let (outcome, etag) = match operation {
-            Operation::Upsert { event_time, body } => {
-                let outcome = if old.is_some() { Outcome::Replaced } else { Outcome::Added };
-                (outcome, Some(self.put(key, &id, old.as_ref(), event_time.unwrap_or(self.now), &body)))
-            }
-            Operation::Patch(operations) => match &old {
+            Operation::Upsert { event_time, body } => match self.check_time(event_time.unwrap_or(self.now)) {
+                Ok(event_time) => {
+                    let outcome = if old.is_some() { Outcome::Replaced } else { Outcome::Added };
+                    (outcome, Some(self.put(&id, stored.as_ref(), event_time, &body)))
+                }
+                Err(error) => (Outcome::Failed(error), etag),
+            },
+            Operation::Patch(operations) => match old {
                 None => (Outcome::NotFound, None),
                 Some(document) => match self.patch(document, &operations) {
-                    Ok(body) => (Outcome::Patched, Some(self.put(key, &id, old.as_ref(), document.event_time, &body))),
+                    Ok(body) => {
+                        (Outcome::Patched, Some(self.put(&id, Some(document), document.entry.event_time, &body)))
+                    }
                     Err(error) => (Outcome::Failed(error), etag),
                 },
             },
-            Operation::Delete => match &old {
+            Operation::Delete => match old {
                 None => (Outcome::NotFound, None),
                 Some(document) => {
-                    self.totals.delete(&id, document.entry);
-                    self.batch.delete(&key);
-                    self.current.insert(key, None);
-                    self.changed = true;
+                    self.delete(&id, &document.entry);
                     (Outcome::Deleted, None)
                 }
             },
             Operation::Refused(error) => (Outcome::Failed(error), None),
         };
         WriteResult { id, outcome, etag }
+    }
+
+    /// Refuses what retention would drop at once, and what a wrong unit of time
+    /// puts into the far future.
+    fn check_time(&self, event_time: Micros) -> Result<Micros, Error> {
+        let Some(retention) = self.totals.retention else { return Ok(event_time) };
+        let window = retention.window(self.now, self.totals.cutoff);
+        if window.contains(&event_time) {
+            return Ok(event_time);
+        }
+        Err(Error::EventTimeOutOfRange { event_time, earliest: *window.start(), latest: *window.end() })
+    }
+
+    fn delete(&mut self, id: &str, old: &Entry) {
+        let bucket = self.totals.bucket_of(old.event_time);
+        let key = keys::document(bucket, id);
+        self.totals.delete(id, old);
+        self.batch.delete(&key);
+        self.current.insert(keys::id_in(&key), None);
+        self.touched.insert(bucket);
+        self.changed = true;
     }
 
     fn patch(&mut self, document: &Old, operations: &[PatchOp]) -> Result<Bytes, Error> {
@@ -240,20 +278,27 @@ impl<'a> Group<'a> {
         Ok(body)
     }
 
-    fn put(&mut self, key: Bytes, id: &str, old: Option<&Old>, event_time: Micros, body: &[u8]) -> Etag {
+    fn put(&mut self, id: &str, old: Option<&Old>, event_time: Micros, body: &[u8]) -> Etag {
         let digest = digest::of_document(id, event_time, body);
-        let size = value::size(id, body.len());
-        self.totals.put(old.map(|old| old.entry), digest, size, event_time);
-        let changed_at = self.totals.offset;
-        let value = value::encode(event_time, digest, changed_at, body);
-        if old.is_none() {
-            self.filter.insert(id);
+        let old = old.map(|old| &old.entry);
+        let entry = self.totals.put(old, digest, value::size(id, body.len()), event_time);
+        let value = value::encode(event_time, digest, entry.changed_at, body);
+        let bucket = self.totals.bucket_of(event_time);
+        let before = old.map(|old| self.totals.bucket_of(old.event_time));
+        if before != Some(bucket) {
+            self.filter.insert(bucket, id);
+            if let Some(before) = before {
+                // It moves in time: an id is in one interval only.
+                self.batch.delete(keys::document(before, id));
+                self.touched.insert(before);
+            }
         }
+        self.touched.insert(bucket);
+        let key = keys::document(bucket, id);
         // A later patch in this group reads what the batch holds anyway.
         let body = Some(value::body_of(&value));
-        let entry = Entry { digest, size, changed_at };
-        self.batch.put_bytes(key.clone(), value);
-        self.current.insert(key, Some(Old { entry, event_time, body }));
+        self.current.insert(keys::id_in(&key), Some(Old { entry, body }));
+        self.batch.put_bytes(key, value);
         self.changed = true;
         Etag(digest)
     }
@@ -264,16 +309,32 @@ fn value_of(body: &[u8]) -> Result<serde_json::Value, Error> {
     crate::json::value::parse(body).map_err(|error| Error::DataLoss(format!("a stored body is not JSON: {error}")))
 }
 
-async fn look_up(
-    db: Db,
-    key: Bytes,
+/// Where a document may be, and what is wanted of it.
+struct Lookup {
+    buckets: Vec<Bucket>,
     needs_body: bool,
-    loaded: Arc<AtomicUsize>,
-) -> Result<(Bytes, Option<Old>), Error> {
-    let Some(value) = db.get(&key).await? else { return Ok((key, None)) };
-    let document = StoredDocument::new(key.clone(), value)?;
-    let with_body = needs_body && loaded.fetch_add(document.body().len(), Ordering::Relaxed) < MAX_PATCHED_BYTES;
-    Ok((key, Some(Old::new(&document, with_body))))
+}
+
+/// The buckets that may hold an id, the newest first. Only the writer adds to
+/// them, so none can be missed.
+fn candidates(filter: &IdFilter, totals: &Totals, id: &str) -> Vec<Bucket> {
+    match filter.candidates(id) {
+        Candidates::Only(buckets) => buckets.into_iter().filter(|bucket| *bucket >= totals.floor).collect(),
+        Candidates::Any if totals.retention.is_none() => vec![ONLY_BUCKET],
+        Candidates::Any => totals.intervals.keys().rev().copied().collect(),
+    }
+}
+
+async fn look_up(db: Db, id: String, lookup: Lookup, loaded: Arc<AtomicUsize>) -> Result<(Bytes, Option<Old>), Error> {
+    for bucket in lookup.buckets {
+        let key = keys::document(bucket, &id);
+        let Some(value) = db.get(&key).await? else { continue };
+        let document = StoredDocument::new(key.clone(), value)?;
+        let fits = || loaded.fetch_add(document.body().len(), Ordering::Relaxed) < MAX_PATCHED_BYTES;
+        let with_body = lookup.needs_body && fits();
+        return Ok((keys::id_in(&key), Some(Old::new(&document, with_body))));
+    }
+    Ok((id.into(), None))
 }
 
 fn patched(body: &[u8], operations: &[PatchOp]) -> Result<Bytes, Error> {

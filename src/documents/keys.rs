@@ -3,11 +3,17 @@
 //! | key | value |
 //! |---|---|
 //! | `m` `t` | the totals |
+//! | `m` `b` + bucket (u64, big endian) | what that interval holds, with a retention |
 //! | `d` + bucket (u64, big endian) + id | a document |
 //!
 //! `m` and each `d` + bucket are segments: LSM trees of their own, so that a
 //! whole bucket can be dropped without reading it. Without retention there is
 //! one bucket, 0.
+
+use std::ops::{
+    Bound::{self, Excluded, Included},
+    RangeInclusive,
+};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use slatedb::{PrefixExtractor, PrefixTarget};
@@ -21,7 +27,14 @@ pub const ONLY_BUCKET: Bucket = 0;
 /// The key of the totals.
 pub const TOTALS: &[u8] = b"mt";
 
+/// Every bucket.
+pub const ALL_BUCKETS: RangeInclusive<Bucket> = 0..=Bucket::MAX;
+
+/// A range of keys.
+pub type Range = (Bound<Bytes>, Bound<Bytes>);
+
 const META: u8 = b'm';
+const INTERVALS: &[u8] = b"mb";
 const DOCUMENT: u8 = b'd';
 const BUCKET_LEN: usize = 1 + size_of::<Bucket>();
 
@@ -35,6 +48,12 @@ pub fn document(bucket: Bucket, id: &str) -> Bytes {
     key.freeze()
 }
 
+/// The id in a document's key, without a copy.
+#[must_use]
+pub fn id_in(key: &Bytes) -> Bytes {
+    key.slice(BUCKET_LEN.min(key.len())..)
+}
+
 /// The bucket and the id in a document's key.
 #[must_use]
 pub fn parse_document(key: &[u8]) -> Option<(Bucket, &str)> {
@@ -43,15 +62,58 @@ pub fn parse_document(key: &[u8]) -> Option<(Bucket, &str)> {
     Some((Bucket::from_be_bytes(*bucket), std::str::from_utf8(id).ok()?))
 }
 
-/// The range of all documents behind `after`, or of all of them.
+/// The key of what an interval holds.
 #[must_use]
-pub fn documents_after(after: Option<&[u8]>) -> (std::ops::Bound<Bytes>, std::ops::Bound<Bytes>) {
-    use std::ops::Bound::{Excluded, Included};
-    let start = match after {
-        Some(key) => Excluded(Bytes::copy_from_slice(key)),
-        None => Included(Bytes::from_static(&[DOCUMENT])),
+pub fn interval(bucket: Bucket) -> Bytes {
+    let mut key = BytesMut::with_capacity(INTERVALS.len() + size_of::<Bucket>());
+    key.put_slice(INTERVALS);
+    key.put_u64(bucket);
+    key.freeze()
+}
+
+/// The bucket in the key of an interval.
+#[must_use]
+pub fn parse_interval(key: &[u8]) -> Option<Bucket> {
+    Some(Bucket::from_be_bytes(key.strip_prefix(INTERVALS)?.try_into().ok()?))
+}
+
+/// The range of all intervals.
+#[must_use]
+pub fn intervals() -> Range {
+    (Included(Bytes::from_static(INTERVALS)), Excluded(Bytes::from_static(b"mc")))
+}
+
+/// The range of the documents in these buckets.
+#[must_use]
+pub fn documents(buckets: RangeInclusive<Bucket>) -> Range {
+    let end = match buckets.end().checked_add(1) {
+        Some(next) => segment(next),
+        None => Bytes::from_static(&[DOCUMENT + 1]),
     };
-    (start, Excluded(Bytes::from_static(&[DOCUMENT + 1])))
+    (Included(segment(*buckets.start())), Excluded(end))
+}
+
+/// The part of a range of documents behind one of them.
+#[must_use]
+pub fn behind(range: Range, after: &[u8]) -> Range {
+    match range {
+        (Included(start), end) if start > after => (Included(start), end),
+        // An empty range must not end before it begins.
+        (_, Excluded(end)) if end <= after => (Included(end.clone()), Excluded(end)),
+        (_, end) => (Excluded(Bytes::copy_from_slice(after)), end),
+    }
+}
+
+/// The segment of a bucket.
+#[must_use]
+pub fn segment(bucket: Bucket) -> Bytes {
+    document(bucket, "")
+}
+
+/// The bucket of a segment; `None` if it holds no documents.
+#[must_use]
+pub fn bucket_of_segment(prefix: &[u8]) -> Option<Bucket> {
+    Some(Bucket::from_be_bytes(prefix.strip_prefix(&[DOCUMENT])?.try_into().ok()?))
 }
 
 /// Tells SlateDB which segment a key belongs to. Its name is stored in every
@@ -89,7 +151,20 @@ mod tests {
     #[test]
     fn every_key_has_a_segment() {
         let len = |key: &[u8]| Segments.prefix_len(&PrefixTarget::Point(Bytes::copy_from_slice(key)));
-        assert_eq!(len(TOTALS), Some(1));
+        assert_eq!((len(TOTALS), len(&interval(7))), (Some(1), Some(1)));
         assert_eq!(len(&document(0, "a")), Some(9));
+        assert_eq!(bucket_of_segment(&segment(7)), Some(7));
+        assert_eq!(bucket_of_segment(b"m"), None);
+        assert_eq!((parse_interval(&interval(7)), parse_interval(TOTALS)), (Some(7), None));
+    }
+
+    #[test]
+    fn a_cursor_cuts_a_range_and_never_turns_it_around() {
+        let range = || documents(3..=4);
+        let (before, within, beyond) = (document(2, "z"), document(4, "a"), document(9, "a"));
+        assert_eq!(behind(range(), &before), range());
+        assert_eq!(behind(range(), &within), (Excluded(within), Excluded(segment(5))));
+        assert_eq!(behind(range(), &beyond), (Included(segment(5)), Excluded(segment(5))));
+        assert_eq!(documents(ALL_BUCKETS), (Included(segment(0)), Excluded(Bytes::from_static(b"e"))));
     }
 }

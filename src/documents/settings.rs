@@ -20,7 +20,7 @@ const L0_FILES: usize = 64;
 /// About six seconds: each waits twice as long as the one before, at most a
 /// second. Without a bound an open, a read or a write would wait as long as
 /// storage fails.
-const STORAGE_RETRIES: u32 = 8;
+pub(super) const STORAGE_RETRIES: u32 = 8;
 /// The manifest is rewritten whole, so few large files.
 const RUN_FILE_BYTES: usize = 256 << 20;
 

@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use super::{
     buffers::Buffers,
+    drain::{Drains, Floor},
     filter::Budget,
     keep::Keep,
     keys::Segments,
@@ -112,10 +113,11 @@ impl Store {
     }
 
     /// Opens a database to write to, with compaction and garbage collection.
-    pub(super) async fn open_database(&self, uid: Uuid, keep: Arc<Keep>) -> Result<Db, Error> {
+    pub(super) async fn open_database(&self, uid: Uuid, keep: Arc<Keep>, floor: Arc<Floor>) -> Result<Db, Error> {
         let path = root::collection(uid);
         let compactor = slatedb::CompactorBuilder::new(path.clone(), self.root.store())
             .with_options(settings::compactor())
+            .with_scheduler_supplier(Drains::and_compactions(floor))
             .with_runtime(self.background.clone());
         let collector = GarbageCollectorBuilder::new(path, self.root.store())
             .with_options(settings::collector(self.tuning.gc_interval, self.tuning.gc_min_age))
@@ -138,8 +140,13 @@ impl Store {
         Db::builder(root::collection(uid), self.root.store())
             .with_settings(settings::database())
             .with_segment_extractor(Arc::new(Segments))
-            .with_db_cache(Arc::clone(&self.cache), cache_id)
+            .with_db_cache(self.cache(), cache_id)
             .with_block_cache_policy(settings::cache_policy())
+    }
+
+    /// The cache that all databases share.
+    pub(super) fn cache(&self) -> Arc<dyn DbCache> {
+        Arc::clone(&self.cache)
     }
 
     /// Administers a database that may be open, or not.

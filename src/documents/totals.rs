@@ -6,9 +6,16 @@
 //! first; a delete counts its id. So a document changed a hundred times between
 //! two snapshots is billed once.
 
+use std::collections::BTreeMap;
+
 use prost::Message;
 use uuid::Uuid;
 
+use super::{
+    intervals::{self, Interval},
+    keys::{Bucket, ONLY_BUCKET},
+    retention::Retention,
+};
 use crate::{clock::Micros, digest::Digest, error::Error, metadata, stored};
 
 /// What a collection holds.
@@ -30,9 +37,20 @@ pub struct Totals {
     pub event_times: Option<(Micros, Micros)>,
     /// Cuts whose snapshots are not CREATED yet.
     pub pending: Vec<PendingCut>,
+    /// How long documents are kept; absent: for ever.
+    pub retention: Option<Retention>,
+    /// Buckets below it are dropped, whether or not their files are gone.
+    pub floor: Bucket,
+    /// Documents with an earlier event time have expired. Never moves back.
+    pub cutoff: Micros,
+    /// With a retention: what each interval holds. One that is empty but not
+    /// dropped stays, because its files do.
+    pub intervals: BTreeMap<Bucket, Interval>,
+    /// In a restored collection: the restore that adopted these totals.
+    pub restore: Option<Uuid>,
 }
 
-/// What the totals need to know of an entry that goes.
+/// What the totals need to know of an entry that comes or goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// Its digest.
@@ -41,6 +59,17 @@ pub struct Entry {
     pub size: i64,
     /// The offset of the write that made it.
     pub changed_at: i64,
+    /// When it happened.
+    pub event_time: Micros,
+}
+
+/// Documents that a retention dropped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Dropped {
+    /// How many.
+    pub documents: i64,
+    /// Their bytes.
+    pub bytes: i64,
 }
 
 /// A cut that took `changed_bytes` along.
@@ -53,38 +82,129 @@ pub struct PendingCut {
 }
 
 impl Totals {
-    /// Counts a document in and moves the offset; `digest` and `size` are its.
-    pub fn put(&mut self, old: Option<Entry>, digest: u128, size: i64, event_time: Micros) {
-        self.take_out(old);
+    /// Those of a new collection.
+    #[must_use]
+    pub fn empty(retention: Option<Retention>) -> Self {
+        Self { retention, ..Self::default() }
+    }
+
+    /// Counts a document in and moves the offset. Returns its entry.
+    pub fn put(&mut self, old: Option<&Entry>, digest: u128, size: i64, event_time: Micros) -> Entry {
+        if let Some(old) = old {
+            self.take_out(old);
+        }
+        self.offset += 1;
+        let entry = Entry { digest, size, changed_at: self.offset, event_time };
         self.document_count += 1;
         self.size_bytes += size;
         self.digest.add(digest);
-        self.offset += 1;
         self.changed_bytes += size;
         self.event_times = match self.event_times {
             Some((oldest, newest)) => Some((oldest.min(event_time), newest.max(event_time))),
             None => Some((event_time, event_time)),
         };
+        if let Some(retention) = self.retention {
+            let interval = self.intervals.entry(retention.bucket_of(event_time)).or_default();
+            interval.put(retention, &entry, self.snapshot_offset);
+        }
+        entry
     }
 
     /// Takes a document out and moves the offset.
-    pub fn delete(&mut self, id: &str, old: Entry) {
-        self.take_out(Some(old));
+    pub fn delete(&mut self, id: &str, old: &Entry) {
+        self.take_out(old);
         self.offset += 1;
         self.changed_bytes += i64::try_from(id.len()).unwrap_or(i64::MAX);
+    }
+
+    /// Takes out a document that has expired: no write, no move of the offset.
+    pub fn expire(&mut self, old: &Entry) {
+        self.take_out(old);
+    }
+
+    fn take_out(&mut self, old: &Entry) {
+        self.document_count -= 1;
+        self.size_bytes -= old.size;
+        self.digest.remove(old.digest);
+        if old.changed_at > self.snapshot_offset {
+            self.changed_bytes -= old.size;
+        }
+        if let Some(retention) = self.retention
+            && let Some(interval) = self.intervals.get_mut(&retention.bucket_of(old.event_time))
+        {
+            interval.take_out(retention, old, self.snapshot_offset);
+        }
         if self.document_count == 0 {
             self.event_times = None;
         }
     }
 
-    fn take_out(&mut self, old: Option<Entry>) {
-        let Some(Entry { digest, size, changed_at }) = old else { return };
-        self.document_count -= 1;
-        self.size_bytes -= size;
-        self.digest.remove(digest);
-        if changed_at > self.snapshot_offset {
-            self.changed_bytes -= size;
+    /// The bucket of an event time.
+    #[must_use]
+    pub fn bucket_of(&self, time: Micros) -> Bucket {
+        self.retention.map_or(ONLY_BUCKET, |retention| retention.bucket_of(time))
+    }
+
+    /// Whether a document of this event time has expired.
+    #[must_use]
+    pub fn hides(&self, event_time: Micros) -> bool {
+        self.retention.is_some() && event_time < self.cutoff
+    }
+
+    /// Moves the cutoff to what it is now.
+    pub fn move_cutoff(&mut self, now: Micros) {
+        if let Some(retention) = self.retention {
+            self.cutoff = self.cutoff.max(retention.cutoff(now));
         }
+    }
+
+    /// The first bucket that is not wholly before the cutoff.
+    #[must_use]
+    pub fn reached(&self) -> Bucket {
+        self.bucket_of(self.cutoff)
+    }
+
+    /// When the oldest interval will have expired as a whole.
+    #[must_use]
+    pub fn next_due(&self) -> Option<Micros> {
+        let (retention, (oldest, _)) = self.retention.zip(self.intervals.first_key_value())?;
+        Some(retention.start_of(oldest.saturating_add(1)).saturating_add(retention.keep()))
+    }
+
+    /// Drops every interval that has expired as a whole; returns their buckets.
+    pub fn drop_expired(&mut self) -> (Vec<Bucket>, Dropped) {
+        let floor = self.reached();
+        if self.intervals.keys().next().is_none_or(|oldest| *oldest >= floor) {
+            return Default::default();
+        }
+        self.floor = floor;
+        let kept = self.intervals.split_off(&floor);
+        let gone = std::mem::replace(&mut self.intervals, kept);
+        let mut dropped = Dropped::default();
+        for interval in gone.values() {
+            self.digest.remove(interval.digest.0);
+            self.changed_bytes -= interval.changed_since(self.snapshot_offset);
+            dropped.documents += interval.document_count;
+            dropped.bytes += interval.size_bytes;
+        }
+        self.document_count -= dropped.documents;
+        self.size_bytes -= dropped.bytes;
+        let oldest = self.intervals.iter().find(|(_, interval)| interval.document_count > 0);
+        self.event_times = match (self.event_times, self.retention, oldest) {
+            (Some((oldest, newest)), Some(retention), Some((first, _))) => {
+                Some((oldest.max(retention.start_of(*first)), newest))
+            }
+            _ => None,
+        };
+        (gone.into_keys().collect(), dropped)
+    }
+
+    /// Documents that have expired but still count, see
+    /// [`intervals::expired`].
+    #[must_use]
+    pub fn expired_count(&self, now: Micros) -> i64 {
+        let Some(retention) = self.retention else { return 0 };
+        intervals::expired(&self.intervals, retention, self.cutoff.max(retention.cutoff(now)))
     }
 
     /// Cuts: from here on, change counts anew. Returns what the snapshot bills:
@@ -112,29 +232,62 @@ impl Totals {
         self.changed_bytes += back.iter().map(|cut| cut.changed_bytes).sum::<i64>();
     }
 
-    /// The totals of a restored collection: the same documents and offset, all
-    /// of them new to its first snapshot.
+    /// The totals of a collection that `restore` makes: the same documents and
+    /// offset, all of them new to its first snapshot.
     #[must_use]
-    pub fn as_restored(&self) -> Self {
-        Self { changed_bytes: self.size_bytes, snapshot_offset: 0, pending: Vec::new(), ..self.clone() }
+    pub fn as_restored(&self, restore: Uuid) -> Self {
+        Self {
+            changed_bytes: self.size_bytes,
+            snapshot_offset: 0,
+            pending: Vec::new(),
+            intervals: self.intervals.iter().map(|(bucket, interval)| (*bucket, interval.as_restored())).collect(),
+            restore: Some(restore),
+            ..self.clone()
+        }
     }
 
-    /// The stored form.
+    /// The stored form in a database, where each interval has an entry of its own.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        stored::Totals::from(self.clone()).encode_to_vec()
+        let alone = Self { intervals: BTreeMap::new(), pending: self.pending.clone(), ..*self };
+        stored::Totals::from(alone).encode_to_vec()
     }
 
-    /// Reads the stored form.
+    /// The stored form of one interval in a database; `None` if there is none.
+    #[must_use]
+    pub fn encode_interval(&self, bucket: Bucket) -> Option<Vec<u8>> {
+        self.intervals.get(&bucket).map(|interval| interval.to_stored(bucket).encode_to_vec())
+    }
+
+    /// Reads the stored form in a database, without the intervals.
     pub fn decode(bytes: &[u8]) -> Result<Self, Error> {
         Ok(stored::Totals::decode(bytes)?.into())
+    }
+
+    /// Reads one interval of a database.
+    pub fn decode_interval(&mut self, bucket: Bucket, bytes: &[u8]) -> Result<(), Error> {
+        self.intervals.insert(bucket, Interval::from_stored(&stored::Interval::decode(bytes)?));
+        Ok(())
     }
 }
 
 impl From<Totals> for stored::Totals {
     fn from(totals: Totals) -> Self {
-        let Totals { document_count, size_bytes, digest, offset, changed_bytes, snapshot_offset, event_times, pending } =
-            totals;
+        let Totals {
+            document_count,
+            size_bytes,
+            digest,
+            offset,
+            changed_bytes,
+            snapshot_offset,
+            event_times,
+            pending,
+            retention,
+            floor,
+            cutoff,
+            intervals,
+            restore,
+        } = totals;
         Self {
             document_count,
             size_bytes,
@@ -151,20 +304,22 @@ impl From<Totals> for stored::Totals {
                     changed_bytes: cut.changed_bytes,
                 })
                 .collect(),
+            retention: retention.map_or(0, |retention| retention.keep()),
+            interval: retention.map_or(0, |retention| retention.interval()),
+            floor,
+            cutoff,
+            intervals: intervals.iter().map(|(bucket, interval)| interval.to_stored(*bucket)).collect(),
+            restore_uid: restore.map(|uid| uid.as_bytes().to_vec()).unwrap_or_default(),
         }
     }
 }
 
 impl From<stored::Totals> for Totals {
     fn from(totals: stored::Totals) -> Self {
-        let mut digest = [0; 16];
-        if totals.digest.len() == digest.len() {
-            digest.copy_from_slice(&totals.digest);
-        }
         Self {
             document_count: totals.document_count,
             size_bytes: totals.size_bytes,
-            digest: Digest(u128::from_le_bytes(digest)),
+            digest: Digest::from_le_bytes(&totals.digest),
             offset: totals.offset,
             changed_bytes: totals.changed_bytes,
             snapshot_offset: totals.snapshot_offset,
@@ -174,6 +329,15 @@ impl From<stored::Totals> for Totals {
                 .iter()
                 .map(|cut| PendingCut { snapshot: metadata::uid(&cut.snapshot_uid), changed_bytes: cut.changed_bytes })
                 .collect(),
+            retention: Retention::from_stored(totals.retention, totals.interval),
+            floor: totals.floor,
+            cutoff: totals.cutoff,
+            intervals: totals
+                .intervals
+                .iter()
+                .map(|interval| (interval.bucket, Interval::from_stored(interval)))
+                .collect(),
+            restore: (!totals.restore_uid.is_empty()).then(|| metadata::uid(&totals.restore_uid)),
         }
     }
 }
@@ -184,8 +348,7 @@ mod tests {
 
     fn put(totals: &mut Totals, old: Option<Entry>, id: &str, body_len: usize) -> Entry {
         let size = value::size(id, body_len);
-        totals.put(old, 1, size, 0);
-        Entry { digest: 1, size, changed_at: totals.offset }
+        totals.put(old.as_ref(), 1, size, 0)
     }
 
     #[test]
@@ -208,7 +371,7 @@ mod tests {
         totals.cut(Uuid::max());
         for _ in 0..100 {
             let old = put(&mut totals, None, "x", 1000);
-            totals.delete("x", old);
+            totals.delete("x", &old);
         }
         assert_eq!(totals.changed_bytes, 100);
         assert_eq!(totals.cut(Uuid::nil()), totals.size_bytes, "clamped");

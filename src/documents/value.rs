@@ -3,7 +3,10 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::{keys, totals::Entry};
+use super::{
+    keys::{self, Bucket, ONLY_BUCKET},
+    totals::Entry,
+};
 use crate::{clock::Micros, error::Error};
 
 const VERSION: u8 = 1;
@@ -55,6 +58,12 @@ impl StoredDocument {
         &self.key
     }
 
+    /// The bucket it is in.
+    #[must_use]
+    pub fn bucket(&self) -> Bucket {
+        keys::parse_document(&self.key).map_or(ONLY_BUCKET, |(bucket, _)| bucket)
+    }
+
     /// Its id.
     #[must_use]
     pub fn id(&self) -> &str {
@@ -94,7 +103,7 @@ impl StoredDocument {
     /// What the totals need to know of it.
     #[must_use]
     pub fn entry(&self) -> Entry {
-        Entry { digest: self.digest(), size: self.size(), changed_at: self.changed_at() }
+        Entry { digest: self.digest(), size: self.size(), changed_at: self.changed_at(), event_time: self.event_time() }
     }
 
     fn field<const N: usize>(&self, at: usize) -> [u8; N] {

@@ -8,10 +8,7 @@ use std::{
     time::Duration,
 };
 
-use slatedb::{
-    Db,
-    config::{CloseOptions, FlushOptions, FlushType},
-};
+use slatedb::Db;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -66,32 +63,17 @@ impl Proof {
 }
 
 impl Store {
-    /// Makes a copied database the collection that `totals` describe, and
-    /// proves it document by document if asked to. Runs where it cannot slow
-    /// down writers; nothing else has the database open.
-    pub async fn adopt(
-        &self,
-        uid: Uuid,
-        totals: &Totals,
-        prove: bool,
-        done: Arc<AtomicI64>,
-        stop: CancellationToken,
-    ) -> Result<Option<Proof>, Error> {
-        let (store, totals) = (self.clone(), totals.clone());
-        let work = async move {
-            let db = store.open_quiet_database(uid).await?;
-            db.put(keys::TOTALS, totals.encode()).await?;
-            db.flush_with_options(FlushOptions { flush_type: FlushType::Wal }).await?;
-            let proof = if prove { Some(store.prove(&db, uid, &totals, &done, &stop).await) } else { None };
-            db.close_with_options(CloseOptions::default().with_flush_type(Some(FlushType::MemTable))).await?;
-            proof.transpose()
-        };
-        let joined = self.tasks.work_on(&self.background, work).await;
-        joined.map_err(|panicked| Error::Internal(Arc::new(panicked)))?
+    /// Lets writers go first.
+    pub(super) async fn step_back(&self) {
+        if self.is_writing() {
+            tokio::time::sleep(STEP_BACK).await;
+        } else {
+            tokio::task::yield_now().await;
+        }
     }
 
     /// The scan sees every id, so it saves the id filter as well.
-    async fn prove(
+    pub(super) async fn prove(
         &self,
         db: &Db,
         uid: Uuid,
@@ -101,21 +83,17 @@ impl Store {
     ) -> Result<Proof, Error> {
         let filter = IdFilter::empty(Arc::clone(&self.filters));
         let mut proof = Proof::default();
-        let mut entries = db.scan_with_options(keys::documents_after(None), &scan_options()).await?;
+        let mut entries = db.scan_with_options(keys::documents(keys::ALL_BUCKETS), &scan_options()).await?;
         while let Some(entry) = entries.next().await? {
             let document = StoredDocument::new(entry.key, entry.value)?;
             proof.count(&document);
-            filter.insert(document.id());
+            filter.insert(document.bucket(), document.id());
             if proof.document_count % YIELD_EVERY == 0 {
                 done.store(proof.document_count, Ordering::Relaxed);
                 if stop.is_cancelled() {
                     return Err(Error::ShuttingDown);
                 }
-                if self.is_writing() {
-                    tokio::time::sleep(STEP_BACK).await;
-                } else {
-                    tokio::task::yield_now().await;
-                }
+                self.step_back().await;
             }
         }
         done.store(proof.document_count, Ordering::Relaxed);

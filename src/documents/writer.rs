@@ -16,12 +16,13 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
-    checkpoint::CutOutcome,
+    checkpoint::{CutOutcome, UnfinishedCheckpoint},
+    drain::Floor,
     filter::IdFilter,
     group::{BatchResult, Group, Write},
-    keys,
+    keys::{self, Bucket},
     store::Store,
-    totals::Totals,
+    totals::{Dropped, Totals},
 };
 use crate::error::{Cause, Error};
 
@@ -43,16 +44,29 @@ pub(super) enum Command {
     },
     Cut {
         snapshot: Uuid,
-        reuse: Option<i64>,
+        reuse: Option<Reusable>,
         reply: oneshot::Sender<Result<CutOutcome, Error>>,
     },
     SettleCut {
         snapshot: Uuid,
         created: bool,
     },
+    /// Drops the intervals that have expired as a whole.
+    Expire {
+        reply: oneshot::Sender<Result<Dropped, Error>>,
+    },
     Close {
         reply: oneshot::Sender<Totals>,
     },
+}
+
+/// The state of a collection that an earlier snapshot holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reusable {
+    /// Its offset.
+    pub offset: i64,
+    /// Its floor: dropping an interval does not move the offset.
+    pub floor: Bucket,
 }
 
 /// A group on its way to the disk.
@@ -60,6 +74,8 @@ struct Flight {
     handle: Option<WriteHandle>,
     totals: Totals,
     replies: Vec<Reply>,
+    /// Who waits for intervals to be dropped.
+    dropped: Option<(oneshot::Sender<Result<Dropped, Error>>, Dropped)>,
 }
 
 struct Reply {
@@ -77,6 +93,7 @@ pub(super) struct Writer {
     /// The totals changed without a batch that stored them.
     unsaved: bool,
     filter: Arc<IdFilter>,
+    floor: Arc<Floor>,
     failed: CancellationToken,
 }
 
@@ -87,9 +104,10 @@ impl Writer {
         store: Store,
         totals: Totals,
         filter: Arc<IdFilter>,
+        floor: Arc<Floor>,
         failed: CancellationToken,
     ) -> Self {
-        Self { uid, db, store, totals, unsaved: false, filter, failed }
+        Self { uid, db, store, totals, unsaved: false, filter, floor, failed }
     }
 
     /// Runs until it is closed, nobody is left, or a write failed.
@@ -97,7 +115,8 @@ impl Writer {
         // Ended by a panic, it has failed as well.
         let ended_early = self.failed.clone().drop_guard();
         let (flights, landing) = mpsc::channel(GROUPS_IN_FLIGHT);
-        let flusher = self.store.tasks.work(flush(self.db.clone(), landing, publish, self.failed.clone()));
+        let (db, floor, failed) = (self.db.clone(), Arc::clone(&self.floor), self.failed.clone());
+        let flusher = self.store.tasks.work(Flusher { db, publish, floor, failed }.run(landing));
         let mut left_over = VecDeque::new();
         let mut closing = None;
         while closing.is_none() {
@@ -118,6 +137,10 @@ impl Writer {
                 Some(Command::Cut { snapshot, reuse, reply }) => {
                     // Nobody waits: the snapshot's worker will ask again.
                     let _ = reply.send(self.cut(snapshot, reuse).await);
+                    None
+                }
+                Some(Command::Expire { reply }) => {
+                    self.expire(reply, &flights).await;
                     None
                 }
                 Some(Command::Write { writes, reply, permit, bytes }) => {
@@ -156,7 +179,7 @@ impl Writer {
             },
         };
         self.unsaved &= handle.is_none();
-        let flight = Flight { handle, totals: self.totals.clone(), replies };
+        let flight = Flight { handle, totals: self.totals.clone(), replies, dropped: None };
         if flights.send(flight).await.is_err() {
             self.failed.cancel();
         }
@@ -204,18 +227,48 @@ impl Writer {
         }
     }
 
-    async fn cut(&mut self, snapshot: Uuid, reuse: Option<i64>) -> Result<CutOutcome, Error> {
+    async fn cut(&mut self, snapshot: Uuid, reuse: Option<Reusable>) -> Result<CutOutcome, Error> {
         let time = self.store.clock.now();
-        let unchanged = reuse == Some(self.totals.offset);
-        let checkpoint = if unchanged {
+        let now = Reusable { offset: self.totals.offset, floor: self.totals.floor };
+        let checkpoint = if reuse == Some(now) {
             None
         } else {
+            let hold = self.floor.hold(self.totals.floor);
             let options = CheckpointOptions { name: Some(snapshot.to_string()), ..CheckpointOptions::default() };
-            Some(self.db.begin_checkpoint(CheckpointScope::All, &options).await?)
+            let handle = self.db.begin_checkpoint(CheckpointScope::All, &options).await?;
+            Some(UnfinishedCheckpoint { handle, hold })
         };
         let incremental_bytes = self.totals.cut(snapshot);
         self.unsaved = true;
         Ok(CutOutcome { totals: self.totals.clone(), incremental_bytes, time, checkpoint })
+    }
+
+    /// Floor and totals move in one batch; when it is durable the files may go.
+    /// A snapshot is cut before it or behind it.
+    async fn expire(&mut self, reply: oneshot::Sender<Result<Dropped, Error>>, flights: &mpsc::Sender<Flight>) {
+        self.totals.move_cutoff(self.store.clock.now());
+        let (buckets, dropped) = self.totals.drop_expired();
+        if buckets.is_empty() {
+            let _ = reply.send(Ok(dropped));
+            return;
+        }
+        let mut batch = WriteBatch::new();
+        buckets.iter().for_each(|bucket| batch.delete(keys::interval(*bucket)));
+        batch.put(keys::TOTALS, self.totals.encode());
+        self.filter.forget_before(self.totals.floor);
+        match in_time(self.db.write(batch)).await {
+            Ok(handle) => {
+                let (totals, dropped) = (self.totals.clone(), Some((reply, dropped)));
+                let flight = Flight { handle: Some(handle), totals, replies: Vec::new(), dropped };
+                if flights.send(flight).await.is_err() {
+                    self.failed.cancel();
+                }
+            }
+            Err(cause) => {
+                self.fail(&Error::OutcomeUnknown(Arc::clone(&cause)), Vec::new());
+                let _ = reply.send(Err(Error::OutcomeUnknown(cause)));
+            }
+        }
     }
 
     fn settle_cut(&mut self, snapshot: Uuid, created: bool) {
@@ -269,36 +322,49 @@ fn gather(
 }
 
 /// Makes groups durable, as many at once as there are, and answers in order.
-async fn flush(db: Db, mut landing: mpsc::Receiver<Flight>, publish: watch::Sender<Totals>, failed: CancellationToken) {
-    while let Some(first) = landing.recv().await {
-        let mut flights = vec![first];
-        while let Ok(next) = landing.try_recv() {
-            flights.push(next);
-        }
-        // What stands on a group that failed has failed, too (D3).
-        if failed.is_cancelled() {
-            let cause: Cause = Arc::new(std::io::Error::other("an earlier write failed"));
-            answer(flights, &Err(cause), &publish);
-            continue;
-        }
-        let outcome = in_time(make_durable(&db, &flights)).await;
-        if let Err(cause) = &outcome {
-            tracing::error!(error = %cause, "a flush failed; the collection is opened again");
-            failed.cancel();
-        }
-        answer(flights, &outcome, &publish);
-    }
+struct Flusher {
+    db: Db,
+    publish: watch::Sender<Totals>,
+    floor: Arc<Floor>,
+    failed: CancellationToken,
 }
 
-fn answer(flights: Vec<Flight>, outcome: &Result<(), Cause>, publish: &watch::Sender<Totals>) {
-    for flight in flights {
-        if outcome.is_ok() {
-            publish.send_replace(flight.totals);
+impl Flusher {
+    async fn run(self, mut landing: mpsc::Receiver<Flight>) {
+        while let Some(first) = landing.recv().await {
+            let mut flights = vec![first];
+            while let Ok(next) = landing.try_recv() {
+                flights.push(next);
+            }
+            // What stands on a group that failed has failed, too (D3).
+            if self.failed.is_cancelled() {
+                let cause: Cause = Arc::new(std::io::Error::other("an earlier write failed"));
+                self.answer(flights, &Err(cause));
+                continue;
+            }
+            let outcome = in_time(make_durable(&self.db, &flights)).await;
+            if let Err(cause) = &outcome {
+                tracing::error!(error = %cause, "a flush failed; the collection is opened again");
+                self.failed.cancel();
+            }
+            self.answer(flights, &outcome);
         }
-        for reply in flight.replies {
-            let answer = outcome.clone().map(|()| reply.result).map_err(Error::OutcomeUnknown);
-            // A client that is gone does not need its answer.
-            let _ = reply.to.send(answer);
+    }
+
+    fn answer(&self, flights: Vec<Flight>, outcome: &Result<(), Cause>) {
+        for flight in flights {
+            if outcome.is_ok() {
+                self.floor.raise(flight.totals.floor);
+                self.publish.send_replace(flight.totals);
+            }
+            for reply in flight.replies {
+                let answer = outcome.clone().map(|()| reply.result).map_err(Error::OutcomeUnknown);
+                // A client that is gone does not need its answer.
+                let _ = reply.to.send(answer);
+            }
+            if let Some((to, dropped)) = flight.dropped {
+                let _ = to.send(outcome.clone().map(|()| dropped).map_err(Error::OutcomeUnknown));
+            }
         }
     }
 }

@@ -40,6 +40,8 @@ pub struct Progress {
     pub files: (i64, i64),
     /// Documents proven, and to prove.
     pub documents: (i64, i64),
+    /// Documents dropped so far.
+    pub dropped: i64,
     /// When it was requested, for the time elapsed.
     pub create_time: Micros,
     /// When it ended, or 0.
@@ -74,6 +76,7 @@ impl Progress {
             bytes: (moved(record.bytes), record.bytes),
             files: (moved(record.files), record.files),
             documents: (done(documents), documents),
+            dropped: record.documents_dropped,
             create_time: record.create_time,
             end_time: record.end_time,
             remaining: None,
@@ -90,6 +93,12 @@ impl Progress {
         progress.bytes.0 = progress.bytes.0.max(work.copied.bytes.load(Relaxed).min(progress.bytes.1));
         progress.files.0 = progress.files.0.max(work.copied.files.load(Relaxed).min(progress.files.1));
         progress.documents.0 = work.proven.load(Relaxed);
+        if record.state() == RestoreState::Verifying {
+            // Not in the record yet.
+            let trimmed = work.trimmed.load(Relaxed);
+            progress.documents.1 -= trimmed;
+            progress.dropped += trimmed;
+        }
         if record.state() == RestoreState::Verifying
             && (progress.documents.0 == 0 || record.verification() == Verification::Structure)
         {

@@ -19,7 +19,7 @@ use super::{Phase, Progress, Restores, advance, is_cancellable, is_terminal};
 use crate::{
     clock::{Micros, micros},
     collection,
-    documents::{Copied, Totals},
+    documents::{Adopted, Adoption, Copied, Totals, Transfer},
     error::Error,
     metadata::{
         Change, Collection, CollectionState, CollectionStats, CommitError, Failure, Record, Restore, RestoreState,
@@ -40,6 +40,8 @@ const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 pub(super) struct Work {
     pub copied: Copied,
     pub proven: Arc<AtomicI64>,
+    /// Documents dropped from the interval that the cutoff falls into.
+    pub trimmed: Arc<AtomicI64>,
     /// Cancelled by a caller or by the end of the service.
     pub stop: CancellationToken,
     /// When the phase began whose pace is measured.
@@ -51,6 +53,7 @@ impl Work {
         Self {
             copied: Copied::new(stop.clone()),
             proven: Arc::default(),
+            trimmed: Arc::default(),
             stop,
             pace: Mutex::new((Phase::Pending, Instant::now())),
         }
@@ -201,7 +204,6 @@ impl Restores {
         let inner = &self.inner;
         let source = seen.source_collection_uid();
         let files = inner.store.load_files(uid(&seen.snapshot_uid)).await?;
-        inner.store.save_files(seen.uid(), &files).await?;
         let checkpoint = inner.store.pin(source, uid(&seen.checkpoint_id), seen.uid()).await?;
         crate::crash_point!("restore.pinned");
         let mut next = to(seen, RestoreState::Copying)?;
@@ -209,6 +211,12 @@ impl Restores {
         next.start_time = inner.clock.now();
         next.checkpoint_id = checkpoint.id.as_bytes().to_vec();
         next.manifest_id = checkpoint.manifest_id;
+        // From the start the restore goes by, whatever the time when it ends.
+        let now = next.start_time;
+        let files = self.leave_out(&mut next, &files, now).await?;
+        inner.store.save_files(seen.uid(), &files).await?;
+        next.bytes = files.bytes();
+        next.files = files.count();
         Ok(Next::only(next))
     }
 
@@ -217,7 +225,10 @@ impl Restores {
         let (source, target) = (seen.source_collection_uid(), seen.collection_uid());
         let began = Instant::now();
         let files = inner.store.load_files(seen.uid()).await?;
-        inner.store.copy(source, seen.manifest_id, target, &files, inner.copy_mode, &work.copied).await?;
+        let floor = seen.totals.as_ref().map_or(0, |totals| totals.floor);
+        let manifest_id = seen.manifest_id;
+        let transfer = Transfer { source, manifest_id, floor, destination: target, files: &files };
+        inner.store.copy(transfer, inner.copy_mode, &work.copied).await?;
         crate::crash_point!("restore.copied");
         let mut next = to(seen, RestoreState::Verifying)?;
         next.copy_micros = micros(began.elapsed());
@@ -229,15 +240,25 @@ impl Restores {
         let target = seen.collection_uid();
         let files = inner.store.load_files(seen.uid()).await?;
         inner.store.check_files(target, &files).await?;
-        let totals = seen.totals.clone().map(Totals::from).unwrap_or_default().as_restored();
         let prove = seen.verification() == Verification::Full;
         let began = Instant::now();
         work.proven.store(0, Ordering::Relaxed);
-        inner.store.adopt(target, &totals, prove, Arc::clone(&work.proven), work.stop.clone()).await?;
+        let adoption = Adoption {
+            uid: target,
+            restore: seen.uid(),
+            totals: seen.totals.clone().map(Totals::from).unwrap_or_default(),
+            prove,
+            trimmed: Arc::clone(&work.trimmed),
+            proven: Arc::clone(&work.proven),
+            stop: work.stop.clone(),
+        };
+        let Adopted { totals, dropped } = inner.store.adopt(adoption).await?;
         crate::crash_point!("restore.verified");
         let mut next = to(seen, RestoreState::Publishing)?;
         next.verify_micros = if prove { micros(began.elapsed()) } else { 0 };
         next.totals = Some(totals.into());
+        next.documents_dropped += dropped.documents;
+        next.bytes_dropped += dropped.bytes;
         Ok(Next::only(next))
     }
 

@@ -1,6 +1,6 @@
 //! `CollectionService`.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
@@ -11,13 +11,15 @@ use super::{
     listing::{Page, page},
 };
 use crate::{
+    clock::Micros,
     collection::{Collections, Settings, Stats},
+    documents::Retention,
     error::{Error, Violations},
     idempotency,
     listing::{Field, Kind, Listed, Value},
     metadata::{Collection, CollectionState, RestoreInfo},
     names::{CollectionName, Id, ListParent, WorkspaceName},
-    pb,
+    pb, retention,
     tasks::Tasks,
     workspace,
 };
@@ -29,6 +31,8 @@ pub struct CollectionRpc {
     pub collections: Collections,
     /// Runs changes to their end.
     pub tasks: Tasks,
+    /// The shortest retention that a collection may have.
+    pub shortest_retention: Duration,
 }
 
 impl CollectionRpc {
@@ -44,9 +48,9 @@ impl pb::collection_service_server::CollectionService for CollectionRpc {
         &self,
         request: Request<pb::CreateCollectionRequest>,
     ) -> Result<Response<pb::Collection>, Status> {
-        let (name, settings, request) = create(request.into_inner())?;
+        let Create { name, settings, retention, request } = create(request.into_inner(), self.shortest_retention)?;
         let collections = self.collections.clone();
-        let change = async move { collections.create(&name, settings, request.as_ref()).await };
+        let change = async move { collections.create(&name, settings, retention, request.as_ref()).await };
         let created = to_its_end(&self.tasks, change).await?;
         Ok(Response::new(self.answer(created).await?))
     }
@@ -86,7 +90,12 @@ impl pb::collection_service_server::CollectionService for CollectionRpc {
         &self,
         request: Request<pb::UpdateCollectionRequest>,
     ) -> Result<Response<pb::Collection>, Status> {
-        let (name, etag, settings) = update(request.into_inner())?;
+        let Update { name, etag, settings, retention } = update(request.into_inner())?;
+        if let Some(asked) = retention
+            && asked != retention::of(&self.collections.get(&name)?)
+        {
+            return Err(Error::RetentionImmutable.into());
+        }
         let collections = self.collections.clone();
         let change = async move { collections.update(&name, convert::etag(&etag), &settings).await };
         let updated = to_its_end(&self.tasks, change).await?;
@@ -102,9 +111,14 @@ impl pb::collection_service_server::CollectionService for CollectionRpc {
     }
 }
 
-fn create(
-    mut request: pb::CreateCollectionRequest,
-) -> Result<(CollectionName, Settings, Option<idempotency::Request>), Error> {
+struct Create {
+    name: CollectionName,
+    settings: Settings,
+    retention: Option<Retention>,
+    request: Option<idempotency::Request>,
+}
+
+fn create(mut request: pb::CreateCollectionRequest, shortest_retention: Duration) -> Result<Create, Error> {
     let mut bad = Violations::default();
     let request_id = std::mem::take(&mut request.request_id);
     let remembered = convert::request(&mut bad, "CreateCollection", request_id, &request);
@@ -112,31 +126,40 @@ fn create(
     let parent = bad.check("parent", parent.parse::<WorkspaceName>());
     let id = bad.check("collection_id", collection_id.parse::<Id>());
     let collection = collection.unwrap_or_default();
-    let has_retention = collection.retention.is_some();
+    let retention = collection.retention.and_then(|span| {
+        let checked = convert::span_of(&span).map_err(str::to_owned);
+        let checked = checked.and_then(|keep| retention::check(keep, shortest_retention));
+        bad.check("collection.retention", checked)
+    });
     let everything = Mask::new(&mut bad, None, &[]);
     let settings = settings(&mut bad, collection, &everything);
     let (Some(WorkspaceName(workspace)), Some(id)) = (parent, id) else { return Err(bad.into()) };
     bad.finish()?;
-    if has_retention {
-        return Err(Error::RetentionNotAvailable);
-    }
-    Ok((CollectionName { workspace, id }, settings, remembered))
+    Ok(Create { name: CollectionName { workspace, id }, settings, retention, request: remembered })
 }
 
-fn update(request: pb::UpdateCollectionRequest) -> Result<(CollectionName, String, Settings), Error> {
+struct Update {
+    name: CollectionName,
+    etag: String,
+    settings: Settings,
+    /// What the caller wants it to be: a client that sends back all that it has
+    /// read changes nothing.
+    retention: Option<Option<Micros>>,
+}
+
+fn update(request: pb::UpdateCollectionRequest) -> Result<Update, Error> {
     let pb::UpdateCollectionRequest { collection, update_mask } = request;
     let Some(mut collection) = collection else { return Err(Error::invalid("collection", "is required")) };
-    if update_mask.iter().flat_map(|mask| &mask.paths).any(|path| path == "retention") {
-        return Err(Error::RetentionImmutable);
-    }
     let mut bad = Violations::default();
-    let mask = Mask::new(&mut bad, update_mask, &["description", "labels"]);
+    let mask = Mask::new(&mut bad, update_mask, &["description", "labels", "retention"]);
+    let retention = collection.retention.map(|span| bad.check("collection.retention", convert::span_of(&span)));
+    let retention = mask.names("retention", retention.is_some()).then_some(retention.flatten());
     let name = bad.check("collection.name", collection.name.parse());
     let etag = std::mem::take(&mut collection.etag);
     let settings = settings(&mut bad, collection, &mask);
     let Some(name) = name else { return Err(bad.into()) };
     bad.finish()?;
-    Ok((name, etag, settings))
+    Ok(Update { name, etag, settings, retention })
 }
 
 fn settings(bad: &mut Violations, collection: pb::Collection, mask: &Mask) -> Settings {
@@ -183,8 +206,8 @@ fn resource(record: Collection, stats: &Stats) -> pb::Collection {
         update_time: Some(convert::timestamp(record.update_time)),
         etag: workspace::etag(&record.uid, record.revision),
         state: state.into(),
-        retention: None,
-        clustering_interval: None,
+        retention: (record.retention != 0).then(|| convert::proto_duration(record.retention)),
+        clustering_interval: (record.interval != 0).then(|| convert::proto_duration(record.interval)),
         stats: Some(stats.into()),
         restore_info: record.restore_info.map(Into::into),
     }
@@ -192,7 +215,7 @@ fn resource(record: Collection, stats: &Stats) -> pb::Collection {
 
 impl From<&Stats> for pb::collection::Stats {
     fn from(stats: &Stats) -> Self {
-        let Stats { totals, stored_bytes } = stats;
+        let Stats { totals, stored_bytes, expired_count } = stats;
         Self {
             document_count: totals.document_count,
             size_bytes: totals.size_bytes,
@@ -201,7 +224,7 @@ impl From<&Stats> for pb::collection::Stats {
             newest_event_time: totals.event_times.map(|(_, newest)| convert::timestamp(newest)),
             offset: totals.offset,
             digest: totals.digest.to_string(),
-            expired_document_count: 0,
+            expired_document_count: *expired_count,
         }
     }
 }

@@ -126,6 +126,15 @@ impl Mask {
         Self { paths }
     }
 
+    /// Whether the update names a field that cannot change; `*` only means it if
+    /// it has a value.
+    pub fn names(&self, path: &str, is_set: bool) -> bool {
+        match &self.paths {
+            None => is_set,
+            Some(paths) => paths.iter().any(|known| known == path || (known == "*" && is_set)),
+        }
+    }
+
     /// Whether the update touches a field, which without a mask is one that is
     /// not empty.
     pub fn touches(&self, path: &str, is_set: bool) -> bool {

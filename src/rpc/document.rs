@@ -15,9 +15,8 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::{collection::name_of, convert};
 use crate::{
-    clock::Micros,
     collection::{Collections, Lease},
-    documents::StoredDocument,
+    documents::{Span, StoredDocument},
     error::{Error, Violations},
     json::{fields, filter::Filter},
     pb,
@@ -162,8 +161,7 @@ impl Turn {
 
 /// Which documents a caller wants.
 struct Selection {
-    from: Option<Micros>,
-    until: Option<Micros>,
+    span: Span,
     filter: Option<Filter>,
 }
 
@@ -177,13 +175,12 @@ impl Selection {
         let from = from.and_then(|time| bad.check("start_event_time", convert::micros_of(&time)));
         let until = until.and_then(|time| bad.check("end_event_time", convert::micros_of(&time)));
         let filter = if filter.is_empty() { None } else { bad.check("filter", Filter::compile(filter)) };
-        Self { from, until, filter }
+        Self { span: Span { from, until }, filter }
     }
 
     fn matches(&self, document: &StoredDocument) -> bool {
         let time = document.event_time();
-        self.from.is_none_or(|from| time >= from)
-            && self.until.is_none_or(|until| time < until)
+        self.span.contains(time)
             && self.filter.as_ref().is_none_or(|filter| filter.matches(document.id(), time, &document.body()))
     }
 }

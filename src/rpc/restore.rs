@@ -20,10 +20,10 @@ use crate::{
     digest::Digest,
     error::{Error, Violations},
     listing::{Field, Kind, Listed, Value},
-    metadata::{Restore, RestoreState as State, Verification},
+    metadata::{Restore, RestoreState as State, Totals, Verification},
     names::{CollectionName, Id, ListParent, RestoreName, SnapshotName, WorkspaceName},
     pb,
-    restore::{self, CreateRestore, Phase, Progress, Restores},
+    restore::{self, CreateRestore, Phase, Plan, Progress, Restores},
     tasks::Tasks,
     workspace,
 };
@@ -50,7 +50,7 @@ impl RestoreRpc {
     fn answer(&self, record: Restore) -> pb::Restore {
         let progress = self.restores.progress(&record);
         let progress = progress_message(&progress, &self.clock);
-        pb::Restore { progress: Some(progress), ..resource(record) }
+        pb::Restore { progress: Some(progress), ..resource(Plan::of(record)) }
     }
 }
 
@@ -64,7 +64,7 @@ impl pb::restore_service_server::RestoreService for RestoreRpc {
     ) -> Result<Response<pb::Restore>, Status> {
         let (command, validate_only) = create(request.into_inner())?;
         if validate_only {
-            return Ok(Response::new(resource(self.restores.plan(&command)?)));
+            return Ok(Response::new(resource(self.restores.plan(&command).await?)));
         }
         let restores = self.restores.clone();
         let created = to_its_end(&self.tasks, async move { restores.create(command).await }).await?;
@@ -222,23 +222,28 @@ fn progress_message(progress: &Progress, clock: &Clock) -> pb::RestoreProgress {
         files_total: progress.files.1,
         documents_done: progress.documents.0,
         documents_total: progress.documents.1,
-        documents_dropped: 0,
+        documents_dropped: progress.dropped,
         elapsed: Some(convert::proto_duration(until - progress.create_time)),
         estimated_remaining: progress.remaining.map(convert::proto_duration),
         error: progress.error.as_ref().map(status::failure),
     }
 }
 
-fn resource(record: Restore) -> pb::Restore {
-    let totals = record.totals.clone().map(crate::documents::Totals::from).unwrap_or_default();
-    let receipt = (record.state() == State::Succeeded).then(|| receipt(&record, totals.document_count, totals.digest));
+fn resource(plan: Plan) -> pb::Restore {
+    let Plan { restore: record, undecided } = plan;
+    let totals = record.totals.clone().unwrap_or_default();
+    let cutoff = (totals.retention != 0 && totals.cutoff != 0).then(|| convert::timestamp(totals.cutoff));
+    let receipt = (record.state() == State::Succeeded).then(|| receipt(&record, &totals, cutoff));
     let is_stored = !record.uid.is_empty();
     let plan = pb::restore::Plan {
         bytes: record.bytes,
         files: record.files,
         documents: totals.document_count,
-        documents_dropped: 0,
+        documents_dropped: record.documents_dropped,
         left_behind: vec!["streaming sources: connect them to the new collection to ingest again".to_owned()],
+        bytes_dropped: record.bytes_dropped,
+        cutoff,
+        documents_undecided: undecided,
     };
     let verification = match record.verification() {
         Verification::Structure => pb::restore::Verification::Structure,
@@ -255,7 +260,7 @@ fn resource(record: Restore) -> pb::Restore {
         snapshot_uid: convert::uid_text(&record.snapshot_uid),
         description: record.description,
         labels: record.labels,
-        retention: None,
+        retention: (totals.retention != 0).then(|| convert::proto_duration(totals.retention)),
         verification: verification.into(),
         created_by: record.created_by,
         create_time: is_stored.then(|| convert::timestamp(record.create_time)),
@@ -268,20 +273,20 @@ fn resource(record: Restore) -> pb::Restore {
     }
 }
 
-fn receipt(record: &Restore, documents_restored: i64, digest: Digest) -> pb::restore::Receipt {
+fn receipt(record: &Restore, totals: &Totals, cutoff: Option<prost_types::Timestamp>) -> pb::restore::Receipt {
     let check = match record.verification() {
         Verification::Structure => pb::restore::receipt::DigestCheck::NotChecked,
         Verification::Full | Verification::Unspecified => pb::restore::receipt::DigestCheck::Verified,
     };
     pb::restore::Receipt {
-        documents_restored,
-        documents_dropped: 0,
-        bytes_dropped: 0,
+        documents_restored: totals.document_count,
+        documents_dropped: record.documents_dropped,
+        bytes_dropped: record.bytes_dropped,
         bytes: record.bytes,
         files: record.files,
-        digest: digest.to_string(),
+        digest: Digest::from_le_bytes(&totals.digest).to_string(),
         digest_check: check.into(),
-        cutoff: None,
+        cutoff,
         copy_duration: Some(convert::proto_duration(record.copy_micros)),
         verify_duration: Some(convert::proto_duration(record.verify_micros)),
         total_duration: Some(convert::proto_duration(record.end_time - record.create_time)),

@@ -57,6 +57,8 @@ pub struct Services {
     pub tasks: Tasks,
     /// How long a stream waits for a client that does not read.
     pub patience: Duration,
+    /// The shortest retention that a collection may have.
+    pub shortest_retention: Duration,
 }
 
 /// Serves until `stop`, then finishes what is under way.
@@ -65,7 +67,8 @@ pub async fn serve(
     listener: TcpListener,
     stop: CancellationToken,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let Services { workspaces, collections, snapshots, restores, clock, tasks, patience } = services;
+    let Services { workspaces, collections, snapshots, restores, clock, tasks, patience, shortest_retention } =
+        services;
     let documents =
         DocumentRpc { collections: collections.clone(), tasks: tasks.clone(), stop: stop.clone(), patience };
     let documents = DocumentServiceServer::new(documents)
@@ -75,7 +78,8 @@ pub async fn serve(
         .send_compressed(CompressionEncoding::Zstd)
         .send_compressed(CompressionEncoding::Gzip);
     let workspaces = WorkspaceServiceServer::new(WorkspaceRpc { workspaces, tasks: tasks.clone() });
-    let collections = CollectionServiceServer::new(CollectionRpc { collections, tasks: tasks.clone() });
+    let collections = CollectionRpc { collections, tasks: tasks.clone(), shortest_retention };
+    let collections = CollectionServiceServer::new(collections);
     let snapshots = SnapshotServiceServer::new(SnapshotRpc { snapshots, tasks: tasks.clone(), stop: stop.clone() });
     let restores = RestoreServiceServer::new(RestoreRpc { restores, tasks, clock, stop: stop.clone() });
 

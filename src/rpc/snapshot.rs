@@ -227,8 +227,10 @@ impl From<Snapshot> for pb::Snapshot {
             referenced_bytes: snapshot.referenced_bytes,
             new_file_bytes: snapshot.new_file_bytes,
             exclusive_bytes: None,
-            digest: totals.map(|totals| totals.digest.to_string()).unwrap_or_default(),
-            retention: None,
+            digest: totals.as_ref().map(|totals| totals.digest.to_string()).unwrap_or_default(),
+            retention: totals
+                .and_then(|totals| totals.retention)
+                .map(|retention| convert::proto_duration(retention.keep())),
         }
     }
 }

@@ -7,7 +7,7 @@ use prost::Message;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, HelpLink, PreconditionViolation, QuotaViolation, StatusExt};
 
-use crate::{error::Error, metadata::Failure};
+use crate::{clock, error::Error, metadata::Failure};
 
 /// The domain of every `ErrorInfo`.
 pub const DOMAIN: &str = "stillframe";
@@ -61,11 +61,15 @@ fn info(error: &Error) -> HashMap<String, String> {
             vec![("resource", workspace.clone()), ("limit", limit.to_string())]
         }
         Error::Busy { limit, .. } => vec![("limit", limit.to_string())],
+        Error::EventTimeOutOfRange { event_time, earliest, latest } => vec![
+            ("event_time", clock::rfc3339(*event_time)),
+            ("earliest", clock::rfc3339(*earliest)),
+            ("latest", clock::rfc3339(*latest)),
+        ],
         Error::Invalid(_)
         | Error::RequestIdReused
         | Error::PageTokenMismatch
         | Error::RetentionImmutable
-        | Error::RetentionNotAvailable
         | Error::ExpirationTooLong { .. }
         | Error::PatchFailed(_)
         | Error::StreamTooSlow(_)
@@ -110,6 +114,9 @@ fn describe(error: &Error, details: &mut ErrorDetails) {
         }
         Error::SnapshotNotReady { name, .. } | Error::SnapshotExpired { name } => {
             precondition(details, "SNAPSHOT_STATE", name, error);
+        }
+        Error::EventTimeOutOfRange { .. } => {
+            details.add_bad_request_violation("upsert.event_time", error.to_string());
         }
         Error::CollectionNotReady(name) => precondition(details, "COLLECTION_STATE", name, error),
         Error::OffsetNotReached { collection, .. } => {

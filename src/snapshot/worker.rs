@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{Snapshots, advance};
 use crate::{
     collection::Lease,
-    documents::{Checkpoint, CutOutcome, Files},
+    documents::{Checkpoint, CutOutcome, Files, Reusable},
     error::Error,
     metadata::{Change, CommitError, Failure, Snapshot, SnapshotState, Stored},
     tasks::Looks,
@@ -89,7 +89,8 @@ impl Snapshots {
             inner.store.unpin(collection, uid).await?;
         }
         let previous = self.previous(seen).await?;
-        let reuse = previous.as_ref().and_then(|previous| Some(previous.record.totals.as_ref()?.offset));
+        let reuse = previous.as_ref().and_then(|previous| previous.record.totals.as_ref());
+        let reuse = reuse.map(|totals| Reusable { offset: totals.offset, floor: totals.floor });
         let cut = lease.cut(uid, reuse).await?;
         crate::crash_point!("snapshot.cut");
         let taken = self.record(seen, cut, previous).await;

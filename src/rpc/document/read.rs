@@ -4,7 +4,7 @@ use prost::Message;
 
 use super::{DocumentRpc, MAX_RESPONSE_BYTES, Selection, Turn, encoding, message};
 use crate::{
-    documents::Cursor,
+    documents::{Cursor, Scanned},
     error::{Error, Violations},
     json::body,
     listing::{Bound, PageToken, page_size},
@@ -91,14 +91,16 @@ impl DocumentRpc {
         let lease = self.lease(&collection).await?;
         let bound = bound.bytes(lease.uid().as_bytes()).finish();
         let after = cursor(&page_token, bound)?;
-        let mut scan = lease.list(after.as_ref()).await?;
+        let mut scan = lease.list(after.as_ref(), selection.span).await?;
         let mut response = pb::ListDocumentsResponse::default();
         let (mut bytes, mut last) = (0, None);
         let mut turn = Turn::begin();
         for _ in 0..MAX_SCANNED {
-            let Some(document) = lease.unless_deleted(scan.next()).await? else { return Ok(response) };
-            if selection.matches(&document) {
-                let found = message(&document, wanted)?;
+            let Some(scanned) = lease.unless_deleted(scan.next()).await? else { return Ok(response) };
+            if let Scanned::Document(document) = &scanned
+                && selection.matches(document)
+            {
+                let found = message(document, wanted)?;
                 bytes += found.encoded_len() + 8;
                 // The one that does not fit is the first of the next page.
                 if response.documents.len() == size || (bytes > MAX_RESPONSE_BYTES && last.is_some()) {
@@ -106,7 +108,7 @@ impl DocumentRpc {
                 }
                 response.documents.push(found);
             }
-            last = Some(document.key().to_vec());
+            last = Some(scanned.into_key().to_vec());
             turn.give_way().await;
         }
         let cursor = last.unwrap_or_default();

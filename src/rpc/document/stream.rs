@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     collection::Lease,
-    documents::Scan,
+    documents::{Scan, Scanned},
     error::{Error, Violations},
     listing::PageToken,
     pb,
@@ -60,8 +60,8 @@ impl DocumentRpc {
         let lease = Arc::new(self.lease(&collection).await?);
         let bound = bound.bytes(lease.uid().as_bytes()).finish();
         let after = cursor(&resume_token, bound)?;
-        let (totals, scan) = lease.unless_deleted(lease.cut_scan(after.as_ref())).await?;
-        let first = pb::StreamDocumentsResponse { documents: Vec::new(), resume_token, offset: Some(totals.offset) };
+        let (offset, scan) = lease.unless_deleted(lease.cut_scan(after.as_ref(), selection.span)).await?;
+        let first = pb::StreamDocumentsResponse { documents: Vec::new(), resume_token, offset: Some(offset) };
         let (queue, messages) = mpsc::channel(QUEUE);
         // Beside the queue, which may be full: the end of the messages alone
         // would look like the end of the documents.
@@ -103,9 +103,11 @@ impl Pump {
         let (mut bytes, mut silent) = (0, 0);
         let mut last = None;
         let mut turn = Turn::begin();
-        while let Some(document) = self.scan.next().await? {
-            if self.selection.matches(&document) {
-                let found = message(&document, self.encoding)?;
+        while let Some(scanned) = self.scan.next().await? {
+            if let Scanned::Document(document) = &scanned
+                && self.selection.matches(document)
+            {
+                let found = message(document, self.encoding)?;
                 let size = found.encoded_len();
                 if bytes + size > MESSAGE_BYTES && !response.documents.is_empty() {
                     self.send(&mut response, last.take()).await?;
@@ -114,7 +116,7 @@ impl Pump {
                 bytes += size;
                 response.documents.push(found);
             }
-            last = Some(document.key().clone());
+            last = Some(scanned.into_key());
             silent += 1;
             turn.give_way().await;
             if silent >= SILENT_DOCUMENTS {

@@ -1,0 +1,74 @@
+//! Drops intervals whose documents have all expired, and so gives their files
+//! back, in collections with a retention.
+
+use std::{collections::HashMap, time::Duration};
+
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::Collections;
+use crate::{
+    clock::Micros,
+    documents::Dropped,
+    error::Error,
+    metadata::{Collection, CollectionState},
+    tasks::Looks,
+};
+
+/// When each closed collection will have something to drop.
+type Due = HashMap<Uuid, Micros>;
+
+impl Collections {
+    /// Runs until the service stops.
+    pub async fn expire(self, sweep_every: Duration, stop: CancellationToken) {
+        let mut looks = Looks::new(sweep_every, stop);
+        // Only time makes documents expire.
+        let never = Notify::new();
+        let mut due = Due::new();
+        while looks.next(&never).await {
+            if let Err(error) = self.expire_all(&mut due).await {
+                tracing::warn!(?error, "expired intervals wait for the next sweep");
+            }
+        }
+    }
+
+    async fn expire_all(&self, due: &mut Due) -> Result<(), Error> {
+        let before = std::mem::take(due);
+        for found in self.inner.metadata.scan(&Collection::all()) {
+            let found = found?.record;
+            if found.retention == 0 || found.state() != CollectionState::Ready {
+                continue;
+            }
+            match self.expire_one(&found, before.get(&found.uid()).copied(), due).await {
+                Ok(Dropped { documents: 0, .. }) => {}
+                Ok(Dropped { documents, bytes }) => {
+                    tracing::info!(name = %found.name(), documents, bytes, "dropped expired intervals");
+                }
+                // Deleted meanwhile, or it can be dropped at the next sweep.
+                Err(error) => tracing::debug!(?error, name = %found.name(), "not dropped"),
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens a collection only if it has something to drop, as far as is known;
+    /// reads the statistics of a closed one only once.
+    async fn expire_one(&self, record: &Collection, known: Option<Micros>, due: &mut Due) -> Result<Dropped, Error> {
+        let uid = record.uid();
+        let is_open = self.is_open(uid);
+        let next = match known.filter(|_| !is_open) {
+            Some(known) => Some(known),
+            None => self.totals_if_known(uid).await?.map(|(totals, _)| totals.next_due().unwrap_or(Micros::MAX)),
+        };
+        if let Some(next) = next
+            && next > self.inner.clock.now()
+        {
+            if !is_open {
+                due.insert(uid, next);
+            }
+            return Ok(Dropped::default());
+        }
+        self.lease(&record.name()).await?.expire().await
+    }
+}

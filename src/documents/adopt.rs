@@ -1,0 +1,164 @@
+//! Makes a copied database a collection of its own, before anyone can see it.
+//!
+//! The totals are replaced by those that the restore expects, and the documents
+//! of the interval that the cutoff falls into are deleted if they have expired:
+//! each batch takes out of the totals what it deletes, so a crash between two of
+//! them is no more than a pause, and what was dropped is the difference.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
+
+use slatedb::{
+    Db, WriteBatch,
+    config::{CloseOptions, FlushOptions, FlushType},
+};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::{
+    engine::{read_totals, scan_options},
+    keys,
+    store::Store,
+    totals::{Dropped, Totals},
+    value::StoredDocument,
+};
+use crate::error::Error;
+
+/// Documents that one batch deletes.
+const BATCH: usize = 10_000;
+/// Documents between two looks at who else wants the machine.
+const YIELD_EVERY: usize = 256;
+
+/// A copied database that becomes a collection.
+#[derive(Clone, Debug)]
+pub struct Adoption {
+    /// The new collection.
+    pub uid: Uuid,
+    /// The restore that makes it.
+    pub restore: Uuid,
+    /// What it holds: the snapshot's documents but for the intervals left out.
+    pub totals: Totals,
+    /// Whether every document is read and the digest recomputed.
+    pub prove: bool,
+    /// Documents deleted so far.
+    pub trimmed: Arc<AtomicI64>,
+    /// Documents proven so far.
+    pub proven: Arc<AtomicI64>,
+    /// Ends the work between two documents.
+    pub stop: CancellationToken,
+}
+
+/// What became of it.
+#[derive(Clone, Debug)]
+pub struct Adopted {
+    /// What the collection holds now, proven if that was asked for.
+    pub totals: Totals,
+    /// The expired documents that were deleted.
+    pub dropped: Dropped,
+}
+
+impl Store {
+    /// Runs where it cannot slow down writers; nothing else has the database open.
+    pub async fn adopt(&self, adoption: Adoption) -> Result<Adopted, Error> {
+        let store = self.clone();
+        let work = async move {
+            let db = store.open_quiet_database(adoption.uid).await?;
+            let adopted = store.adopt_open(&db, &adoption).await;
+            db.close_with_options(CloseOptions::default().with_flush_type(Some(FlushType::MemTable))).await?;
+            adopted
+        };
+        let joined = self.tasks.work_on(&self.background, work).await;
+        joined.map_err(|panicked| Error::Internal(Arc::new(panicked)))?
+    }
+
+    async fn adopt_open(&self, db: &Db, adoption: &Adoption) -> Result<Adopted, Error> {
+        let totals = take_over(db, adoption).await?;
+        let totals = self.delete_expired(db, totals, adoption).await?;
+        flush(db).await?;
+        if adoption.prove {
+            self.prove(db, adoption.uid, &totals, &adoption.proven, &adoption.stop).await?;
+        }
+        let dropped = dropped(&adoption.totals, &totals);
+        Ok(Adopted { totals, dropped })
+    }
+
+    /// Deletes what has expired in the interval that the cutoff falls into.
+    async fn delete_expired(&self, db: &Db, mut totals: Totals, adoption: &Adoption) -> Result<Totals, Error> {
+        if totals.retention.is_none() {
+            return Ok(totals);
+        }
+        let bucket = totals.reached();
+        let mut entries = db.scan_with_options(keys::documents(bucket..=bucket), &scan_options()).await?;
+        let (mut batch, mut scanned) = (Vec::new(), 0_usize);
+        while let Some(entry) = entries.next().await? {
+            let document = StoredDocument::new(entry.key, entry.value)?;
+            if totals.hides(document.event_time()) {
+                totals.expire(&document.entry());
+                batch.push(document.key().clone());
+            }
+            if batch.len() == BATCH {
+                delete(db, std::mem::take(&mut batch), &totals).await?;
+                let dropped = dropped(&adoption.totals, &totals);
+                adoption.trimmed.store(dropped.documents, Ordering::Relaxed);
+            }
+            scanned += 1;
+            if scanned.is_multiple_of(YIELD_EVERY) {
+                if adoption.stop.is_cancelled() {
+                    return Err(Error::ShuttingDown);
+                }
+                self.step_back().await;
+            }
+        }
+        totals.event_times = totals.event_times.map(|(oldest, newest)| (oldest.max(totals.cutoff), newest));
+        delete(db, batch, &totals).await?;
+        crate::crash_point!("restore.trimmed");
+        adoption.trimmed.store(dropped(&adoption.totals, &totals).documents, Ordering::Relaxed);
+        Ok(totals)
+    }
+}
+
+/// Writes the expected totals, unless an earlier attempt did: then it may have
+/// deleted documents since, and its totals count on.
+async fn take_over(db: &Db, adoption: &Adoption) -> Result<Totals, Error> {
+    let found = read_totals(db).await?;
+    if found.restore == Some(adoption.restore) {
+        return Ok(found);
+    }
+    let totals = adoption.totals.as_restored(adoption.restore);
+    let mut batch = WriteBatch::new();
+    for bucket in found.intervals.keys() {
+        batch.delete(keys::interval(*bucket));
+    }
+    for bucket in totals.intervals.keys() {
+        if let Some(interval) = totals.encode_interval(*bucket) {
+            batch.put(keys::interval(*bucket), interval);
+        }
+    }
+    batch.put(keys::TOTALS, totals.encode());
+    db.write(batch).await?;
+    flush(db).await?;
+    Ok(totals)
+}
+
+async fn delete(db: &Db, documents: Vec<bytes::Bytes>, totals: &Totals) -> Result<(), Error> {
+    let mut batch = WriteBatch::new();
+    documents.into_iter().for_each(|key| batch.delete(key));
+    let bucket = totals.reached();
+    if let Some(interval) = totals.encode_interval(bucket) {
+        batch.put(keys::interval(bucket), interval);
+    }
+    batch.put(keys::TOTALS, totals.encode());
+    db.write(batch).await?;
+    // Flushed each time: nothing else empties the log's buffer.
+    flush(db).await
+}
+
+async fn flush(db: &Db) -> Result<(), Error> {
+    Ok(db.flush_with_options(FlushOptions { flush_type: FlushType::Wal }).await?)
+}
+
+fn dropped(expected: &Totals, left: &Totals) -> Dropped {
+    Dropped { documents: expected.document_count - left.document_count, bytes: expected.size_bytes - left.size_bytes }
+}

@@ -1,0 +1,113 @@
+//! What the retention drops from a restore, settled when its work begins, and
+//! foretold for a caller who only asks.
+//!
+//! Intervals that lie before the cutoff as a whole are left out by the records
+//! alone; how much of the one that the cutoff falls into has expired is known
+//! when it has been read.
+
+use super::{CreateRestore, Restores};
+use crate::{
+    clock::Micros,
+    documents::{Checkpoint, Dropped, Files, Totals},
+    error::Error,
+    metadata::{Restore, RestoreState, Snapshot, uid},
+};
+
+/// A plan reads no more documents than this.
+const MAX_READ: i64 = 1_000_000;
+
+/// What a restore will do.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The restore as it stands, or would.
+    pub restore: Restore,
+    /// Documents of the interval that the cutoff falls into which have not been
+    /// read yet.
+    pub undecided: i64,
+}
+
+impl Plan {
+    /// That of a stored restore.
+    #[must_use]
+    pub fn of(restore: Restore) -> Self {
+        let is_read = matches!(restore.state(), RestoreState::Publishing | RestoreState::Succeeded);
+        let undecided = if is_read { 0 } else { boundary_count(&totals(&restore)) };
+        Self { restore, undecided }
+    }
+}
+
+impl Restores {
+    /// Evaluates every gate and returns what would be done now.
+    pub async fn plan(&self, command: &CreateRestore) -> Result<Plan, Error> {
+        let inner = &self.inner;
+        let workspace = inner.workspaces.stored(&command.workspace)?;
+        let snapshot = inner.snapshots.stored(&command.snapshot)?;
+        self.check(command, &workspace, &snapshot)?;
+        let planned = self.foretell(self.record(command, &snapshot, None), &snapshot).await;
+        // What was read may have been given back meanwhile: then that is the answer.
+        planned.map_err(|error| match inner.snapshots.stored(&command.snapshot) {
+            Ok(now) => self.check(command, &workspace, &now).err().unwrap_or(error),
+            Err(gone) => gone,
+        })
+    }
+
+    async fn foretell(&self, mut restore: Restore, snapshot: &Snapshot) -> Result<Plan, Error> {
+        let inner = &self.inner;
+        let files = inner.snapshots.files(snapshot).await?;
+        let files = self.leave_out(&mut restore, &files, inner.clock.now()).await?;
+        restore.bytes = files.bytes();
+        restore.files = files.count();
+        let totals = totals(&restore);
+        let undecided = boundary_count(&totals);
+        if undecided == 0 || undecided > MAX_READ {
+            return Ok(Plan { restore, undecided });
+        }
+        let source = restore.source_collection_uid();
+        let expired = inner.store.count_expired(source, checkpoint(&restore), totals.reached(), totals.cutoff).await?;
+        drop_more(&mut restore, expired);
+        Ok(Plan { restore, undecided: 0 })
+    }
+
+    /// Fixes the cutoff, and leaves out what lies before it as a whole. Returns
+    /// the files that are left.
+    pub(super) async fn leave_out(&self, restore: &mut Restore, files: &Files, now: Micros) -> Result<Files, Error> {
+        let mut totals = totals(restore);
+        if totals.retention.is_none() {
+            return Ok(files.clone());
+        }
+        totals.move_cutoff(now);
+        let (_, dropped) = totals.drop_expired();
+        // Below it there may be files of intervals that the source had dropped.
+        totals.floor = totals.floor.max(totals.reached());
+        let floor = totals.floor;
+        restore.totals = Some(totals.into());
+        restore.documents_dropped = dropped.documents;
+        restore.bytes_dropped = dropped.bytes;
+        let source = restore.source_collection_uid();
+        self.inner.store.files_from(source, checkpoint(restore), floor, files).await
+    }
+}
+
+/// Counts out what has been found expired.
+fn drop_more(restore: &mut Restore, expired: Dropped) {
+    restore.documents_dropped += expired.documents;
+    restore.bytes_dropped += expired.bytes;
+    if let Some(totals) = &mut restore.totals {
+        totals.document_count -= expired.documents;
+        totals.size_bytes -= expired.bytes;
+    }
+}
+
+fn totals(restore: &Restore) -> Totals {
+    restore.totals.clone().map(Totals::from).unwrap_or_default()
+}
+
+/// Documents of the interval that the cutoff falls into.
+fn boundary_count(totals: &Totals) -> i64 {
+    totals.intervals.get(&totals.reached()).map_or(0, |interval| interval.document_count)
+}
+
+/// The checkpoint that a restore stands on.
+fn checkpoint(restore: &Restore) -> Checkpoint {
+    Checkpoint { id: uid(&restore.checkpoint_id), manifest_id: restore.manifest_id }
+}
