@@ -74,9 +74,15 @@ impl Client {
 
     /// Returns the name of the new collection.
     pub async fn create_collection(&self, id: &str) -> Result<String> {
+        self.create_with(id, pb::Collection::default()).await
+    }
+
+    /// Returns the name of the new collection.
+    pub async fn create_with(&self, id: &str, collection: pb::Collection) -> Result<String> {
         let request = pb::CreateCollectionRequest {
             parent: WORKSPACE.to_owned(),
             collection_id: id.to_owned(),
+            collection: Some(collection),
             ..Default::default()
         };
         let created = patiently("CreateCollection", self.collections().create_collection(request)).await?;
@@ -174,6 +180,18 @@ impl Client {
     /// A whole restore. The new collection must equal the snapshot in count,
     /// size and digest.
     pub async fn restore(&self, snapshot: &pb::Snapshot, target: &str, verification: Verification) -> Result<Restored> {
+        let restored = self.restore_some(snapshot, target, verification).await?;
+        self.check_restored(snapshot, &restored.collection, &restored.receipt, verification).await?;
+        Ok(restored)
+    }
+
+    /// A whole restore, which may drop what has expired.
+    pub async fn restore_some(
+        &self,
+        snapshot: &pb::Snapshot,
+        target: &str,
+        verification: Verification,
+    ) -> Result<Restored> {
         let begun = Instant::now();
         let name = self.start_restore(snapshot, target, verification).await?;
         let (last, _) = self.watch_restore(&name).await?;
@@ -185,7 +203,6 @@ impl Client {
         let request = pb::GetRestoreRequest { name: name.clone() };
         let restore = patiently("GetRestore", self.restores().get_restore(request)).await?.into_inner();
         let receipt = restore.receipt.ok_or_else(|| format!("{name} has no receipt"))?;
-        self.check_restored(snapshot, &restore.collection, &receipt, verification).await?;
         Ok(Restored { collection: restore.collection, receipt, elapsed })
     }
 

@@ -38,16 +38,51 @@ pub enum Order {
 /// Which document, and which of its versions (from 1).
 pub type Target = (u64, u64);
 
+/// When documents happened.
+#[derive(Clone, Copy)]
+pub enum Times {
+    /// A second apart, from a day in the past on.
+    Fixed,
+    /// Spread over a span of microseconds, in the order of the documents or in
+    /// none.
+    Within { first: i64, span: i64, count: u64, shuffled: bool },
+}
+
 #[derive(Clone)]
 pub struct Documents {
     tails: Arc<[Vec<u8>]>,
     order: Order,
+    times: Times,
 }
 
 impl Documents {
     pub fn new(order: Order) -> Self {
         let mut random = Random::new(1);
-        Self { tails: (0..TAILS).map(|_| tail(&mut random)).collect(), order }
+        Self { tails: (0..TAILS).map(|_| tail(&mut random)).collect(), order, times: Times::Fixed }
+    }
+
+    pub fn at(self, times: Times) -> Self {
+        Self { times, ..self }
+    }
+
+    /// A microsecond later with each version, so that it shows.
+    pub fn micros(&self, (index, version): Target) -> i64 {
+        let micros = match self.times {
+            Times::Fixed => (EPOCH_SECONDS + index as i64) * 1_000_000,
+            Times::Within { first, span, count, shuffled } => {
+                let place = if shuffled { mix(index) % count } else { index % count };
+                first + (i128::from(span) * i128::from(place) / i128::from(count)) as i64
+            }
+        };
+        micros + (version % 1_000_000) as i64
+    }
+
+    fn event_time(&self, target: Target) -> prost_types::Timestamp {
+        let micros = self.micros(target);
+        prost_types::Timestamp {
+            seconds: micros.div_euclid(1_000_000),
+            nanos: micros.rem_euclid(1_000_000) as i32 * 1_000,
+        }
     }
 
     pub fn id(&self, index: u64) -> String {
@@ -103,7 +138,7 @@ impl Documents {
     pub fn upsert(&self, target: Target) -> pb::Write {
         let document = pb::Document {
             id: self.id(target.0),
-            event_time: Some(event_time(target)),
+            event_time: Some(self.event_time(target)),
             body: Some(pb::document::Body::Json(self.body(target).into())),
             etag: String::new(),
         };
@@ -114,7 +149,7 @@ impl Documents {
     pub fn recognise(&self, document: &pb::Document) -> Result<Target> {
         let target = self.claimed(document).ok_or_else(|| format!("{} was never written", document.id))?;
         let whole = json(document) == self.body(target)
-            && document.event_time == Some(event_time(target))
+            && document.event_time == Some(self.event_time(target))
             && !document.etag.is_empty();
         check(whole, || format!("{} differs from its version {}", document.id, target.1))?;
         Ok(target)
@@ -132,11 +167,6 @@ pub fn json(document: &pb::Document) -> &[u8] {
         Some(pb::document::Body::Json(json)) => json,
         _ => &[],
     }
-}
-
-/// A second apart by document, a microsecond by version.
-fn event_time((index, version): Target) -> prost_types::Timestamp {
-    prost_types::Timestamp { seconds: EPOCH_SECONDS + index as i64, nanos: (version % 1_000_000) as i32 * 1_000 }
 }
 
 const WORDS: &str = "\

@@ -30,6 +30,7 @@ mod incremental;
 mod ingest;
 mod kill;
 mod ledger;
+mod local;
 mod lone;
 mod many;
 mod overwrite;
@@ -38,6 +39,7 @@ mod process;
 mod random;
 mod report;
 mod restore;
+mod retention;
 mod scan;
 mod server;
 mod snapshot;
@@ -77,6 +79,8 @@ enum Scenario {
     Incremental(incremental::Options),
     /// Time of a restore by kind, beside `cp -r` and `sync`.
     Restore(restore::Options),
+    /// Ingest and restore with a retention, beside the same without.
+    Retention(retention::Options),
     /// A writer's pace while snapshots and restores run.
     Pace(pace::Options),
     /// A reader that holds still while its documents are rewritten.
@@ -117,6 +121,7 @@ async fn run(launch: &Launch, scenario: Scenario) -> Result<()> {
         Scenario::Snapshot(options) => snapshot::run(&server, &options).await,
         Scenario::Incremental(options) => incremental::run(&server, &options).await,
         Scenario::Restore(options) => restore::run(&mut server, &options).await,
+        Scenario::Retention(options) => retention::run(&server, &options).await,
         Scenario::Pace(options) => pace::run(&server, &options).await,
         Scenario::Stream(options) => stream::run(&server, &options).await,
         Scenario::Many(options) => many::run(&server, &options).await,

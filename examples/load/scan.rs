@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// The totals of the contract, computed from documents.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     pub count: u64,
     pub size: u64,
@@ -22,10 +22,9 @@ pub struct Tally {
 
 impl Tally {
     /// `buffer` is only there to be used again.
-    fn add(&mut self, document: &pb::Document, buffer: &mut Vec<u8>) {
+    pub fn add(&mut self, document: &pb::Document, buffer: &mut Vec<u8>) {
         let (id, json) = (document.id.as_bytes(), json(document));
-        let time = document.event_time.unwrap_or_default();
-        let micros = time.seconds * 1_000_000 + i64::from(time.nanos) / 1_000;
+        let micros = micros(document);
         buffer.clear();
         buffer.push(1);
         buffer.extend_from_slice(&(id.len() as u32).to_le_bytes());
@@ -49,11 +48,19 @@ impl Tally {
     }
 }
 
+/// When a document happened, in microseconds.
+pub fn micros(document: &pb::Document) -> i64 {
+    let time = document.event_time.unwrap_or_default();
+    time.seconds * 1_000_000 + i64::from(time.nanos) / 1_000
+}
+
 /// An open `StreamDocuments`, whose first message has been read.
 pub struct Reader {
     messages: Streaming<pb::StreamDocumentsResponse>,
     /// Of the cut that it reads.
     pub offset: i64,
+    /// The interval that the collection is clustered by, in microseconds.
+    interval: Option<i64>,
 }
 
 impl Reader {
@@ -69,7 +76,9 @@ impl Reader {
         let first = first.ok_or("StreamDocuments ended without a message")?;
         check(first.documents.is_empty(), || "the first message of a stream has documents".to_owned())?;
         let offset = first.offset.ok_or("the first message of a stream has no offset")?;
-        Ok(Self { messages, offset })
+        let interval = client.collection(collection).await?.clustering_interval;
+        let interval = interval.map(|span| span.seconds * 1_000_000 + i64::from(span.nanos) / 1_000);
+        Ok(Self { messages, offset, interval })
     }
 
     /// The next documents, or `None` behind the last.
@@ -77,15 +86,17 @@ impl Reader {
         Ok(patiently("StreamDocuments", self.messages.message()).await?.map(|message| message.documents))
     }
 
-    /// Reads to the end. Ids must ascend, so none can come twice.
+    /// Reads to the end. Interval and id must ascend, so none can come twice.
     pub async fn drain(mut self, mut visit: impl FnMut(&pb::Document) -> Result<()>) -> Result<Tally> {
-        let (mut tally, mut buffer, mut previous) = (Tally::default(), Vec::new(), String::new());
+        let (mut tally, mut buffer, mut previous) = (Tally::default(), Vec::new(), (i64::MIN, String::new()));
         while let Some(documents) = self.next().await? {
             for document in documents {
-                check(document.id > previous, || format!("{} follows {previous}", document.id))?;
+                let interval = self.interval.map_or(0, |interval| micros(&document).div_euclid(interval));
                 tally.add(&document, &mut buffer);
                 visit(&document)?;
-                previous = document.id;
+                let place = (interval, document.id);
+                check(place > previous, || format!("{place:?} follows {previous:?}"))?;
+                previous = place;
             }
         }
         Ok(tally)

@@ -144,7 +144,9 @@ async fn take_over(db: &Db, adoption: &Adoption) -> Result<Totals, Error> {
 
 async fn delete(db: &Db, documents: Vec<bytes::Bytes>, totals: &Totals) -> Result<(), Error> {
     let mut batch = WriteBatch::new();
-    documents.into_iter().for_each(|key| batch.delete(key));
+    for key in documents {
+        batch.delete(key);
+    }
     let bucket = totals.reached();
     if let Some(interval) = totals.encode_interval(bucket) {
         batch.put(keys::interval(bucket), interval);

@@ -16,7 +16,7 @@ use std::{
 
 use parking_lot::Mutex;
 use slatedb::{
-    CompactorBuilder, VersionedManifest,
+    CompactorBuilder, VersionedCompactions, VersionedManifest,
     compactor::{
         CompactionScheduler, CompactionSchedulerSupplier, CompactionSpec, CompactorStateView,
         SizeTieredCompactionSchedulerSupplier, SourceId,
@@ -117,7 +117,7 @@ impl CompactionScheduler for Scheduler {
     fn propose(&self, state: &CompactorStateView) -> Vec<CompactionSpec> {
         let floor = self.floor.drainable();
         let is_busy = |prefix: &[u8]| {
-            let running = state.compactions().into_iter().flat_map(|compactions| compactions.recent_compactions());
+            let running = state.compactions().into_iter().flat_map(VersionedCompactions::recent_compactions);
             running.into_iter().any(|compaction| compaction.active() && compaction.spec().segment() == prefix)
         };
         let mut specs = drains(state.manifest(), floor);

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use slatedb::{DbReader, DbReaderMode, config::DbReaderOptions};
+use slatedb::{DbReader, DbReaderMode, config::DbReaderOptions, manifest::SortedRun};
 use ulid::Ulid;
 use uuid::Uuid;
 
@@ -31,7 +31,7 @@ impl Store {
         let manifest = self.manifest(uid, checkpoint.manifest_id).await?;
         let dropped = manifest.segments().iter().filter(|segment| is_below(segment.prefix(), floor));
         let dropped: HashSet<Ulid> = dropped
-            .flat_map(|segment| segment.l0().iter().chain(segment.compacted().iter().flat_map(|run| run.sst_views())))
+            .flat_map(|segment| segment.l0().iter().chain(segment.compacted().iter().flat_map(SortedRun::sst_views)))
             .map(|view| view.sst.id.value())
             .collect();
         Ok(files.without(&dropped))

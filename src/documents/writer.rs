@@ -253,7 +253,9 @@ impl Writer {
             return;
         }
         let mut batch = WriteBatch::new();
-        buckets.iter().for_each(|bucket| batch.delete(keys::interval(*bucket)));
+        for bucket in buckets {
+            batch.delete(keys::interval(bucket));
+        }
         batch.put(keys::TOTALS, self.totals.encode());
         self.filter.forget_before(self.totals.floor);
         match in_time(self.db.write(batch)).await {

@@ -91,8 +91,8 @@ impl pb::collection_service_server::CollectionService for CollectionRpc {
         request: Request<pb::UpdateCollectionRequest>,
     ) -> Result<Response<pb::Collection>, Status> {
         let Update { name, etag, settings, retention } = update(request.into_inner())?;
-        if let Some(asked) = retention
-            && asked != retention::of(&self.collections.get(&name)?)
+        if let Some(Asked(retention)) = retention
+            && retention != retention::of(&self.collections.get(&name)?)
         {
             return Err(Error::RetentionImmutable.into());
         }
@@ -142,10 +142,12 @@ struct Update {
     name: CollectionName,
     etag: String,
     settings: Settings,
-    /// What the caller wants it to be: a client that sends back all that it has
-    /// read changes nothing.
-    retention: Option<Option<Micros>>,
+    /// A client that sends back all that it has read changes nothing.
+    retention: Option<Asked>,
 }
+
+/// The retention that a caller wants, or none.
+struct Asked(Option<Micros>);
 
 fn update(request: pb::UpdateCollectionRequest) -> Result<Update, Error> {
     let pb::UpdateCollectionRequest { collection, update_mask } = request;
@@ -153,7 +155,7 @@ fn update(request: pb::UpdateCollectionRequest) -> Result<Update, Error> {
     let mut bad = Violations::default();
     let mask = Mask::new(&mut bad, update_mask, &["description", "labels", "retention"]);
     let retention = collection.retention.map(|span| bad.check("collection.retention", convert::span_of(&span)));
-    let retention = mask.names("retention", retention.is_some()).then_some(retention.flatten());
+    let retention = mask.names("retention", retention.is_some()).then_some(Asked(retention.flatten()));
     let name = bad.check("collection.name", collection.name.parse());
     let etag = std::mem::take(&mut collection.etag);
     let settings = settings(&mut bad, collection, &mask);
