@@ -21,6 +21,7 @@ mod drain;
 mod engine;
 mod fault;
 mod filter;
+mod flusher;
 mod group;
 mod intervals;
 mod keep;

@@ -164,3 +164,98 @@ async fn flush(db: &Db) -> Result<(), Error> {
 fn dropped(expected: &Totals, left: &Totals) -> Dropped {
     Dropped { documents: expected.document_count - left.document_count, bytes: expected.size_bytes - left.size_bytes }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{
+        clock::Clock,
+        documents::{Engine, Keep, Known, Operation, Retention, Root, Tuning, Write},
+        tasks::Tasks,
+    };
+
+    const MINUTE: i64 = 60_000_000;
+
+    fn store(dir: &std::path::Path, clock: &Clock) -> Store {
+        let root = Root::local(dir).unwrap();
+        let background = tokio::runtime::Handle::current();
+        Store::new(root, Tasks::default(), clock.clone(), Tuning::default(), background)
+    }
+
+    async fn written(store: &Store, uid: Uuid, times: impl Iterator<Item = i64>) -> Totals {
+        Engine::create(store, uid, Some(Retention::new(32 * MINUTE))).await.unwrap();
+        let engine = Engine::open(store, uid, Arc::<Keep>::default(), &Known::default()).await.unwrap();
+        let writes = times.enumerate().map(|(n, time)| Write {
+            id: n.to_string(),
+            operation: Operation::Upsert { event_time: Some(time), body: "{}".into() },
+            if_etag: None,
+        });
+        engine.write(writes.collect()).await.unwrap();
+        engine.close(true).await.unwrap();
+        engine.totals()
+    }
+
+    fn adoption(uid: Uuid, totals: Totals, stop: CancellationToken) -> Adoption {
+        let (trimmed, proven) = Default::default();
+        Adoption { uid, restore: Uuid::from_u128(7), totals, prove: true, trimmed, proven, stop }
+    }
+
+    /// More than one batch of documents has expired; the work is stopped between
+    /// two batches and done again, as after a crash.
+    #[tokio::test]
+    async fn what_was_deleted_before_a_pause_counts_as_dropped() {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = Clock::default();
+        let (store, uid) = (store(dir.path(), &clock), Uuid::from_u128(1));
+        // All in one interval, a microsecond apart.
+        let first = clock.now().div_euclid(MINUTE) * MINUTE - MINUTE;
+        let (count, expired) = (BATCH + 3_000, BATCH + 1_000);
+        let count_of = |n: usize| i64::try_from(n).unwrap();
+        let mut totals = written(&store, uid, (0..count).map(|n| first + count_of(n))).await;
+        totals.cutoff = first + count_of(expired);
+
+        let stopped = CancellationToken::new();
+        let first_try = adoption(uid, totals.clone(), stopped.clone());
+        let trimmed = Arc::clone(&first_try.trimmed);
+        let stop_it = async {
+            while trimmed.load(Ordering::Relaxed) == 0 {
+                tokio::task::yield_now().await;
+            }
+            stopped.cancel();
+            // Never the winner: the work ends by itself.
+            std::future::pending::<()>().await;
+        };
+        let first_end = tokio::select! {
+            ended = store.adopt(first_try) => ended,
+            () = stop_it => unreachable!(),
+        };
+        assert!(matches!(first_end, Err(Error::ShuttingDown)), "{first_end:?}");
+        assert_eq!(trimmed.load(Ordering::Relaxed), count_of(BATCH));
+
+        let adopted = store.adopt(adoption(uid, totals.clone(), CancellationToken::new())).await.unwrap();
+        assert_eq!(adopted.dropped.documents, count_of(expired));
+        assert_eq!(adopted.totals.document_count, count_of(count - expired));
+        assert_eq!(adopted.dropped.bytes + adopted.totals.size_bytes, totals.size_bytes);
+        store.tasks().drain_work(Duration::from_secs(10)).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_document_that_vanished_unseen_is_damage() {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = Clock::default();
+        let (store, uid) = (store(dir.path(), &clock), Uuid::from_u128(1));
+        let first = clock.now().div_euclid(MINUTE) * MINUTE - MINUTE;
+        let mut totals = written(&store, uid, (0..20).map(|n| first + n)).await;
+        totals.cutoff = first + 10;
+        // One that would have been dropped, and is not: not to be told from it by
+        // what is left alone.
+        let db = store.open_quiet_database(uid).await.unwrap();
+        db.delete(keys::document(totals.reached(), "5")).await.unwrap();
+        db.close().await.unwrap();
+        let adopted = store.adopt(adoption(uid, totals, CancellationToken::new())).await;
+        assert!(matches!(adopted, Err(Error::DataLoss(_))), "{adopted:?}");
+        store.tasks().drain_work(Duration::from_secs(10)).await.unwrap();
+    }
+}

@@ -6,9 +6,10 @@
 //! first; a delete counts its id. So a document changed a hundred times between
 //! two snapshots is billed once.
 
+mod stored;
+
 use std::collections::BTreeMap;
 
-use prost::Message;
 use uuid::Uuid;
 
 use super::{
@@ -16,7 +17,7 @@ use super::{
     keys::{Bucket, ONLY_BUCKET},
     retention::Retention,
 };
-use crate::{clock::Micros, digest::Digest, error::Error, metadata, stored};
+use crate::{clock::Micros, digest::Digest};
 
 /// What a collection holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -245,101 +246,6 @@ impl Totals {
             ..self.clone()
         }
     }
-
-    /// The stored form in a database, where each interval has an entry of its own.
-    #[must_use]
-    pub fn encode(&self) -> Vec<u8> {
-        let alone = Self { intervals: BTreeMap::new(), pending: self.pending.clone(), ..*self };
-        stored::Totals::from(alone).encode_to_vec()
-    }
-
-    /// The stored form of one interval in a database; `None` if there is none.
-    #[must_use]
-    pub fn encode_interval(&self, bucket: Bucket) -> Option<Vec<u8>> {
-        self.intervals.get(&bucket).map(|interval| interval.to_stored(bucket).encode_to_vec())
-    }
-
-    /// Reads the stored form in a database, without the intervals.
-    pub fn decode(bytes: &[u8]) -> Result<Self, Error> {
-        Ok(stored::Totals::decode(bytes)?.into())
-    }
-
-    /// Reads one interval of a database.
-    pub fn decode_interval(&mut self, bucket: Bucket, bytes: &[u8]) -> Result<(), Error> {
-        self.intervals.insert(bucket, Interval::from_stored(&stored::Interval::decode(bytes)?));
-        Ok(())
-    }
-}
-
-impl From<Totals> for stored::Totals {
-    fn from(totals: Totals) -> Self {
-        let Totals {
-            document_count,
-            size_bytes,
-            digest,
-            offset,
-            changed_bytes,
-            snapshot_offset,
-            event_times,
-            pending,
-            retention,
-            floor,
-            cutoff,
-            intervals,
-            restore,
-        } = totals;
-        Self {
-            document_count,
-            size_bytes,
-            digest: digest.0.to_le_bytes().to_vec(),
-            offset,
-            changed_bytes,
-            snapshot_offset,
-            oldest_event_time: event_times.map(|(oldest, _)| oldest),
-            newest_event_time: event_times.map(|(_, newest)| newest),
-            pending_cuts: pending
-                .into_iter()
-                .map(|cut| stored::PendingCut {
-                    snapshot_uid: cut.snapshot.as_bytes().to_vec(),
-                    changed_bytes: cut.changed_bytes,
-                })
-                .collect(),
-            retention: retention.map_or(0, |retention| retention.keep()),
-            interval: retention.map_or(0, |retention| retention.interval()),
-            floor,
-            cutoff,
-            intervals: intervals.iter().map(|(bucket, interval)| interval.to_stored(*bucket)).collect(),
-            restore_uid: restore.map(|uid| uid.as_bytes().to_vec()).unwrap_or_default(),
-        }
-    }
-}
-
-impl From<stored::Totals> for Totals {
-    fn from(totals: stored::Totals) -> Self {
-        Self {
-            document_count: totals.document_count,
-            size_bytes: totals.size_bytes,
-            digest: Digest::from_le_bytes(&totals.digest),
-            offset: totals.offset,
-            changed_bytes: totals.changed_bytes,
-            snapshot_offset: totals.snapshot_offset,
-            event_times: totals.oldest_event_time.zip(totals.newest_event_time),
-            pending: totals
-                .pending_cuts
-                .iter()
-                .map(|cut| PendingCut { snapshot: metadata::uid(&cut.snapshot_uid), changed_bytes: cut.changed_bytes })
-                .collect(),
-            retention: Retention::from_stored(totals.retention, totals.interval),
-            floor: totals.floor,
-            cutoff: totals.cutoff,
-            intervals: totals
-                .intervals
-                .iter()
-                .map(|interval| (interval.bucket, Interval::from_stored(interval)))
-                .collect(),
-            restore: (!totals.restore_uid.is_empty()).then(|| metadata::uid(&totals.restore_uid)),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -387,13 +293,5 @@ mod tests {
         totals.keep_cut(Uuid::from_u128(2));
         totals.give_back(Uuid::from_u128(2));
         assert_eq!(totals.cut(Uuid::from_u128(3)), 0);
-    }
-
-    #[test]
-    fn totals_read_back_as_they_were_stored() {
-        let mut totals = Totals::default();
-        put(&mut totals, None, "a", 100);
-        totals.cut(Uuid::from_u128(1));
-        assert_eq!(Totals::decode(&totals.encode()).unwrap(), totals);
     }
 }

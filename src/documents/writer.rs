@@ -5,10 +5,10 @@
 //! meanwhile. When anything fails the outcome is unknown: all that wait are told
 //! so, and the engine has to be opened again.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc};
 
 use slatedb::{
-    Db, WriteBatch, WriteHandle,
+    Db, WriteBatch,
     config::{CheckpointOptions, CheckpointScope, FlushOptions, FlushType},
 };
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
@@ -19,21 +19,19 @@ use super::{
     checkpoint::{CutOutcome, UnfinishedCheckpoint},
     drain::Floor,
     filter::IdFilter,
+    flusher::{DURABLE_DEADLINE, Flight, Flusher, Reply, in_time},
     group::{BatchResult, Group, Write},
     keys::{self, Bucket},
     store::Store,
     totals::{Dropped, Totals},
 };
-use crate::error::{Cause, Error};
+use crate::error::Error;
 
 /// A group ends when it has this many bytes or writes.
 const GROUP_BYTES: usize = 4 << 20;
 const GROUP_WRITES: usize = 8_192;
 /// Groups that are written but not yet durable.
 const GROUPS_IN_FLIGHT: usize = 3;
-/// SlateDB retries without end; a caller must not wait so long.
-const DURABLE_DEADLINE: Duration = Duration::from_secs(30);
-
 /// What the writer is asked for.
 pub(super) enum Command {
     Write {
@@ -67,21 +65,6 @@ pub struct Reusable {
     pub offset: i64,
     /// Its floor: dropping an interval does not move the offset.
     pub floor: Bucket,
-}
-
-/// A group on its way to the disk.
-struct Flight {
-    handle: Option<WriteHandle>,
-    totals: Totals,
-    replies: Vec<Reply>,
-    /// Who waits for intervals to be dropped.
-    dropped: Option<(oneshot::Sender<Result<Dropped, Error>>, Dropped)>,
-}
-
-struct Reply {
-    to: oneshot::Sender<Result<BatchResult, Error>>,
-    result: BatchResult,
-    _permit: OwnedSemaphorePermit,
 }
 
 /// The writer.
@@ -157,6 +140,11 @@ impl Writer {
         if let Some(reply) = closing
             && !self.failed.is_cancelled()
         {
+            if self.totals.retention.is_some() {
+                // Readers may have seen it: it must not move back with the clock.
+                self.totals.move_cutoff(self.store.clock.now());
+                self.unsaved = true;
+            }
             self.save_totals().await;
             let _ = reply.send(self.totals);
         }
@@ -321,68 +309,4 @@ fn gather(
         }
     }
     (group, total_bytes)
-}
-
-/// Makes groups durable, as many at once as there are, and answers in order.
-struct Flusher {
-    db: Db,
-    publish: watch::Sender<Totals>,
-    floor: Arc<Floor>,
-    failed: CancellationToken,
-}
-
-impl Flusher {
-    async fn run(self, mut landing: mpsc::Receiver<Flight>) {
-        while let Some(first) = landing.recv().await {
-            let mut flights = vec![first];
-            while let Ok(next) = landing.try_recv() {
-                flights.push(next);
-            }
-            // What stands on a group that failed has failed, too (D3).
-            if self.failed.is_cancelled() {
-                let cause: Cause = Arc::new(std::io::Error::other("an earlier write failed"));
-                self.answer(flights, &Err(cause));
-                continue;
-            }
-            let outcome = in_time(make_durable(&self.db, &flights)).await;
-            if let Err(cause) = &outcome {
-                tracing::error!(error = %cause, "a flush failed; the collection is opened again");
-                self.failed.cancel();
-            }
-            self.answer(flights, &outcome);
-        }
-    }
-
-    fn answer(&self, flights: Vec<Flight>, outcome: &Result<(), Cause>) {
-        for flight in flights {
-            if outcome.is_ok() {
-                self.floor.raise(flight.totals.floor);
-                self.publish.send_replace(flight.totals);
-            }
-            for reply in flight.replies {
-                let answer = outcome.clone().map(|()| reply.result).map_err(Error::OutcomeUnknown);
-                // A client that is gone does not need its answer.
-                let _ = reply.to.send(answer);
-            }
-            if let Some((to, dropped)) = flight.dropped {
-                let _ = to.send(outcome.clone().map(|()| dropped).map_err(Error::OutcomeUnknown));
-            }
-        }
-    }
-}
-
-/// Storage that is stuck is storage that failed.
-async fn in_time<T>(work: impl Future<Output = Result<T, slatedb::Error>>) -> Result<T, Cause> {
-    match tokio::time::timeout(DURABLE_DEADLINE, work).await {
-        Ok(Ok(done)) => Ok(done),
-        Ok(Err(error)) => Err(Arc::new(error)),
-        Err(late) => Err(Arc::new(late)),
-    }
-}
-
-async fn make_durable(db: &Db, flights: &[Flight]) -> Result<(), slatedb::Error> {
-    // Durability is in order: the last one stands for all.
-    let Some(handle) = flights.iter().rev().find_map(|flight| flight.handle.as_ref()) else { return Ok(()) };
-    db.flush_with_options(FlushOptions { flush_type: FlushType::Wal }).await?;
-    handle.await_durable().await
 }

@@ -1,0 +1,144 @@
+//! The stored form of totals: one record in a database, with an entry of its
+//! own for each interval, and one record with all of them in metadata.
+
+use std::collections::BTreeMap;
+
+use prost::Message;
+
+use super::{PendingCut, Totals};
+use crate::{
+    digest::Digest,
+    documents::{intervals::Interval, keys::Bucket, retention::Retention},
+    error::Error,
+    metadata, stored,
+};
+
+impl Totals {
+    /// The stored form in a database, where each interval has an entry of its own.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let alone = Self { intervals: BTreeMap::new(), pending: self.pending.clone(), ..*self };
+        stored::Totals::from(alone).encode_to_vec()
+    }
+
+    /// The stored form of one interval in a database; `None` if there is none.
+    #[must_use]
+    pub fn encode_interval(&self, bucket: Bucket) -> Option<Vec<u8>> {
+        self.intervals.get(&bucket).map(|interval| interval.to_stored(bucket).encode_to_vec())
+    }
+
+    /// Reads the stored form in a database, without the intervals.
+    pub fn decode(bytes: &[u8]) -> Result<Self, Error> {
+        Ok(stored::Totals::decode(bytes)?.into())
+    }
+
+    /// Reads one interval of a database.
+    pub fn decode_interval(&mut self, bucket: Bucket, bytes: &[u8]) -> Result<(), Error> {
+        self.intervals.insert(bucket, Interval::from_stored(&stored::Interval::decode(bytes)?));
+        Ok(())
+    }
+}
+
+impl From<Totals> for stored::Totals {
+    fn from(totals: Totals) -> Self {
+        let Totals {
+            document_count,
+            size_bytes,
+            digest,
+            offset,
+            changed_bytes,
+            snapshot_offset,
+            event_times,
+            pending,
+            retention,
+            floor,
+            cutoff,
+            intervals,
+            restore,
+        } = totals;
+        Self {
+            document_count,
+            size_bytes,
+            digest: digest.0.to_le_bytes().to_vec(),
+            offset,
+            changed_bytes,
+            snapshot_offset,
+            oldest_event_time: event_times.map(|(oldest, _)| oldest),
+            newest_event_time: event_times.map(|(_, newest)| newest),
+            pending_cuts: pending
+                .into_iter()
+                .map(|cut| stored::PendingCut {
+                    snapshot_uid: cut.snapshot.as_bytes().to_vec(),
+                    changed_bytes: cut.changed_bytes,
+                })
+                .collect(),
+            retention: retention.map_or(0, |retention| retention.keep()),
+            interval: retention.map_or(0, |retention| retention.interval()),
+            floor,
+            cutoff,
+            intervals: intervals.iter().map(|(bucket, interval)| interval.to_stored(*bucket)).collect(),
+            restore_uid: restore.map(|uid| uid.as_bytes().to_vec()).unwrap_or_default(),
+        }
+    }
+}
+
+impl From<stored::Totals> for Totals {
+    fn from(totals: stored::Totals) -> Self {
+        Self {
+            document_count: totals.document_count,
+            size_bytes: totals.size_bytes,
+            digest: Digest::from_le_bytes(&totals.digest),
+            offset: totals.offset,
+            changed_bytes: totals.changed_bytes,
+            snapshot_offset: totals.snapshot_offset,
+            event_times: totals.oldest_event_time.zip(totals.newest_event_time),
+            pending: totals
+                .pending_cuts
+                .iter()
+                .map(|cut| PendingCut { snapshot: metadata::uid(&cut.snapshot_uid), changed_bytes: cut.changed_bytes })
+                .collect(),
+            retention: Retention::from_stored(totals.retention, totals.interval),
+            floor: totals.floor,
+            cutoff: totals.cutoff,
+            intervals: totals
+                .intervals
+                .iter()
+                .map(|interval| (interval.bucket, Interval::from_stored(interval)))
+                .collect(),
+            restore: (!totals.restore_uid.is_empty()).then(|| metadata::uid(&totals.restore_uid)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn filled() -> Totals {
+        let mut totals = Totals::empty(Some(Retention::new(32_000_000)));
+        totals.put(None, 7, 100, 5_000_000);
+        totals.put(None, 8, 50, 6_100_000);
+        totals.cut(Uuid::from_u128(1));
+        totals.move_cutoff(33_000_000);
+        totals
+    }
+
+    #[test]
+    fn metadata_has_them_as_they_were() {
+        let totals = filled();
+        assert_eq!(Totals::from(stored::Totals::from(totals.clone())), totals);
+    }
+
+    #[test]
+    fn a_database_has_the_intervals_beside_them() {
+        let totals = filled();
+        let mut read = Totals::decode(&totals.encode()).unwrap();
+        assert!(read.intervals.is_empty());
+        for bucket in totals.intervals.keys() {
+            read.decode_interval(*bucket, &totals.encode_interval(*bucket).unwrap()).unwrap();
+        }
+        assert_eq!(read, totals);
+    }
+}
