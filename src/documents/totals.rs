@@ -294,4 +294,53 @@ mod tests {
         totals.give_back(Uuid::from_u128(2));
         assert_eq!(totals.cut(Uuid::from_u128(3)), 0);
     }
+
+    /// A minute an interval.
+    fn retained() -> Totals {
+        Totals::empty(Some(Retention::new(32 * MINUTE)))
+    }
+
+    const MINUTE: Micros = 60_000_000;
+
+    #[test]
+    fn dropping_takes_out_what_an_interval_held_and_what_it_would_have_been_billed() {
+        let mut totals = retained();
+        totals.put(None, 1, 100, 0);
+        totals.cut(Uuid::from_u128(1));
+        totals.put(None, 2, 10, MINUTE - 1);
+        totals.put(None, 4, 50, MINUTE);
+        totals.move_cutoff(32 * MINUTE + MINUTE - 1);
+        assert_eq!(totals.drop_expired(), (Vec::new(), Dropped::default()), "one microsecond is left");
+        totals.move_cutoff(32 * MINUTE + MINUTE);
+        let (buckets, dropped) = totals.drop_expired();
+        assert_eq!((buckets.len(), dropped), (1, Dropped { documents: 2, bytes: 110 }));
+        assert_eq!((totals.document_count, totals.size_bytes, totals.digest), (1, 50, Digest(4)));
+        assert_eq!((totals.offset, totals.changed_bytes), (3, 50), "the rest is billed");
+        assert_eq!(totals.event_times, Some((MINUTE, MINUTE)));
+        totals.move_cutoff(0);
+        assert_eq!(totals.cutoff, MINUTE, "it never moves back");
+    }
+
+    #[test]
+    fn what_has_expired_is_counted_until_it_is_dropped() {
+        let mut totals = retained();
+        let now = 40 * MINUTE;
+        for second in 0..60 {
+            totals.put(None, 1, 10, 8 * MINUTE + second * 1_000_000);
+        }
+        assert_eq!(totals.next_due(), Some(now + MINUTE));
+        assert_eq!(totals.expired_count(now), 0);
+        assert_eq!(totals.expired_count(now + MINUTE / 2), 30);
+        assert_eq!(totals.expired_count(now + MINUTE), 60);
+    }
+
+    #[test]
+    fn a_document_that_moves_leaves_its_interval() {
+        let mut totals = retained();
+        let old = totals.put(None, 1, 10, 0);
+        totals.put(Some(&old), 2, 20, 5 * MINUTE);
+        let counts: Vec<_> = totals.intervals.values().map(|interval| interval.document_count).collect();
+        assert_eq!(counts, [0, 1], "the empty one stays until it is dropped: it has files");
+        assert_eq!((totals.document_count, totals.changed_bytes), (1, 20));
+    }
 }
