@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::{
     checkpoint::CutOutcome,
     cutoff::Cutoff,
-    drain::Floor,
+    drain::{Drained, Floor},
     filter::IdFilter,
     group::{BatchResult, Write},
     keep::Keep,
@@ -170,6 +170,13 @@ impl Engine {
         // What is still in memory would only become a file to be drained later.
         self.db.flush_with_options(FlushOptions { flush_type: FlushType::MemTable }).await?;
         Ok(dropped)
+    }
+
+    /// Whether files of dropped intervals are still to be given back, which takes
+    /// an open database.
+    pub async fn is_draining(&self) -> Result<bool, Error> {
+        let floor = self.durable.borrow().floor;
+        Ok(floor > 0 && self.store.drained(self.uid, floor).await? == Drained::Not)
     }
 
     /// Cuts a snapshot between two batches. `reuse` is what the last one holds,

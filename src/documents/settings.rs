@@ -31,6 +31,9 @@ pub struct Tuning {
     pub gc_interval: Duration,
     /// How old such a file must be.
     pub gc_min_age: Duration,
+    /// How long what a compaction replaced, or a drop gave back, stays for reads
+    /// that were under way. Longer ones keep their files themselves.
+    pub reader_grace: Duration,
     /// How long a database stays open without use.
     pub idle_close: Duration,
     /// How long a stream waits for a client that does not read.
@@ -42,6 +45,7 @@ impl Default for Tuning {
         Self {
             gc_interval: Duration::from_secs(60),
             gc_min_age: Duration::from_secs(60),
+            reader_grace: Duration::from_secs(60),
             idle_close: Duration::from_secs(45),
             stream_patience: Duration::from_secs(15 * 60),
         }
@@ -68,13 +72,13 @@ pub(super) fn database() -> Settings {
 }
 
 /// How runs are merged.
-pub(super) fn compactor() -> CompactorOptions {
+pub(super) fn compactor(reader_grace: Duration) -> CompactorOptions {
     CompactorOptions {
         poll_interval: Duration::from_secs(1),
         max_concurrent_compactions: 2,
         // Each commit leaves a checkpoint this long: 15 minutes double the
         // directory. Running scans are kept safe by `Keep`.
-        checkpoint_lifetime: Duration::from_secs(60),
+        checkpoint_lifetime: reader_grace,
         worker: Some(CompactionWorkerOptions {
             max_concurrent_compactions: 2,
             max_subcompactions: 1,
