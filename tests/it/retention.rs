@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests spawn what runs beside them")]
 
 mod moves;
+mod sweep;
 mod visibility;
 mod window;
 
