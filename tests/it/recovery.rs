@@ -12,7 +12,7 @@ mod fences;
 mod foreign;
 mod idle;
 mod instance;
-mod invariants;
+pub mod invariants;
 mod kill;
 mod pins;
 mod restart;

@@ -3,7 +3,9 @@
 
 #![allow(clippy::disallowed_methods, reason = "tests spawn what runs beside them")]
 
+mod cut;
 mod moves;
+mod snapshots;
 mod sweep;
 mod visibility;
 mod window;
