@@ -5,6 +5,7 @@
 
 mod cut;
 mod moves;
+mod restore;
 mod snapshots;
 mod sweep;
 mod visibility;
