@@ -29,6 +29,7 @@ use uuid::Uuid;
 use super::{
     keys::{self, Bucket},
     root::collection,
+    settings::MERGES_AT_ONCE,
     store::Store,
 };
 use crate::error::Error;
@@ -105,7 +106,9 @@ impl Drains {
 
 impl CompactionSchedulerSupplier for Drains {
     fn compaction_scheduler(&self, options: &CompactorOptions) -> Box<dyn CompactionScheduler + Send + Sync> {
-        let compactions = self.compact.then(|| SizeTieredCompactionSchedulerSupplier.compaction_scheduler(options));
+        // Drains and merges must not wait for each other's turns.
+        let merges = CompactorOptions { max_concurrent_compactions: MERGES_AT_ONCE, ..options.clone() };
+        let compactions = self.compact.then(|| SizeTieredCompactionSchedulerSupplier.compaction_scheduler(&merges));
         Box::new(Scheduler { floor: Arc::clone(&self.floor), compactions })
     }
 }

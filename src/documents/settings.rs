@@ -23,6 +23,11 @@ const L0_FILES: usize = 64;
 pub(super) const STORAGE_RETRIES: u32 = 8;
 /// The manifest is rewritten whole, so few large files.
 const RUN_FILE_BYTES: usize = 256 << 20;
+/// Merges that run at once in a database.
+pub(super) const MERGES_AT_ONCE: usize = 2;
+/// Changes of the manifest that the coordinator takes on at once: merges, and the
+/// drains of all intervals that there can be. Those cost one write together.
+const COMPACTIONS_AT_ONCE: usize = MERGES_AT_ONCE + 62;
 
 /// What tests and operators may turn.
 #[derive(Clone, Copy, Debug)]
@@ -75,12 +80,12 @@ pub(super) fn database() -> Settings {
 pub(super) fn compactor(reader_grace: Duration) -> CompactorOptions {
     CompactorOptions {
         poll_interval: Duration::from_secs(1),
-        max_concurrent_compactions: 2,
+        max_concurrent_compactions: COMPACTIONS_AT_ONCE,
         // Each commit leaves a checkpoint this long: 15 minutes double the
         // directory. Running scans are kept safe by `Keep`.
         checkpoint_lifetime: reader_grace,
         worker: Some(CompactionWorkerOptions {
-            max_concurrent_compactions: 2,
+            max_concurrent_compactions: MERGES_AT_ONCE,
             max_subcompactions: 1,
             compactions_poll_interval: Duration::from_secs(1),
             max_sst_size: RUN_FILE_BYTES,
