@@ -22,12 +22,13 @@ type Due = HashMap<Uuid, Micros>;
 impl Collections {
     /// Runs until the service stops.
     pub async fn expire(self, sweep_every: Duration, stop: CancellationToken) {
-        let mut looks = Looks::new(sweep_every, stop);
+        let mut looks = Looks::new(sweep_every, stop.clone());
         // Only time makes documents expire.
         let never = Notify::new();
         let mut due = Due::new();
         while looks.next(&never).await {
-            if let Err(error) = self.expire_all(&mut due).await {
+            // A drop that was asked for is made, whether or not anybody waits for it.
+            if let Some(Err(error)) = stop.run_until_cancelled(self.expire_all(&mut due)).await {
                 tracing::warn!(?error, "expired intervals wait for the next sweep");
             }
         }

@@ -168,7 +168,14 @@ impl Engine {
         self.send(Command::Expire { reply }).await?;
         let dropped = answer.await.map_err(|_| self.stopped())??;
         // What is still in memory would only become a file to be drained later.
-        self.db.flush_with_options(FlushOptions { flush_type: FlushType::MemTable }).await?;
+        // It may have to wait for storage, or for merges: nobody else should.
+        let db = self.db.clone();
+        self.store.tasks.work(async move {
+            let memtable = FlushOptions { flush_type: FlushType::MemTable };
+            if let Err(error) = db.flush_with_options(memtable).await {
+                tracing::debug!(%error, "a buffer was not flushed behind a drop; its owner will see why");
+            }
+        });
         Ok(dropped)
     }
 
