@@ -4,7 +4,10 @@
 #![allow(clippy::disallowed_methods, reason = "tests spawn what runs beside them")]
 
 mod cut;
+mod model;
 mod moves;
+mod readers;
+mod real_time;
 mod restore;
 mod snapshots;
 mod sweep;

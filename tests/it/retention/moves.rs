@@ -1,21 +1,15 @@
-//! A document whose event time changes is in one interval only, and is never
-//! missing on the way.
+//! A document whose event time changes is in one interval only.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
-use stillframe::pb::{
-    self, document_service_client::DocumentServiceClient, patch_operation::Op, write_result::Status as Became,
-};
-use tokio::sync::watch;
-use tonic::{Code, transport::Channel};
+use stillframe::pb::{self, patch_operation::Op, write_result::Status as Became};
+use tonic::Code;
 
-use super::{HOUR, Retained, hours, totals, visible};
+use super::{HOUR, Retained, totals, visible};
 use crate::{
     documents::{error_of, if_etag, op, patch},
-    support::{Doc, TestServer, collection_name, delete, json, reason, refused, upsert_at},
+    support::{Doc, delete, eventually, reason, refused, upsert_at},
 };
-
-type Client = DocumentServiceClient<Channel>;
 
 fn increment(id: &str) -> pb::Write {
     patch(id, vec![op(Op::Increment, "/n", "1")])
@@ -155,68 +149,26 @@ async fn a_document_is_moved_by_a_server_that_has_not_learned_the_ids() {
     given.stop().await;
 }
 
-/// Moves `a` there and back, and says which version is acknowledged.
-async fn mover(server: &TestServer, times: [i64; 3], moves: usize, acknowledged: watch::Sender<usize>) {
-    let mut documents = server.documents.clone();
-    for n in 1..=moves {
-        let writes = vec![upsert_at("a", times[n % 3], &format!(r#"{{"n":{n}}}"#))];
-        let request = pb::WriteDocumentsRequest { collection: collection_name("c"), writes, ..Default::default() };
-        let answer = documents.write_documents(request).await.unwrap().into_inner();
-        assert_eq!(answer.results[0].status(), Became::Replaced);
-        acknowledged.send_replace(n);
-    }
-}
-
-fn version(document: &pb::Document) -> usize {
-    json(document).trim_start_matches(r#"{"n":"#).trim_end_matches('}').parse().unwrap()
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn readers_never_miss_a_document_on_the_move() {
-    const MOVES: usize = 600;
-    let Retained { mut server, hour, .. } = Retained::start().await;
-    server.write_one(upsert_at("a", hour, r#"{"n":0}"#)).await;
-    let (acknowledged, seen) = watch::channel(0);
-    let writing = mover(&server, [hour, hour - hours(31), hour - 7 * HOUR], MOVES, acknowledged);
-    let gets = async |mut server: Client| {
-        let mut reads = 0;
-        while *seen.borrow() < MOVES {
-            let before = *seen.borrow();
-            let request = pb::GetDocumentRequest {
-                collection: collection_name("c"),
-                id: "a".to_owned(),
-                encoding: pb::Encoding::Json.into(),
-            };
-            let found = server.get_document(request).await.expect("it is always somewhere").into_inner();
-            assert!(version(&found) >= before, "{found:?} is older than {before}");
-            let ids = vec!["a".to_owned(), "b".to_owned()];
-            let request = pb::BatchGetDocumentsRequest { collection: collection_name("c"), ids, encoding: 0 };
-            assert_eq!(server.batch_get_documents(request).await.unwrap().into_inner().missing_ids, ["b"]);
-            reads += 2;
+async fn a_document_is_found_by_the_ids_that_a_close_has_saved() {
+    let mut given = Retained::start_with(|config| config.tuning.idle_close = Duration::from_millis(50)).await;
+    let mut docs = given.spread();
+    given.write(&docs).await;
+    let saved = given.server.files(&given.uid).join("ids.filter");
+    for passed in 1..4 {
+        eventually("the collection is closed", async || saved.exists()).await;
+        for doc in &mut docs {
+            doc.time = given.ago(30 - passed * 5, 0) + doc.time % (3 * HOUR);
         }
-        reads
-    };
-    let scans = async |mut server: Client| {
-        let mut offset = 0;
-        while *seen.borrow() < MOVES {
-            let request = pb::StreamDocumentsRequest { collection: collection_name("c"), ..Default::default() };
-            let stream = server.stream_documents(request).await.unwrap().into_inner();
-            let messages = crate::support::collect(stream).await.unwrap();
-            let documents: Vec<_> = messages.iter().flat_map(|message| &message.documents).collect();
-            let cut = messages[0].offset.unwrap();
-            let expected = usize::try_from(cut - 1).unwrap();
-            assert!(documents.len() == 1 && version(documents[0]) == expected, "at {cut}: {documents:?}");
-            offset = cut;
-        }
-        offset
-    };
-    let clients = [(); 3].map(|()| server.documents.clone());
-    let [first, second, third] = clients;
-    let ((), reads, others, _) = tokio::join!(writing, gets(first), gets(second), scans(third));
-    assert!(reads > 100 && others > 100, "{reads} {others}");
-    let stats = server.stats("c").await;
-    assert_eq!((stats.document_count, stats.offset), (1, i64::try_from(MOVES + 1).unwrap()));
-    server.stop().await;
+        let added = Doc::new(format!("new{passed}"), given.ago(passed, 0), "{}");
+        let writes = docs.iter().chain([&added]).map(Doc::write).collect();
+        let statuses = given.server.statuses(writes).await;
+        assert!(statuses[..docs.len()].iter().all(|status| *status == Became::Replaced), "{statuses:?}");
+        assert_eq!(statuses[docs.len()], Became::Added);
+        docs.push(added);
+        check(&mut given, &docs).await;
+    }
+    given.stop().await;
 }
 
 #[tokio::test]

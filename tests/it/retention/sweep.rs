@@ -17,7 +17,8 @@ pub fn bulky(given: &Retained) -> Vec<Doc> {
     docs
 }
 
-fn noise(n: i64) -> String {
+/// A body of 16 KiB that does not compress.
+pub fn noise(n: i64) -> String {
     let digits = |part: u64| format!("{:032x}", xxhash_rust::xxh3::xxh3_128_with_seed(&n.to_le_bytes(), part));
     format!(r#"{{"n":"{}"}}"#, (0..512).map(digits).collect::<String>())
 }
@@ -158,6 +159,27 @@ async fn space_that_a_stop_kept_from_being_given_back_is_given_back_later() {
     given.pass(33);
     shrunk(&given, share(full, &docs, &[])).await;
     assert!(given.server.read_all("c").await.is_empty() && !docs.is_empty());
+    given.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_collection_whose_storage_is_stuck_holds_up_no_other() {
+    let mut given = Retained::start().await;
+    let docs = given.spread();
+    given.write(&docs).await;
+    given.server.given_retained("next", super::RETENTION).await;
+    given.server.write("next", docs.iter().map(Doc::write).collect()).await;
+    let block = given.server.block(&format!("collections/{}/compacted", given.uid));
+    given.pass(20);
+    let cutoff = given.cutoff_after(20);
+    for collection in ["c", "next"] {
+        dropped(&mut given.server, collection, &docs, cutoff).await;
+    }
+    let mut given = given.reopen_with(|_| {}).await;
+    block.lift();
+    for collection in ["c", "next"] {
+        assert_eq!(given.server.read_all(collection).await, visible(&docs, cutoff));
+    }
     given.stop().await;
 }
 

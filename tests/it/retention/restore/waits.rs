@@ -1,12 +1,13 @@
-//! The cutoff of a restore is that of its start, however long it takes.
+//! The cutoff of a restore is that of its start, to the microsecond, however long
+//! it takes.
 
 use stillframe::pb::restore::State;
 
 use super::{
-    super::{HOUR, Retained, counted, sweep::dropped, totals, visible},
+    super::{HOUR, Retained, advance, counted, sweep::dropped, totals, visible},
     check,
 };
-use crate::support::{Totals, micros};
+use crate::support::{Doc, Totals, micros};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_running_restore_keeps_the_cutoff_of_its_start() {
@@ -79,5 +80,33 @@ async fn a_restart_in_between_keeps_the_cutoff() {
     assert_eq!((receipt.cutoff, receipt.digest), (cutoff, totals(&kept).digest), "though the clock was set back");
     assert_eq!(Totals::kept(&given.server.stats("again").await), totals(&kept));
     assert_eq!(given.server.read_all("again").await, kept);
+    given.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_documents_milliseconds_apart_none_is_on_the_wrong_side() {
+    let mut given = Retained::start().await;
+    let edge = given.server.clock.now() - 32 * HOUR;
+    let docs: Vec<Doc> = (10_000..13_000).map(|n| Doc::new(format!("{n}"), edge + n * 5_000, "{}")).collect();
+    given.write(&docs).await;
+    given.server.given_snapshot("c", "monday").await;
+    advance(&given.server, edge + 32 * HOUR + 50_500_000 - given.server.clock.now());
+    for id in ["first", "second", "third"] {
+        let receipt = given.server.given_restore("monday", id).await.receipt.unwrap();
+        let cutoff = micros(receipt.cutoff.as_ref());
+        let kept: Vec<Doc> = docs.iter().filter(|doc| doc.time >= cutoff).cloned().collect();
+        assert!(kept.len() < docs.len() && !kept.is_empty(), "the edge was in reach");
+        assert_eq!((receipt.documents_restored, receipt.digest), (totals(&kept).documents, totals(&kept).digest));
+
+        let before = given.server.clock.now() - 32 * HOUR;
+        let seen = given.server.read_all(id).await;
+        let after = given.server.clock.now() - 32 * HOUR;
+        assert!(seen.iter().all(|doc| doc.time >= before) && kept.contains(&seen[0]));
+        assert!(
+            docs.iter()
+                .filter(|doc| doc.time >= after)
+                .all(|doc| seen.binary_search_by_key(&doc.time, |seen| seen.time).is_ok())
+        );
+    }
     given.stop().await;
 }
