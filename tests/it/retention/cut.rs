@@ -51,7 +51,7 @@ async fn what_a_cut_counts_is_not_given_back_before_it_is_durable() {
     let mut given = given.reopen_with(|_| {}).await;
     let restored = given.server.given_restore("cut", "again").await;
     assert_eq!(restored.receipt.unwrap().digest, cut.digest);
-    let held: Vec<Doc> = docs.iter().cloned().filter(|doc| doc.id != "tick").collect();
+    let held: Vec<Doc> = docs.iter().filter(|doc| doc.id != "tick").cloned().collect();
     let mut seen = given.server.read_all("again").await;
     assert_eq!(seen.pop().unwrap().id, "tick");
     assert_eq!(seen, visible(&held, 0), "it was cut before the drop");

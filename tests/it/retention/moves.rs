@@ -177,7 +177,9 @@ async fn documents_that_meet_in_one_interval_stay_apart() {
     let mut docs: BTreeMap<String, Doc> = given.spread().into_iter().map(|doc| (doc.id.clone(), doc)).collect();
     given.write(&docs.values().cloned().collect::<Vec<_>>()).await;
     let meeting = given.ago(5, 10);
-    docs.values_mut().for_each(|doc| doc.time = meeting);
+    for doc in docs.values_mut() {
+        doc.time = meeting;
+    }
     let met: Vec<Doc> = docs.into_values().collect();
     given.write(&met).await;
     check(&mut given, &met).await;

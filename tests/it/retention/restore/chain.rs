@@ -1,6 +1,6 @@
 //! A restored collection is a collection like any other.
 
-use stillframe::pb::{patch_operation::Op, restore::Verification, write_result::Status as Became};
+use stillframe::pb::{self, patch_operation::Op, restore::Verification, write_result::Status as Became};
 
 use super::{
     super::{Retained, counted, sweep::dropped, totals, visible},
@@ -40,7 +40,7 @@ async fn a_restored_collection_is_written_to_swept_and_frozen_again() {
             delete(&gone),
         ];
         let results = given.server.write(&id, writes).await;
-        let statuses: Vec<_> = results.results.iter().map(|result| result.status()).collect();
+        let statuses: Vec<_> = results.results.iter().map(pb::WriteResult::status).collect();
         assert_eq!(statuses, [Became::Added, Became::Replaced, Became::Patched, Became::Deleted]);
         assert_eq!(results.offset, snapshot.offset + 4, "it goes on from the snapshot's");
         live.retain(|doc| doc.id != moved && doc.id != gone);
