@@ -9,7 +9,7 @@ use crate::{
     catalog::Catalog,
     clock::Clock,
     collection::Collections,
-    documents::{CopyMode, Root, Store, Tuning},
+    documents::{CopyMode, Root, Storage, Store, Tuning},
     error::Error,
     idempotency,
     instance::{self, StartError},
@@ -33,7 +33,7 @@ pub struct Config {
     /// Where the metadata and, by default, everything else is.
     pub data_dir: PathBuf,
     /// The storage root; absent: `storage` in the data directory.
-    pub storage: Option<PathBuf>,
+    pub storage: Option<Storage>,
     /// The gates of new workspaces.
     pub gates: Gates,
     /// How a restore copies files.
@@ -85,8 +85,9 @@ impl App {
         let tasks = Tasks::default();
         let background = Background::start()?;
         let metadata = Metadata::open(&config.data_dir.join("metadata"), tasks.clone())?;
-        let storage = config.storage.clone().unwrap_or_else(|| config.data_dir.join("storage"));
-        let root = Root::local(&storage)?;
+        let storage = config.storage.clone();
+        let storage = storage.unwrap_or_else(|| Storage::Directory(config.data_dir.join("storage")));
+        let root = Root::open(&storage).await.map_err(|cause| StartError::Unusable { storage, cause })?;
         instance::claim(&metadata, &root).await?;
 
         let catalog = Catalog::new(root.clone());

@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::{io::IsTerminal, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
+use std::{io::IsTerminal, net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tokio::{net::TcpListener, signal::unix::SignalKind};
@@ -10,7 +10,7 @@ use crate::{
     app::{App, Config},
     clock::Clock,
     demo,
-    documents::CopyMode,
+    documents::{CopyMode, Storage},
     workspace::Gates,
 };
 
@@ -46,24 +46,6 @@ enum Gate {
     Disabled,
 }
 
-/// A storage root that this version can use.
-#[derive(Clone, Debug)]
-struct StorageRoot(PathBuf);
-
-impl FromStr for StorageRoot {
-    type Err = String;
-
-    fn from_str(text: &str) -> std::result::Result<Self, String> {
-        match text.split_once("://") {
-            None => Ok(Self(text.into())),
-            Some(("file", path)) if path.starts_with('/') => Ok(Self(path.into())),
-            Some((scheme, _)) => {
-                Err(format!("{scheme}:// is not available in this version; a directory or file:///directory is"))
-            }
-        }
-    }
-}
-
 /// How the log is written.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum LogFormat {
@@ -80,9 +62,10 @@ pub struct ServeArgs {
     /// Where the metadata and, by default, everything else is.
     #[arg(long, env = "STILLFRAME_DATA_DIR", default_value = "./data")]
     data_dir: PathBuf,
-    /// The storage root: a directory, or `file:///directory`. Default: `storage` in the data directory.
+    /// The storage root: a directory, `file:///directory`, or `s3://bucket/prefix` with endpoint, region and
+    /// credentials in the usual `AWS_` variables. Default: `storage` in the data directory.
     #[arg(long, env = "STILLFRAME_STORAGE")]
-    storage: Option<StorageRoot>,
+    storage: Option<Storage>,
     /// How a restore copies files: hard links where the disk can, or bytes.
     #[arg(long, env = "STILLFRAME_RESTORE_COPY", default_value = "auto")]
     restore_copy: CopyMode,
@@ -146,7 +129,8 @@ async fn serve(args: ServeArgs) -> Result<()> {
     start_log(&log, log_format)?;
     let snapshot_preview = matches!(snapshot_preview, Gate::Enabled);
     let config = Config {
-        storage: storage.map(|StorageRoot(directory)| directory),
+        tuning: storage.as_ref().map(Storage::tuning).unwrap_or_default(),
+        storage,
         gates: Gates { snapshot_preview, max_restore_bytes, snapshot_creates_per_minute },
         copy_mode: restore_copy,
         grace,

@@ -26,6 +26,8 @@ mod group;
 mod intervals;
 mod keep;
 mod keys;
+mod location;
+mod patience;
 mod plan;
 mod reader;
 mod retention;
@@ -48,6 +50,7 @@ pub use self::{
     engine::{Engine, Known, Submitted},
     group::{BatchResult, Operation, Outcome, Write, WriteResult},
     keep::Keep,
+    location::{Bucket, Storage},
     reader::{Cursor, Scan, Scanned, Span},
     retention::Retention,
     root::{Root, catalog},

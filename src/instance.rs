@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::{
     clock::new_uid,
-    documents::{ObjectPath, Root},
+    documents::{ObjectPath, Root, Storage},
     error::Error,
     metadata::{self, Change, CommitError, Instance, Metadata, Workspace},
 };
@@ -55,6 +55,16 @@ pub enum StartError {
     /// The marker cannot be read.
     #[error("{MARKER} in the storage root is damaged. Nothing was changed")]
     Damaged,
+    /// The root cannot be used as it is configured.
+    #[error(
+        "the storage root {storage:?} cannot be used: {cause:?}. Does the bucket or directory exist? Are endpoint, region and credentials (AWS_ENDPOINT, AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY; AWS_ALLOW_HTTP for http) right?"
+    )]
+    Unusable {
+        /// Which root.
+        storage: Storage,
+        /// Why.
+        cause: Error,
+    },
     /// Storage failed.
     #[error("storage: {0:?}")]
     Storage(#[from] Error),

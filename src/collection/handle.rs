@@ -7,6 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use parking_lot::Mutex;
@@ -22,11 +23,17 @@ use crate::{
     names::CollectionName,
 };
 
+/// How long after a failed open nobody tries again: while storage is away each
+/// attempt takes its time, and those behind it would wait for all before them.
+const OPEN_PAUSE: Duration = Duration::from_secs(1);
+
 /// A collection that may be open.
 pub struct Handle {
     uid: Uuid,
     keep: Arc<Keep>,
     slot: tokio::sync::Mutex<Option<Arc<Engine>>>,
+    /// How and when the last open failed.
+    failed_open: Mutex<Option<(Instant, Error)>>,
     users: AtomicUsize,
     last_used: Mutex<Instant>,
     deleted: CancellationToken,
@@ -40,6 +47,7 @@ impl Handle {
             uid,
             keep: Arc::default(),
             slot: tokio::sync::Mutex::default(),
+            failed_open: Mutex::default(),
             users: AtomicUsize::new(0),
             last_used: Mutex::new(Instant::now()),
             deleted: CancellationToken::new(),
@@ -161,17 +169,48 @@ impl Collections {
     }
 
     async fn engine(&self, handle: &Arc<Handle>) -> Result<Arc<Engine>, Error> {
+        let asked = Instant::now();
         let mut slot = handle.locked().await;
-        if let Some(engine) = slot.as_ref() {
-            if !engine.has_failed() {
-                return Ok(Arc::clone(engine));
-            }
-            if let Some(failed) = slot.take()
-                && let Err(error) = failed.close(false).await
-            {
-                tracing::warn!(%error, uid = %handle.uid, "a failed database did not close cleanly");
-            }
+        if let Some(engine) = slot.as_ref().filter(|engine| !engine.has_failed()) {
+            return Ok(Arc::clone(engine));
         }
+        if let Some((when, error)) = handle.failed_open.lock().clone()
+            && when + OPEN_PAUSE > asked
+        {
+            return Err(error);
+        }
+        if let Some(failed) = slot.take() {
+            self.abandon(failed)?;
+        }
+        let opened = self.open_engine(handle).await;
+        match &opened {
+            Ok(engine) => *slot = Some(Arc::clone(engine)),
+            Err(error @ Error::Unavailable(_)) => *handle.failed_open.lock() = Some((Instant::now(), error.clone())),
+            Err(_) => {}
+        }
+        opened
+    }
+
+    /// Closes a database that has failed, beside its successor: it may be stuck
+    /// in what storage does not answer, and what it still gets through is fenced
+    /// off by the next open.
+    fn abandon(&self, failed: Arc<Engine>) -> Result<(), Error> {
+        let tasks = self.inner.store.tasks();
+        if failed.is_fenced() {
+            tracing::error!(uid = %failed.uid(), "another server has opened this storage root; this one stops");
+            tasks.fail();
+            return Err(Error::ShuttingDown);
+        }
+        failed.begin_close();
+        tasks.work(async move {
+            if let Err(error) = failed.close(false).await {
+                tracing::warn!(%error, uid = %failed.uid(), "a failed database did not close cleanly");
+            }
+        });
+        Ok(())
+    }
+
+    async fn open_engine(&self, handle: &Handle) -> Result<Arc<Engine>, Error> {
         // Nobody would close it any more. What opens one before the stop is
         // waited for here by `close_all`.
         if self.inner.store.tasks().stop_token().is_cancelled() {
@@ -185,9 +224,7 @@ impl Collections {
         // Statistics that a crash would make wrong must not be there.
         let forget = Change::default().forget(CollectionStats::at(handle.uid));
         self.inner.metadata.commit(forget).await.map_err(CommitError::unexpected)?;
-        let engine = Engine::open(&self.inner.store, handle.uid, Arc::clone(&handle.keep), &known).await?;
-        *slot = Some(Arc::clone(&engine));
-        Ok(engine)
+        Engine::open(&self.inner.store, handle.uid, Arc::clone(&handle.keep), &known).await
     }
 
     /// What the records say of a collection's snapshots; also fills in what

@@ -38,12 +38,11 @@ use super::{
     checkpoint::{Files, log_ids, log_name, sst, sst_ids},
     drain::has_files_below,
     keys::Bucket,
+    patience::{ADMIN, within},
     root::{collection, staging},
     store::Store,
 };
 use crate::error::Error;
-
-const FILES_AT_ONCE: usize = 8;
 
 /// How files are copied on a local disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -125,7 +124,7 @@ impl Store {
         // All of them end, whatever becomes of one: no file may appear after a
         // failed copy has been cleaned up.
         let ended: Vec<Result<(), Error>> =
-            futures::stream::iter(copies).buffer_unordered(FILES_AT_ONCE).collect().await;
+            futures::stream::iter(copies).buffer_unordered(self.tuning.copies_at_once).collect().await;
         ended.into_iter().collect::<Result<(), Error>>()?;
         self.copy_log(source, destination, &manifest, mode).await?;
         let from = manifest_path(&staging(destination), manifest.id());
@@ -144,19 +143,19 @@ impl Store {
     ) -> Result<VersionedManifest, Error> {
         let stage = staging(destination);
         let admin = self.admin(stage.clone());
-        if admin.read_manifest(None).await?.is_none() {
+        if within(ADMIN, admin.read_manifest(None)).await?.is_none() {
             let from = manifest_path(&collection(source), manifest_id);
             let copied = self.root.store().copy(&from, &manifest_path(&stage, manifest_id)).await;
             self.unless_missing(&from, copied.map_err(Error::from)).await?;
         }
         let vanished = || Error::internal("the staging manifest vanished");
-        if has_files_below(&admin.read_manifest(None).await?.ok_or_else(vanished)?, floor) {
+        if has_files_below(&within(ADMIN, admin.read_manifest(None)).await?.ok_or_else(vanished)?, floor) {
             self.drain(&stage, floor).await?;
         }
-        for checkpoint in admin.list_checkpoints(None).await? {
-            admin.delete_checkpoint(checkpoint.id).await?;
+        for checkpoint in within(ADMIN, admin.list_checkpoints(None)).await? {
+            within(ADMIN, admin.delete_checkpoint(checkpoint.id)).await?;
         }
-        admin.read_manifest(None).await?.ok_or_else(vanished)
+        within(ADMIN, admin.read_manifest(None)).await?.ok_or_else(vanished)
     }
 
     async fn copy_sst(
@@ -215,6 +214,11 @@ impl Store {
     }
 
     async fn copy_file(&self, from: &Path, to: &Path, mode: CopyMode) -> Result<(), Error> {
+        let (Some(source), Some(target)) = (self.root.file(from), self.root.file(to)) else {
+            // The server of the bucket copies it.
+            let copied = self.root.store().copy(from, to).await;
+            return self.unless_missing(from, copied.map_err(Error::from)).await;
+        };
         if mode != CopyMode::Bytes {
             match self.root.store().copy(from, to).await {
                 Err(error) if mode == CopyMode::Auto => {
@@ -226,8 +230,7 @@ impl Store {
                 }
             }
         }
-        let (source, to) = (self.root.file(from), self.root.file(to));
-        let copied = self.tasks.blocking(move || copy_bytes(&source, &to)).await;
+        let copied = self.tasks.blocking(move || copy_bytes(&source, &target)).await;
         let copied = copied.map_err(|panicked| Error::Internal(Arc::new(panicked)))?;
         self.unless_missing(from, copied).await
     }

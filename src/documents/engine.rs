@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use slatedb::{
-    Db,
+    CloseReason, Db,
     config::{CloseOptions, FlushOptions, FlushType, ScanOptions},
 };
 use tokio::sync::{mpsc, oneshot, watch};
@@ -144,6 +144,21 @@ impl Engine {
         self.failed.is_cancelled() || self.db.status().close_reason.is_some()
     }
 
+    /// Whether another process has opened the database since.
+    #[must_use]
+    pub fn is_fenced(&self) -> bool {
+        self.db.status().close_reason == Some(CloseReason::Fenced)
+    }
+
+    /// The part of [`close`](Self::close) that must come before the database is
+    /// opened again.
+    pub fn begin_close(&self) {
+        if !self.closing.is_cancelled() {
+            self.closing.cancel();
+            self.store.buffers.close(self.uid);
+        }
+    }
+
     /// Applies a batch of writes and returns when they are durable (**D1**).
     pub async fn write(&self, writes: Vec<Write>) -> Result<BatchResult, Error> {
         self.submit(writes).await?.acknowledged().await
@@ -221,8 +236,7 @@ impl Engine {
     /// `tidy` the memtable is flushed and the ids are saved, so that the next
     /// open is quick; without, the log is left to be replayed.
     pub async fn close(&self, tidy: bool) -> Result<(), Error> {
-        self.closing.cancel();
-        self.store.buffers.close(self.uid);
+        self.begin_close();
         let (reply, answer) = oneshot::channel();
         let stopped_cleanly = match self.commands.send(Command::Close { reply }).await {
             Ok(()) => tokio::time::timeout(CLOSE_DEADLINE, answer).await.ok().and_then(Result::ok),

@@ -7,6 +7,7 @@ use slatedb::{
     config::{FlushOptions, FlushType},
 };
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -41,12 +42,20 @@ pub struct Flusher {
     pub publish: watch::Sender<Totals>,
     pub floor: Arc<Floor>,
     pub failed: CancellationToken,
+    /// The least time between two commits.
+    pub gap: Duration,
 }
 
 impl Flusher {
     pub async fn run(self, mut landing: mpsc::Receiver<Flight>) {
+        let mut next_commit = Instant::now();
         while let Some(first) = landing.recv().await {
             let mut flights = vec![first];
+            if !self.gap.is_zero() {
+                // What lands meanwhile shares the commit.
+                tokio::time::sleep_until(next_commit).await;
+                next_commit = Instant::now() + self.gap;
+            }
             while let Ok(next) = landing.try_recv() {
                 flights.push(next);
             }

@@ -15,6 +15,7 @@ use super::{
     filter::Candidates,
     keep::ScanGuard,
     keys::{self, Bucket, ONLY_BUCKET},
+    patience::{READ, within},
     retention::Retention,
     store::MAX_SCANS,
     totals::Totals,
@@ -69,7 +70,7 @@ impl Engine {
     async fn get_in(&self, bucket: Bucket, id: &str) -> Result<Option<StoredDocument>, Error> {
         let key = keys::document(bucket, id);
         let options = ReadOptions { durability_filter: DurabilityLevel::Remote, ..ReadOptions::default() };
-        let value = self.db.get_with_options(&key, &options).await?;
+        let value = within(READ, self.db.get_with_options(&key, &options)).await?;
         value.map(|value| StoredDocument::new(key, value)).transpose()
     }
 
@@ -86,12 +87,12 @@ impl Engine {
         let mut found = None;
         for bucket in buckets {
             let key = keys::document(bucket, id);
-            if let Some(value) = snapshot.get(&key).await? {
+            if let Some(value) = within(READ, snapshot.get(&key)).await? {
                 found = Some(StoredDocument::new(key, value)?);
                 break;
             }
         }
-        if let Some(totals) = snapshot.get(keys::TOTALS).await? {
+        if let Some(totals) = within(READ, snapshot.get(keys::TOTALS)).await? {
             self.reach(Totals::decode(&totals)?.offset).await?;
         }
         Ok(found.and_then(|found| self.cutoff.unless_expired(found)))
@@ -121,7 +122,7 @@ impl Engine {
             max_fetch_tasks: 1,
             ..ScanOptions::default()
         };
-        let entries = self.db.scan_with_options(self.range(after, span), &options).await?;
+        let entries = within(READ, self.db.scan_with_options(self.range(after, span), &options)).await?;
         Ok(Scan { cutoff: Arc::clone(&self.cutoff), entries, _guard: guard, _permit: permit })
     }
 
@@ -130,12 +131,12 @@ impl Engine {
     pub async fn cut_scan(&self, after: Option<&Cursor>, span: Span) -> Result<(i64, Scan), Error> {
         let (guard, permit) = self.begin_scan()?;
         let snapshot = self.db.snapshot()?;
-        let offset = match snapshot.get(keys::TOTALS).await? {
+        let offset = match within(READ, snapshot.get(keys::TOTALS)).await? {
             Some(bytes) => Totals::decode(&bytes)?.offset,
             None => 0,
         };
         self.reach(offset).await?;
-        let entries = snapshot.scan_with_options(self.range(after, span), &scan_options()).await?;
+        let entries = within(READ, snapshot.scan_with_options(self.range(after, span), &scan_options())).await?;
         Ok((offset, Scan { cutoff: Arc::clone(&self.cutoff), entries, _guard: guard, _permit: permit }))
     }
 
@@ -196,7 +197,7 @@ impl Scan {
     /// The next document, or the place of an expired one. Those that expire while
     /// the scan is under way are expired from that moment on.
     pub async fn next(&mut self) -> Result<Option<Scanned>, Error> {
-        let Some(entry) = self.entries.next().await? else { return Ok(None) };
+        let Some(entry) = within(READ, self.entries.next()).await? else { return Ok(None) };
         let document = StoredDocument::new(entry.key, entry.value)?;
         let key = document.key().clone();
         Ok(Some(self.cutoff.unless_expired(document).map_or(Scanned::Expired(key), Scanned::Document)))

@@ -3,6 +3,12 @@
 //! Nothing unknown is ever deleted: a prefix is removed only by a caller that
 //! holds a durable record naming its uid.
 
+#[cfg(feature = "s3")]
+mod probe;
+#[cfg(feature = "s3")]
+mod s3;
+mod sweep;
+
 use std::{
     path::{Path as FilePath, PathBuf},
     sync::Arc,
@@ -15,6 +21,7 @@ use slatedb::object_store::{
 };
 use uuid::Uuid;
 
+use super::location::Storage;
 use crate::error::Error;
 
 const DELETES_AT_ONCE: usize = 16;
@@ -23,17 +30,33 @@ const DELETES_AT_ONCE: usize = 16;
 #[derive(Clone, Debug)]
 pub struct Root {
     store: Arc<dyn ObjectStore>,
-    directory: Arc<PathBuf>,
+    /// Where the objects are files.
+    directory: Option<Arc<PathBuf>>,
 }
 
 impl Root {
+    /// Opens a root, and finds out whether it can be used.
+    pub async fn open(storage: &Storage) -> Result<Self, Error> {
+        match storage {
+            Storage::Directory(directory) => Self::local(directory),
+            #[cfg(feature = "s3")]
+            Storage::S3(bucket) => {
+                let root = Self { store: s3::connect(bucket)?, directory: None };
+                probe::probe(&root).await?;
+                Ok(root)
+            }
+            #[cfg(not(feature = "s3"))]
+            Storage::S3(_) => Err(Error::internal("this build has no S3")),
+        }
+    }
+
     /// A local directory, created if need be. Files and directories are synced:
     /// without that, a stopped machine left a database that never opened again.
     pub fn local(directory: &FilePath) -> Result<Self, Error> {
         std::fs::create_dir_all(directory)?;
         let directory = directory.canonicalize()?;
         let store = LocalFileSystem::new_with_prefix(&directory)?.with_fsync(true);
-        Ok(Self { store: Arc::new(store), directory: Arc::new(directory) })
+        Ok(Self { store: Arc::new(store), directory: Some(Arc::new(directory)) })
     }
 
     /// The object store below.
@@ -42,26 +65,16 @@ impl Root {
         Arc::clone(&self.store)
     }
 
-    /// The file behind an object.
+    /// The directory, if objects are files in one.
     #[must_use]
-    pub fn file(&self, path: &Path) -> PathBuf {
-        self.directory.join(path.as_ref())
+    pub fn directory(&self) -> Option<&FilePath> {
+        self.directory.as_deref().map(PathBuf::as_path)
     }
 
-    /// Removes what uploads and copies left half-done when the process was
-    /// killed, of our own objects and of these collections. The store hides
-    /// such files, so nothing else ever would.
-    pub fn sweep_unfinished_uploads(&self, known: impl IntoIterator<Item = Uuid>) -> std::io::Result<usize> {
-        // The marker's; below the root, only what is ours is entered.
-        let mut swept = sweep(&self.directory, None)?;
-        let mut directories = vec![self.directory.join("catalog")];
-        for uid in known {
-            directories.extend([collection(uid), staging(uid)].map(|prefix| self.file(&prefix)));
-        }
-        while let Some(directory) = directories.pop() {
-            swept += sweep(&directory, Some(&mut directories))?;
-        }
-        Ok(swept)
+    /// The file behind an object, if it is one.
+    #[must_use]
+    pub fn file(&self, path: &Path) -> Option<PathBuf> {
+        self.directory().map(|directory| directory.join(path.as_ref()))
     }
 
     /// Writes an object, over what was there.
@@ -120,7 +133,8 @@ impl Root {
     pub async fn remove_prefix(&self, prefix: &Path) -> Result<(), Error> {
         let paths = self.list(prefix).await?;
         self.delete_all(paths.into_iter().map(|(path, _)| path)).await?;
-        match std::fs::remove_dir_all(self.file(prefix)) {
+        let Some(directory) = self.file(prefix) else { return Ok(()) };
+        match std::fs::remove_dir_all(directory) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
             _ => Ok(()),
         }
@@ -132,33 +146,6 @@ impl Root {
             .try_for_each_concurrent(DELETES_AT_ONCE, |path| async move { self.delete(&path).await })
             .await
     }
-}
-
-/// Removes the unfinished uploads in one directory, and lists those below.
-fn sweep(directory: &FilePath, mut below: Option<&mut Vec<PathBuf>>) -> std::io::Result<usize> {
-    let entries = match std::fs::read_dir(directory) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(0),
-        entries => entries?,
-    };
-    let mut swept = 0;
-    for entry in entries {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            if let Some(below) = &mut below {
-                below.push(entry.path());
-            }
-        } else if is_unfinished(&entry.file_name().to_string_lossy()) {
-            std::fs::remove_file(entry.path())?;
-            swept += 1;
-        }
-    }
-    Ok(swept)
-}
-
-/// `NAME#N` is an upload of the store, `NAME.sst#copy` a copy of ours.
-fn is_unfinished(name: &str) -> bool {
-    let suffix = name.rsplit_once('#').map(|(_, suffix)| suffix);
-    suffix.is_some_and(|suffix| suffix == "copy" || suffix.parse::<u64>().is_ok())
 }
 
 /// Where the collection's database is.
@@ -197,31 +184,10 @@ mod tests {
         for prefix in [&gone, &kept] {
             root.put(&prefix.clone().join("wal").join("1"), Bytes::from_static(b"x")).await.unwrap();
         }
-        std::fs::write(root.file(&gone.clone().join("wal")).join("2.sst#1"), b"half").unwrap();
+        std::fs::write(root.file(&gone.clone().join("wal")).unwrap().join("2.sst#1"), b"half").unwrap();
         root.remove_prefix(&gone).await.unwrap();
         root.remove_prefix(&gone).await.unwrap();
-        assert!(!root.file(&gone).exists());
+        assert!(!root.file(&gone).unwrap().exists());
         assert_eq!(root.list(&kept).await.unwrap().len(), 1);
-    }
-
-    #[tokio::test]
-    async fn unfinished_uploads_of_ours_are_swept_and_nothing_else() {
-        let dir = tempfile::tempdir().unwrap();
-        let root = Root::local(dir.path()).unwrap();
-        let (known, unknown) = (Uuid::from_u128(1), Uuid::from_u128(2));
-        let ours = collection(known).join("wal").join("1.sst");
-        assert!(root.put_new(&ours, Bytes::from_static(b"x")).await.unwrap());
-        assert!(!root.put_new(&ours, Bytes::from_static(b"y")).await.unwrap());
-        let theirs = collection(unknown).join("1.sst");
-        root.put(&theirs, Bytes::from_static(b"x")).await.unwrap();
-        std::fs::write(dir.path().join("stillframe.json#1"), b"half").unwrap();
-        std::fs::write(root.file(&ours).with_file_name("2.sst#3"), b"half").unwrap();
-        std::fs::write(root.file(&ours).with_file_name("2.sst#copy"), b"half").unwrap();
-        std::fs::write(root.file(&ours).with_file_name("notes#on-this"), b"whole").unwrap();
-        std::fs::write(root.file(&theirs).with_file_name("2.sst#3"), b"whole").unwrap();
-        assert_eq!(root.sweep_unfinished_uploads([known]).unwrap(), 3);
-        assert_eq!(root.get(&ours).await.unwrap().unwrap(), "x");
-        assert!(root.file(&ours).with_file_name("notes#on-this").exists());
-        assert!(root.file(&theirs).with_file_name("2.sst#3").exists());
     }
 }

@@ -12,8 +12,6 @@ use slatedb::{
 };
 
 const CODEC: Option<CompressionCodec> = Some(CompressionCodec::Lz4);
-/// A memtable is flushed at this size.
-pub(super) const L0_BYTES: usize = 32 << 20;
 const UNFLUSHED_BYTES: usize = 128 << 20;
 /// Each flush writes one file per touched segment; 8 and 16 stalled for seconds.
 const L0_FILES: usize = 64;
@@ -29,9 +27,17 @@ pub(super) const MERGES_AT_ONCE: usize = 2;
 /// drains of all intervals that there can be. Those cost one write together.
 const COMPACTIONS_AT_ONCE: usize = MERGES_AT_ONCE + 62;
 
-/// What tests and operators may turn.
+/// What depends on where the storage root is, and what tests turn: one column
+/// for each kind of storage.
 #[derive(Clone, Copy, Debug)]
 pub struct Tuning {
+    /// The least time between two commits of one collection: on S3 each is a
+    /// billed request of tens of milliseconds.
+    pub commit_gap: Duration,
+    /// Unflushed bytes at which a database writes files.
+    pub flush_bytes: usize,
+    /// How often an open database looks for files to merge.
+    pub compaction_poll: Duration,
     /// How often files that nothing needs are looked for.
     pub gc_interval: Duration,
     /// How old such a file must be.
@@ -39,31 +45,59 @@ pub struct Tuning {
     /// How long what a compaction replaced, or a drop gave back, stays for reads
     /// that were under way. Longer ones keep their files themselves.
     pub reader_grace: Duration,
+    /// Whether garbage collection guards itself against a server that was
+    /// replaced: by conditional puts, which a local directory has not.
+    pub gc_boundary: bool,
     /// How long a database stays open without use.
     pub idle_close: Duration,
+    /// Files that a restore copies at once.
+    pub copies_at_once: usize,
     /// How long a stream waits for a client that does not read.
     pub stream_patience: Duration,
 }
 
+impl Tuning {
+    /// A local directory: requests are free, so everything is prompt.
+    pub const DIRECTORY: Self = Self {
+        commit_gap: Duration::ZERO,
+        flush_bytes: 32 << 20,
+        compaction_poll: Duration::from_secs(1),
+        gc_interval: Duration::from_secs(60),
+        gc_min_age: Duration::from_secs(60),
+        gc_boundary: false,
+        reader_grace: Duration::from_secs(60),
+        idle_close: Duration::from_secs(45),
+        copies_at_once: 8,
+        stream_patience: Duration::from_secs(15 * 60),
+    };
+
+    /// S3: requests cost money and time, so fewer and larger ones.
+    pub const S3: Self = Self {
+        commit_gap: Duration::from_millis(20),
+        flush_bytes: 64 << 20,
+        compaction_poll: Duration::from_secs(5),
+        gc_interval: Duration::from_secs(10 * 60),
+        gc_min_age: Duration::from_secs(5 * 60),
+        gc_boundary: true,
+        idle_close: Duration::from_secs(30),
+        copies_at_once: 32,
+        ..Self::DIRECTORY
+    };
+}
+
 impl Default for Tuning {
     fn default() -> Self {
-        Self {
-            gc_interval: Duration::from_secs(60),
-            gc_min_age: Duration::from_secs(60),
-            reader_grace: Duration::from_secs(60),
-            idle_close: Duration::from_secs(45),
-            stream_patience: Duration::from_secs(15 * 60),
-        }
+        Self::DIRECTORY
     }
 }
 
 /// The settings of a database that is written to.
-pub(super) fn database() -> Settings {
+pub(super) fn database(tuning: &Tuning) -> Settings {
     Settings {
         // Our writer flushes when someone waits: no ticker, no idle CPU.
         flush_interval: None,
         manifest_poll_interval: Duration::from_secs(60),
-        l0_sst_size_bytes: L0_BYTES,
+        l0_sst_size_bytes: tuning.flush_bytes,
         max_unflushed_bytes: UNFLUSHED_BYTES,
         l0_max_ssts: L0_FILES,
         l0_max_ssts_per_key: L0_FILES,
@@ -77,17 +111,17 @@ pub(super) fn database() -> Settings {
 }
 
 /// How runs are merged.
-pub(super) fn compactor(reader_grace: Duration) -> CompactorOptions {
+pub(super) fn compactor(tuning: &Tuning) -> CompactorOptions {
     CompactorOptions {
-        poll_interval: Duration::from_secs(1),
+        poll_interval: tuning.compaction_poll,
         max_concurrent_compactions: COMPACTIONS_AT_ONCE,
         // Each commit leaves a checkpoint this long: 15 minutes double the
         // directory. Running scans are kept safe by `Keep`.
-        checkpoint_lifetime: reader_grace,
+        checkpoint_lifetime: tuning.reader_grace,
         worker: Some(CompactionWorkerOptions {
             max_concurrent_compactions: MERGES_AT_ONCE,
             max_subcompactions: 1,
-            compactions_poll_interval: Duration::from_secs(1),
+            compactions_poll_interval: tuning.compaction_poll,
             max_sst_size: RUN_FILE_BYTES,
             compression_codec: CODEC,
             ..CompactionWorkerOptions::default()
@@ -97,8 +131,9 @@ pub(super) fn compactor(reader_grace: Duration) -> CompactorOptions {
 }
 
 /// How files that nothing needs are collected.
-pub(super) fn collector(interval: Duration, min_age: Duration) -> GarbageCollectorOptions {
-    let every = Some(GarbageCollectorDirectoryOptions { interval: Some(interval), min_age, dry_run: false });
+pub(super) fn collector(tuning: &Tuning, min_age: Duration) -> GarbageCollectorOptions {
+    let interval = Some(tuning.gc_interval);
+    let every = Some(GarbageCollectorDirectoryOptions { interval, min_age, dry_run: false });
     GarbageCollectorOptions {
         manifest_options: every,
         wal_options: every,
@@ -106,9 +141,9 @@ pub(super) fn collector(interval: Duration, min_age: Duration) -> GarbageCollect
         compacted_options: every,
         compactions_options: every,
         detach_options: None,
-        // Needs conditional puts, which a local directory has not; with them
-        // collection stops after one pass. The data lock stands in for them.
-        boundary_files_enabled: false,
+        // In a local directory collection would stop after one pass; there the
+        // lock on the data directory stands in for them.
+        boundary_files_enabled: tuning.gc_boundary,
         ..GarbageCollectorOptions::default()
     }
 }

@@ -19,6 +19,7 @@ use super::{
     filter::Budget,
     keep::Keep,
     keys::Segments,
+    patience::{ADMIN, OPEN, within},
     root::{self, Root},
     settings::{self, Tuning},
 };
@@ -70,7 +71,7 @@ impl Store {
             clock,
             tuning,
             filters: Budget::new(FILTER_BYTES),
-            buffers: Arc::new(Buffers::new(BUFFER_BYTES, settings::L0_BYTES)),
+            buffers: Arc::new(Buffers::new(BUFFER_BYTES, tuning.flush_bytes)),
             in_flight: Arc::new(Semaphore::new(IN_FLIGHT_KIB)),
             scans: Arc::new(Semaphore::new(MAX_SCANS)),
             background,
@@ -97,7 +98,7 @@ impl Store {
 
     /// Whether a collection has a database: opening would make one.
     pub async fn exists(&self, uid: Uuid) -> Result<bool, Error> {
-        Ok(self.admin(root::collection(uid)).read_manifest(None).await?.is_some())
+        within(ADMIN, self.admin(root::collection(uid)).read_manifest(None)).await.map(|found| found.is_some())
     }
 
     /// How long a stream waits for a client that does not read.
@@ -116,29 +117,32 @@ impl Store {
     pub(super) async fn open_database(&self, uid: Uuid, keep: Arc<Keep>, floor: Arc<Floor>) -> Result<Db, Error> {
         let path = root::collection(uid);
         let compactor = slatedb::CompactorBuilder::new(path.clone(), self.root.store())
-            .with_options(settings::compactor(self.tuning.reader_grace))
+            .with_options(settings::compactor(&self.tuning))
             .with_scheduler_supplier(Drains::and_compactions(floor))
             .with_runtime(self.background.clone());
         let collector = GarbageCollectorBuilder::new(path, self.root.store())
-            .with_options(settings::collector(self.tuning.gc_interval, self.tuning.gc_min_age))
+            .with_options(settings::collector(&self.tuning, self.tuning.gc_min_age))
             .with_gc_filter(keep);
         let builder = self.builder(uid).with_compactor_builder(compactor).with_gc_builder(collector);
-        Ok(builder.with_gc_runtime(self.background.clone()).build().await?)
+        within(OPEN, builder.with_gc_runtime(self.background.clone()).build()).await
     }
 
     /// Opens a database that nobody else uses, without anything running in it.
     pub(super) async fn open_quiet_database(&self, uid: Uuid) -> Result<Db, Error> {
         // Without compaction nothing would ever make room in its first level.
-        let settings =
-            slatedb::Settings { l0_max_ssts: UNLIMITED, l0_max_ssts_per_key: UNLIMITED, ..settings::database() };
-        Ok(self.builder(uid).with_settings(settings).build().await?)
+        let settings = slatedb::Settings {
+            l0_max_ssts: UNLIMITED,
+            l0_max_ssts_per_key: UNLIMITED,
+            ..settings::database(&self.tuning)
+        };
+        within(OPEN, self.builder(uid).with_settings(settings).build()).await
     }
 
     fn builder(&self, uid: Uuid) -> slatedb::DbBuilder<slatedb::object_store::path::Path> {
         // Blocks of a file stay valid when the database is opened again.
         let (_, cache_id) = uid.as_u64_pair();
         Db::builder(root::collection(uid), self.root.store())
-            .with_settings(settings::database())
+            .with_settings(settings::database(&self.tuning))
             .with_segment_extractor(Arc::new(Segments))
             .with_db_cache(self.cache(), cache_id)
             .with_block_cache_policy(settings::cache_policy())
@@ -160,7 +164,7 @@ impl Store {
             tracing::debug!(%error, %uid, "what compactions keep for readers stays until it is collected again");
         }
         let collector = GarbageCollectorBuilder::new(root::collection(uid), self.root.store())
-            .with_options(settings::collector(self.tuning.gc_interval, Duration::ZERO))
+            .with_options(settings::collector(&self.tuning, Duration::ZERO))
             .with_gc_filter(keep)
             .build();
         collector.run_gc_once().await;

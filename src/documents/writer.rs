@@ -99,7 +99,8 @@ impl Writer {
         let ended_early = self.failed.clone().drop_guard();
         let (flights, landing) = mpsc::channel(GROUPS_IN_FLIGHT);
         let (db, floor, failed) = (self.db.clone(), Arc::clone(&self.floor), self.failed.clone());
-        let flusher = self.store.tasks.work(Flusher { db, publish, floor, failed }.run(landing));
+        let flusher = Flusher { db, publish, floor, failed, gap: self.store.tuning.commit_gap };
+        let flusher = self.store.tasks.work(flusher.run(landing));
         let mut left_over = VecDeque::new();
         let mut closing = None;
         while closing.is_none() {
