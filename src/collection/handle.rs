@@ -197,8 +197,7 @@ impl Collections {
     fn abandon(&self, failed: Arc<Engine>) -> Result<(), Error> {
         let tasks = self.inner.store.tasks();
         if failed.is_fenced() {
-            tracing::error!(uid = %failed.uid(), "another server has opened this storage root; this one stops");
-            tasks.fail();
+            self.step_down(&failed);
             return Err(Error::ShuttingDown);
         }
         failed.begin_close();
@@ -208,6 +207,13 @@ impl Collections {
             }
         });
         Ok(())
+    }
+
+    /// Another server has this root, by a copy of our metadata: two of them would
+    /// only fence each other off in turn.
+    fn step_down(&self, fenced: &Engine) {
+        tracing::error!(uid = %fenced.uid(), "another server has opened this storage root; this one stops");
+        self.inner.store.tasks().fail();
     }
 
     async fn open_engine(&self, handle: &Handle) -> Result<Arc<Engine>, Error> {
@@ -264,6 +270,11 @@ impl Collections {
         let idle = self.inner.store.idle_close();
         let handles: Vec<_> = self.inner.handles.lock().values().cloned().collect();
         for handle in handles {
+            if let Ok(slot) = handle.slot.try_lock()
+                && let Some(fenced) = slot.as_ref().filter(|engine| engine.is_fenced())
+            {
+                self.step_down(fenced);
+            }
             let is_idle = || {
                 handle.users.load(Ordering::SeqCst) == 0
                     && !handle.keep.is_scanned()

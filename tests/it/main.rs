@@ -1,5 +1,6 @@
 //! The service as its clients see it: a real server on a loopback port, a real
 //! client, a real object store on disk.
+#![allow(dead_code, reason = "some of the support is for `s3.rs`")]
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod collections;
@@ -13,3 +14,6 @@ mod smoke;
 mod snapshots;
 mod support;
 mod workspaces;
+
+/// Where the storage root of every server is; `tests/s3` says otherwise.
+const ON_S3: bool = false;

@@ -1,5 +1,6 @@
 //! A server in this process, and a client for it.
 
+mod loopback;
 mod resources;
 mod retained;
 mod totals;
@@ -9,6 +10,7 @@ use std::{net::SocketAddr, path::Path, time::Duration};
 use stillframe::{
     app::{App, Config},
     clock::Clock,
+    documents::Tuning,
     error::Error,
     instance::StartError,
     pb::{
@@ -23,7 +25,7 @@ use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 use tonic::{Status, transport::Channel};
 use tonic_types::StatusExt;
 
-pub use self::{resources::*, retained::*, totals::*};
+pub use self::{loopback::Loopback, resources::*, retained::*, totals::*};
 
 /// Nothing in these tests takes so long unless it hangs.
 pub const DEADLINE: Duration = Duration::from_secs(30);
@@ -41,6 +43,8 @@ pub struct TestServer {
     pub documents: DocumentServiceClient<Channel>,
     pub snapshots: SnapshotServiceClient<Channel>,
     pub restores: RestoreServiceClient<Channel>,
+    /// The S3 server that its root is on, if it is on one.
+    pub loopback: Option<Loopback>,
     shutdown: oneshot::Sender<()>,
     serving: JoinHandle<Result<(), TaskError>>,
 }
@@ -53,6 +57,12 @@ pub fn config(dir: &Path) -> Config {
     config.tuning.gc_min_age = Duration::ZERO;
     config.gates.snapshot_creates_per_minute = 1_000_000;
     config
+}
+
+/// The settings for S3, as quick about what is slow by design.
+fn on_s3(quick: Tuning) -> Tuning {
+    let Tuning { gc_interval, gc_min_age, compaction_poll, .. } = quick;
+    Tuning { gc_interval, gc_min_age, compaction_poll, ..Tuning::S3 }
 }
 
 /// Opens the service. In one process, the last connection of an earlier server
@@ -87,6 +97,11 @@ impl TestServer {
 
     pub async fn reopen_with(dir: TempDir, change: impl FnOnce(&mut Config)) -> Result<Self, StartError> {
         let mut config = config(dir.path());
+        let loopback = if crate::ON_S3 { Some(Loopback::start(dir.path()).await) } else { None };
+        if let Some(loopback) = &loopback {
+            config.storage = Some(loopback.storage());
+            config.tuning = on_s3(config.tuning);
+        }
         change(&mut config);
         let clock = Clock::default();
         let app = open(config, &clock).await?;
@@ -100,6 +115,7 @@ impl TestServer {
         let channel = Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
         Ok(Self {
             dir,
+            loopback,
             clock,
             address,
             workspaces: WorkspaceServiceClient::new(channel.clone()),
@@ -120,6 +136,7 @@ impl TestServer {
         let (shutdown, _) = oneshot::channel();
         Self {
             address: address.parse().unwrap(),
+            loopback: None,
             dir,
             clock: Clock::default(),
             workspaces: WorkspaceServiceClient::new(channel.clone()),
@@ -140,6 +157,19 @@ impl TestServer {
         let ended = tokio::time::timeout(DEADLINE, serving).await.expect("the server stops in time");
         ended.expect("no panic").expect("a clean stop");
         dir
+    }
+
+    /// Waits for a server that stops because something went wrong.
+    pub async fn stopped_by_itself(self) {
+        let ended = tokio::time::timeout(DEADLINE, self.serving).await.expect("the server stops by itself");
+        ended.expect("no panic").expect_err("it says why");
+    }
+
+    /// One document, if it can be read.
+    pub async fn try_get(&mut self, collection: &str, id: &str) -> Result<pb::Document, Status> {
+        let request =
+            pb::GetDocumentRequest { collection: collection_name(collection), id: id.to_owned(), ..Default::default() };
+        Ok(self.documents.get_document(request).await?.into_inner())
     }
 
     pub async fn given_collection(&mut self, id: &str) -> pb::Collection {
@@ -227,10 +257,23 @@ impl TestServer {
         messages.into_iter().flat_map(|message| message.documents).map(|d| (d.id.clone(), json(&d))).collect()
     }
 
+    /// Whether a collection still has files.
+    pub fn has_files(&self, collection_uid: &str) -> bool {
+        has_files(&self.files(collection_uid))
+    }
+
     /// Where the files of a collection are.
     pub fn files(&self, collection_uid: &str) -> std::path::PathBuf {
         self.dir.path().join("storage/collections").join(collection_uid)
     }
+}
+
+/// Whether there is a file below a directory. A bucket has no directories; the
+/// server of it may leave empty ones.
+pub fn has_files(directory: &Path) -> bool {
+    let Ok(entries) = std::fs::read_dir(directory) else { return false };
+    let mut paths = entries.map(|entry| entry.unwrap().path());
+    paths.any(|path| !path.is_dir() || has_files(&path))
 }
 
 /// Everything a stream says, or the error that ends it.
@@ -253,6 +296,16 @@ pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
         }
     };
     assert!(tokio::time::timeout(DEADLINE, wait).await.is_ok(), "{what}");
+}
+
+/// One write to `books`, which may fail.
+pub async fn try_write(server: &mut TestServer, id: &str) -> Result<pb::WriteDocumentsResponse, Status> {
+    let request = pb::WriteDocumentsRequest {
+        collection: collection_name("books"),
+        writes: vec![upsert(id, "{}")],
+        ..Default::default()
+    };
+    Ok(server.documents.write_documents(request).await?.into_inner())
 }
 
 pub fn upsert(id: &str, json: &str) -> pb::Write {

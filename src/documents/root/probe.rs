@@ -14,6 +14,8 @@ const PROBE: Duration = Duration::from_secs(15);
 /// instance marker stand on puts that do not overwrite.
 pub(super) async fn probe(root: &Root) -> Result<(), Error> {
     within(PROBE, async {
+        // Some stores make a bucket that is written to; none lists one.
+        root.children(&Path::from("probe")).await?;
         let object = Path::from_iter(["probe".to_owned(), new_uid().to_string()]);
         let created = root.put_new(&object, bytes::Bytes::from_static(b"stillframe")).await?;
         let again = root.put_new(&object, bytes::Bytes::from_static(b"again")).await?;

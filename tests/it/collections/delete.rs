@@ -20,10 +20,10 @@ async fn its_bytes_are_given_back() {
     let created = server.given_collection("books").await;
     server.given_documents("books", 100, 1).await;
     let record = server.dir.path().join(format!("storage/catalog/collection/{}.pb", created.uid));
-    assert!(server.files(&created.uid).exists() && record.exists());
+    assert!(server.has_files(&created.uid) && record.exists());
     server.delete_collection("books").await.unwrap();
     assert!(!record.exists(), "nobody may find it in the catalog");
-    eventually("the bytes go", async || !server.files(&created.uid).exists()).await;
+    eventually("the bytes go", async || !server.has_files(&created.uid)).await;
     server.stop().await;
 }
 
@@ -35,6 +35,6 @@ async fn a_restart_finishes_what_was_left_of_a_deletion() {
     server.delete_collection("books").await.unwrap();
     let mut server = TestServer::reopen(server.stop().await).await;
     refused(server.collection("books").await, Code::NotFound, "NOT_FOUND");
-    eventually("the bytes go", async || !server.files(&created.uid).exists()).await;
+    eventually("the bytes go", async || !server.has_files(&created.uid)).await;
     server.stop().await;
 }

@@ -6,7 +6,7 @@ use stillframe::pb;
 use tonic::{Code, Status, Streaming};
 
 use super::{refusal, stream::from};
-use crate::support::{DEADLINE, TestServer, collect};
+use crate::support::{DEADLINE, TestServer, collect, has_files};
 
 async fn given_with(patience: Duration) -> (TestServer, Streaming<pb::StreamDocumentsResponse>) {
     let mut server = TestServer::start_with(|config| config.tuning.stream_patience = patience).await;
@@ -62,7 +62,7 @@ async fn a_stream_that_is_dropped_lets_the_collection_go() {
     let uid = server.collection("c").await.unwrap().uid;
     server.remove_collection("c").await;
     let files = server.files(&uid);
-    crate::support::eventually("the files of the collection are removed", async || !files.exists()).await;
+    crate::support::eventually("the files of the collection are removed", async || !has_files(&files)).await;
     server.stop().await;
 }
 

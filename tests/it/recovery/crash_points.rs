@@ -95,7 +95,7 @@ async fn a_deletion(point: &str) {
     })
     .await;
     assert_eq!(server.collection("gone").await.unwrap_err().code(), Code::NotFound);
-    assert!(!server.files(&gone.uid).exists());
+    assert!(!server.has_files(&gone.uid));
     assert_ne!(server.given_collection("gone").await.uid, gone.uid);
     server.stop().await;
 }

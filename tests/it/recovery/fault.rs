@@ -9,12 +9,12 @@ use std::{
     time::Duration,
 };
 
-use stillframe::pb;
+use stillframe::{documents::Storage, pb};
 use tempfile::TempDir;
 use tonic::{Code, Status};
 
 use super::{
-    super::support::{TestServer, collection_name, eventually, reason, upsert},
+    super::support::{TestServer, collection_name, eventually, reason, try_write, upsert},
     invariants::{check, check_totals, contents, size_of},
 };
 
@@ -37,15 +37,6 @@ impl Broken {
         std::fs::remove_file(&self.directory).unwrap();
         std::fs::rename(self.aside, self.directory).unwrap();
     }
-}
-
-async fn try_write(server: &mut TestServer, id: &str) -> Result<(), Status> {
-    let request = pb::WriteDocumentsRequest {
-        collection: collection_name("books"),
-        writes: vec![upsert(id, "{}")],
-        ..Default::default()
-    };
-    server.documents.write_documents(request).await.map(|_| ())
 }
 
 /// Storage is given a few seconds before a call fails.
@@ -140,7 +131,7 @@ async fn a_full_disk_fails_writes_until_there_is_room() {
         return;
     };
     let storage = disk.directory.path().join("storage");
-    let mut server = TestServer::start_with(|config| config.storage = Some(storage.clone())).await;
+    let mut server = TestServer::start_with(|config| config.storage = Some(Storage::Directory(storage.clone()))).await;
     server.given_collection("books").await;
     server.given_documents("books", 100, 1).await;
     let ballast = disk.directory.path().join("ballast");

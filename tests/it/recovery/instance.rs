@@ -9,6 +9,7 @@ use std::{
 use stillframe::{
     app::{App, Config},
     clock::{Clock, new_uid},
+    documents::Storage,
     instance::StartError,
     metadata::{Change, Instance, Metadata},
     tasks::Tasks,
@@ -34,7 +35,7 @@ async fn given_root() -> TempDir {
 /// A server refuses to start, and leaves the root as it is.
 async fn refused(data: &Path, storage: &Path) -> StartError {
     let before = listing(storage);
-    let config = Config { storage: Some(storage.to_owned()), ..config(data) };
+    let config = Config { storage: Some(Storage::Directory(storage.to_owned())), ..config(data) };
     let error = App::open(config, Clock::default()).await.err().expect("refused");
     assert_eq!(listing(storage), before, "{error}");
     error

@@ -6,7 +6,7 @@ use stillframe::{
 };
 use tonic::Code;
 
-use crate::support::{Block, COMMONS, TestServer, eventually, id_of, refused, restore_request, upsert};
+use crate::support::{Block, COMMONS, TestServer, eventually, has_files, id_of, refused, restore_request, upsert};
 
 async fn given_snapshot() -> TestServer {
     let mut server = TestServer::start_with(|config| config.copy_mode = CopyMode::Bytes).await;
@@ -23,8 +23,8 @@ async fn assert_cancelled(server: &mut TestServer, id: &str) {
     let ended = server.get_restore(id).await.unwrap();
     assert!(ended.receipt.is_none() && ended.end_time.is_some());
     refused(server.collection(id).await, Code::NotFound, "NOT_FOUND");
-    assert!(!server.files(&ended.collection_uid).exists());
-    assert!(!server.dir.path().join("storage/staging").join(&ended.collection_uid).exists());
+    assert!(!server.has_files(&ended.collection_uid));
+    assert!(!has_files(&server.dir.path().join("storage/staging").join(&ended.collection_uid)));
     assert!(!server.dir.path().join(format!("storage/catalog/collection/{}.pb", ended.collection_uid)).exists());
     server.create_collection(COMMONS, id).await.unwrap();
     server.write(id, vec![upsert("1", "{}")]).await;
@@ -119,7 +119,7 @@ async fn a_cancelled_restore_lets_go_of_its_source() {
     server.cancel_restore("again").await.unwrap();
     block.lift();
     assert_cancelled(&mut server, "again").await;
-    eventually("the source goes", async || !server.files(&source.uid).exists()).await;
+    eventually("the source goes", async || !server.has_files(&source.uid)).await;
     server.stop().await;
 }
 

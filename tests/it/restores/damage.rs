@@ -9,7 +9,7 @@ use stillframe::{
 };
 use tonic::Code;
 
-use crate::support::{COMMONS, TestServer, refused, restore_request};
+use crate::support::{COMMONS, TestServer, has_files, refused, restore_request};
 
 /// A snapshot whose largest file was changed on disk.
 async fn given_damaged(damage: impl Fn(&Path)) -> TestServer {
@@ -36,8 +36,8 @@ async fn assert_failed(server: &mut TestServer, verification: Verification) {
     assert_eq!((Code::from(error.code), error.details.len()), (Code::DataLoss, 1), "{}", error.message);
     assert!(ended.receipt.is_none() && ended.end_time.is_some());
     refused(server.collection("again").await, Code::NotFound, "NOT_FOUND");
-    assert!(!server.files(&ended.collection_uid).exists());
-    assert!(!server.dir.path().join("storage/staging").join(&ended.collection_uid).exists());
+    assert!(!server.has_files(&ended.collection_uid));
+    assert!(!has_files(&server.dir.path().join("storage/staging").join(&ended.collection_uid)));
     refused(server.cancel_restore("again").await, Code::FailedPrecondition, "RESTORE_NOT_CANCELLABLE");
     server.create_collection(COMMONS, "again").await.unwrap();
 }

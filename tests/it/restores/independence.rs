@@ -22,7 +22,7 @@ async fn both_go_their_ways(mode: CopyMode) {
     let source_uid = server.collection("books").await.unwrap().uid;
     server.delete_snapshot("monday").await.unwrap();
     server.delete_collection("books").await.unwrap();
-    eventually("the source goes", async || !server.files(&source_uid).exists()).await;
+    eventually("the source goes", async || !server.has_files(&source_uid)).await;
     let mut server = TestServer::reopen(server.stop().await).await;
     assert_eq!(server.scan("again").await, copy);
     assert_eq!(server.stats("again").await.document_count, 100);
@@ -48,7 +48,7 @@ async fn deleting_the_copy_leaves_the_source() {
     server.given_snapshot("books", "monday").await;
     let made = server.given_restore("monday", "again").await;
     server.delete_collection("again").await.unwrap();
-    eventually("the copy goes", async || !server.files(&made.collection_uid).exists()).await;
+    eventually("the copy goes", async || !server.has_files(&made.collection_uid)).await;
     assert_eq!(server.scan("books").await, before);
     let mut server = TestServer::reopen(server.stop().await).await;
     server.given_restore("monday", "third").await;

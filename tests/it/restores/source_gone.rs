@@ -6,7 +6,7 @@ use crate::support::{DAY, TestServer, eventually};
 
 /// Everything that the restore came from is gone, files and all.
 async fn assert_source_gives_way(server: &mut TestServer, source_uid: &str) {
-    eventually("the source goes", async || !server.files(source_uid).exists()).await;
+    eventually("the source goes", async || !server.has_files(source_uid)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

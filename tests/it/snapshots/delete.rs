@@ -30,7 +30,7 @@ async fn one_that_is_still_requested_is_deleted_and_leaves_nothing() {
     assert_eq!(server.get_snapshot("s").await.unwrap().state(), State::Deleted, "no worker brings it back");
     server.delete_snapshot("t").await.unwrap();
     server.delete_collection("books").await.unwrap();
-    eventually("nothing keeps the files", async || !server.files(&collection.uid).exists()).await;
+    eventually("nothing keeps the files", async || !server.has_files(&collection.uid)).await;
     server.stop().await;
 }
 
@@ -53,6 +53,6 @@ async fn deleting_while_it_is_being_taken_leaves_nothing() {
     assert_eq!(created.digest, server.stats("books").await.digest);
     server.delete_snapshot("kept").await.unwrap();
     server.delete_collection("books").await.unwrap();
-    eventually("nothing keeps the files", async || !server.files(&collection.uid).exists()).await;
+    eventually("nothing keeps the files", async || !server.has_files(&collection.uid)).await;
     server.stop().await;
 }

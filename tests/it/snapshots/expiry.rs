@@ -41,7 +41,7 @@ async fn the_sweep_records_it_and_gives_the_data_back() {
     let record = server.dir.path().join(format!("storage/catalog/snapshot/{}.pb", created.uid));
     assert!(record.exists());
     server.clock.advance(7 * DAY);
-    eventually("the bytes go", async || !server.files(&collection.uid).exists() && !record.exists()).await;
+    eventually("the bytes go", async || !server.has_files(&collection.uid) && !record.exists()).await;
     let expired = server.get_snapshot("s").await.unwrap();
     assert_eq!(expired.state(), State::Expired);
     assert!(micros(expired.update_time.as_ref()) > micros(created.update_time.as_ref()));

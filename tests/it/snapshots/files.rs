@@ -21,7 +21,7 @@ async fn a_deleted_collection_keeps_exactly_what_its_snapshots_need() {
     server.given_restore("s1", "again").await;
     assert_eq!(server.stats("again").await.digest, first.digest);
     server.delete_snapshot("s1").await.unwrap();
-    eventually("nothing stays", async || !server.files(&collection.uid).exists()).await;
+    eventually("nothing stays", async || !server.has_files(&collection.uid)).await;
     server.stop().await;
 }
 
@@ -44,7 +44,7 @@ async fn a_snapshot_keeps_its_files_over_restarts() {
     assert_eq!(server.stats("again").await.digest, snapshot.digest);
     server.delete_snapshot("s1").await.unwrap();
     let server = TestServer::reopen(server.stop().await).await;
-    eventually("nothing stays", async || !server.files(&collection.uid).exists()).await;
+    eventually("nothing stays", async || !server.has_files(&collection.uid)).await;
     server.stop().await;
 }
 

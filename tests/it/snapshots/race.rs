@@ -3,7 +3,7 @@
 use stillframe::pb;
 use tonic::Code;
 
-use crate::support::{COMMONS, TestServer, collection_name, eventually, reason, snapshot_name};
+use crate::support::{COMMONS, TestServer, collection_name, eventually, has_files, reason, snapshot_name};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_two_snapshots_with_one_id_one_wins() {
@@ -87,9 +87,8 @@ async fn a_collection_that_goes_with_its_snapshots_leaves_nothing() {
         server.delete_collection(&format!("r{n}")).await.unwrap();
     }
     let directories = server.dir.path().join("storage/collections");
-    let count = || std::fs::read_dir(&directories).unwrap().count();
-    eventually("everything goes", async || count() == 0).await;
+    eventually("everything goes", async || !has_files(&directories)).await;
     // What a worker brings back after that is there once all work has ended.
     let _dir = server.stop().await;
-    assert_eq!(count(), 0);
+    assert!(!has_files(&directories));
 }

@@ -56,7 +56,7 @@ async fn one_that_was_requested_is_taken_although_the_collection_has_gone() {
     server.given_restore("s", "again").await;
     assert_eq!(server.scan("again").await, before);
     server.delete_snapshot("s").await.unwrap();
-    eventually("nothing stays", async || !server.files(&collection.uid).exists()).await;
+    eventually("nothing stays", async || !server.has_files(&collection.uid)).await;
     server.stop().await;
 }
 

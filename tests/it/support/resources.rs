@@ -10,7 +10,11 @@ use std::{
 use stillframe::pb;
 use tonic::{Code, Status};
 
-use super::{COMMONS, TestServer, collection_name, eventually, reason, restore_name, snapshot_name};
+use super::{
+    COMMONS, TestServer, collection_name, eventually,
+    loopback::{Refusal, Refuse},
+    reason, restore_name, snapshot_name,
+};
 
 pub const MINUTE: Duration = Duration::from_secs(60);
 pub const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -186,26 +190,32 @@ impl TestServer {
     /// Everything that needs storage at `path` fails, and is tried again, until
     /// the block is lifted: how a test stops time for a worker.
     pub fn block(&self, path: &str) -> Block {
+        if self.loopback.is_some() {
+            return Block::Requests(Refusal::begin(self.dir.path(), path, Refuse::All));
+        }
         let block = self.hide(path);
         let obstacle = block.path.with_extension("obstacle");
         std::fs::write(&obstacle, "").unwrap();
         block.point_at(&obstacle);
-        block
+        Block::Files(block)
     }
 
     /// As [`Self::block`], but reading finds nothing there instead of failing.
     fn block_writes(&self, path: &str) -> Block {
+        if self.loopback.is_some() {
+            return Block::Requests(Refusal::begin(self.dir.path(), path, Refuse::Writes));
+        }
         let block = self.hide(path);
         block.point_at(Path::new("nowhere"));
-        block
+        Block::Files(block)
     }
 
-    fn hide(&self, path: &str) -> Block {
+    fn hide(&self, path: &str) -> Hidden {
         let path = self.dir.path().join("storage").join(path);
         let aside = path.with_extension("aside");
         std::fs::create_dir_all(&path).unwrap();
         std::fs::rename(&path, &aside).unwrap();
-        Block { path, aside }
+        Hidden { path, aside }
     }
 
     /// Snapshots stay REQUESTED and restores PENDING.
@@ -226,16 +236,29 @@ impl TestServer {
 
 /// See [`TestServer::block`].
 #[must_use = "lift it, or the server waits"]
-pub struct Block {
-    path: PathBuf,
-    aside: PathBuf,
+pub enum Block {
+    /// In a directory.
+    Files(Hidden),
+    /// In a bucket.
+    Requests(Refusal),
 }
 
 impl Block {
     pub fn lift(self) {
-        self.point_at(&self.aside);
+        match self {
+            Self::Files(hidden) => hidden.point_at(&hidden.aside),
+            Self::Requests(refusal) => refusal.end(),
+        }
     }
+}
 
+/// A directory that was replaced by something that is none.
+pub struct Hidden {
+    path: PathBuf,
+    aside: PathBuf,
+}
+
+impl Hidden {
     /// At one stroke: a worker may be looking.
     fn point_at(&self, target: &Path) {
         let link = self.path.with_extension("link");

@@ -1,0 +1,38 @@
+//! The store is away for a while: callers hear of it in bounded time, nothing
+//! acknowledged is lost, and the server recovers by itself.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use crate::support::{TestServer, eventually, reason, try_write};
+
+/// Longer than any answer may take while the store is away.
+const PATIENCE: Duration = Duration::from_secs(45);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn writes_and_reads_fail_in_time_and_work_again() {
+    let mut server = TestServer::start().await;
+    server.given_collection("books").await;
+    server.given_documents("books", 100, 1).await;
+    server.given_snapshot("books", "before").await;
+    server.loopback.as_ref().unwrap().set_down(true);
+
+    let in_flight = timeout(PATIENCE, try_write(&mut server, "lost")).await.expect("an answer in time").unwrap_err();
+    assert!(matches!(reason(&in_flight).as_str(), "WRITE_OUTCOME_UNKNOWN" | "STORAGE_UNAVAILABLE"), "{in_flight:?}");
+    let late = timeout(PATIENCE, try_write(&mut server, "late")).await.expect("an answer in time").unwrap_err();
+    assert_eq!(reason(&late), "STORAGE_UNAVAILABLE");
+    let read = timeout(PATIENCE, server.try_get("books", "000001")).await.expect("an answer in time").unwrap_err();
+    assert_eq!(reason(&read), "STORAGE_UNAVAILABLE");
+    server.request_restore("before", "again").await.unwrap();
+
+    server.loopback.as_ref().unwrap().set_down(false);
+    eventually("writes work again", async || try_write(&mut server, "after").await.is_ok()).await;
+    let found = server.scan("books").await;
+    // What was under way may have been written, or not.
+    let kept = found.iter().filter(|(id, _)| id != "lost" && id != "late").count();
+    assert_eq!(kept, 101, "D1");
+    let last = server.watch_restore("again").await.pop().unwrap();
+    assert_eq!(last.state(), stillframe::pb::restore::State::Succeeded, "it waited: {last:?}");
+    server.stop().await;
+}

@@ -1,0 +1,55 @@
+//! Two servers on one root: the marker refuses the second, and if it gets past
+//! that, the databases fence the first, which stops.
+
+use stillframe::{app::App, clock::Clock, instance::StartError};
+
+use crate::support::{TestServer, config, eventually, try_write, upsert};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_server_is_refused_by_the_marker() {
+    let mut server = TestServer::start().await;
+    server.given_collection("books").await;
+    let other = tempfile::tempdir().unwrap();
+    let mut second = config(other.path());
+    second.storage = Some(server.loopback.as_ref().unwrap().storage());
+    let refused = App::open(second, Clock::default()).await.map(drop);
+    assert!(matches!(refused, Err(StartError::Foreign { .. })), "{refused:?}");
+    server.write("books", vec![upsert("a", "{}")]).await;
+    server.stop().await;
+}
+
+/// A copy of the data directory makes a twin that the marker cannot tell apart.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_is_fenced_off_stops_and_loses_nothing() {
+    let mut first = TestServer::start().await;
+    first.given_collection("books").await;
+    let twin = tempfile::tempdir().unwrap();
+    let dir = TestServer::stop(first).await;
+    copy(&dir.path().join("metadata"), &twin.path().join("metadata"));
+    let mut first = TestServer::reopen(dir).await;
+    first.write("books", vec![upsert("acknowledged", "{}")]).await;
+
+    let storage = first.loopback.as_ref().unwrap().storage();
+    let mut second = TestServer::reopen_with(twin, |config| config.storage = Some(storage)).await.unwrap();
+    second.write("books", vec![upsert("of-the-second", "{}")]).await;
+    assert_eq!(second.scan("books").await.len(), 2, "D1");
+
+    eventually("the first notices", async || try_write(&mut first, "late").await.is_err()).await;
+    first.stopped_by_itself().await;
+    let ids: Vec<_> = second.scan("books").await.into_iter().map(|(id, _)| id).collect();
+    assert_eq!(ids, ["acknowledged", "of-the-second"]);
+    second.stop().await;
+}
+
+fn copy(from: &std::path::Path, to: &std::path::Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
