@@ -22,6 +22,7 @@
 )]
 
 mod all;
+mod bucket;
 mod client;
 mod compare;
 mod copies;
@@ -32,6 +33,9 @@ mod kill;
 mod ledger;
 mod local;
 mod lone;
+#[path = "../../tests/it/support/loopback.rs"]
+#[allow(dead_code, clippy::unwrap_used, reason = "that of the tests")]
+mod loopback;
 mod many;
 mod overwrite;
 mod pace;
@@ -81,6 +85,8 @@ enum Scenario {
     Restore(restore::Options),
     /// Ingest and restore with a retention, beside the same without.
     Retention(retention::Options),
+    /// Restores on an S3 server on loopback, and what each step requests of it.
+    Bucket(bucket::Options),
     /// A writer's pace while snapshots and restores run.
     Pace(pace::Options),
     /// A reader that holds still while its documents are rewritten.
@@ -122,6 +128,7 @@ async fn run(launch: &Launch, scenario: Scenario) -> Result<()> {
         Scenario::Incremental(options) => incremental::run(&server, &options).await,
         Scenario::Restore(options) => restore::run(&mut server, &options).await,
         Scenario::Retention(options) => retention::run(&server, &options).await,
+        Scenario::Bucket(options) => bucket::run(launch, &options).await,
         Scenario::Pace(options) => pace::run(&server, &options).await,
         Scenario::Stream(options) => stream::run(&server, &options).await,
         Scenario::Many(options) => many::run(&server, &options).await,

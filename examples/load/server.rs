@@ -39,6 +39,17 @@ pub struct Launch {
     /// Leave the data directory behind, to look into it.
     #[arg(long, global = true)]
     keep: bool,
+    /// Further environment variables.
+    #[arg(skip)]
+    pub environment: Vec<(String, String)>,
+}
+
+impl Launch {
+    /// The same, with the storage root on an S3 server.
+    pub fn on(&self, storage: &str, environment: Vec<(String, String)>) -> Self {
+        let server_arg = self.server_arg.iter().cloned().chain(["--storage".to_owned(), storage.to_owned()]).collect();
+        Self { server_arg, environment, ..self.clone() }
+    }
 }
 
 impl Launch {
@@ -71,6 +82,7 @@ impl Launch {
 pub struct Server {
     binary: PathBuf,
     args: Vec<String>,
+    environment: Vec<(String, String)>,
     url: String,
     child: Child,
     // Below `child`, so that it is removed only after the child has ended.
@@ -80,8 +92,9 @@ pub struct Server {
 impl Server {
     pub async fn start(launch: &Launch) -> Result<Self> {
         let (binary, args, home) = (launch.binary()?, launch.server_arg.clone(), launch.home()?);
-        let (child, url) = spawn(&binary, &args, home.path())?;
-        let mut server = Self { binary, args, url, child, home };
+        let environment = launch.environment.clone();
+        let (child, url) = spawn(&binary, &args, &environment, home.path())?;
+        let mut server = Self { binary, args, environment, url, child, home };
         server.ready().await?;
         Ok(server)
     }
@@ -91,7 +104,7 @@ impl Server {
     pub async fn restart(&mut self, more_args: &[&str]) -> Result<Duration> {
         let begun = Instant::now();
         let args: Vec<String> = self.args.iter().cloned().chain(more_args.iter().map(ToString::to_string)).collect();
-        (self.child, self.url) = spawn(&self.binary, &args, self.home.path())?;
+        (self.child, self.url) = spawn(&self.binary, &args, &self.environment, self.home.path())?;
         self.ready().await?;
         Ok(begun.elapsed())
     }
@@ -198,7 +211,7 @@ impl Drop for Server {
     }
 }
 
-fn spawn(binary: &Path, args: &[String], home: &Path) -> Result<(Child, String)> {
+fn spawn(binary: &Path, args: &[String], environment: &[(String, String)], home: &Path) -> Result<(Child, String)> {
     let log = File::options().create(true).append(true).open(log(home))?;
     let port = free_port()?;
     let child = Command::new(binary)
@@ -207,6 +220,7 @@ fn spawn(binary: &Path, args: &[String], home: &Path) -> Result<(Child, String)>
         // Scenarios take snapshots faster than a workspace may by default.
         .args(["--snapshot-creates-per-minute", "1000000"])
         .args(args)
+        .envs(environment.iter().cloned())
         .stdin(Stdio::null())
         .stdout(log.try_clone()?)
         .stderr(log)

@@ -16,6 +16,7 @@
 //! (**R2**); a damaged disk block would. `bytes` copies avoid that.
 
 use std::{
+    collections::HashMap,
     fs::File,
     path::Path as FilePath,
     str::FromStr,
@@ -106,21 +107,16 @@ impl Store {
     /// Copies what the checkpoint in a manifest references, unless that was done
     /// before.
     pub async fn copy(&self, transfer: Transfer<'_>, mode: CopyMode, done: &Copied) -> Result<(), Error> {
-        let Transfer { source, manifest_id, floor, destination, files } = transfer;
+        let Transfer { source, manifest_id, floor, destination, files: _ } = transfer;
         if self.exists(destination).await? {
             // A crash may have come right behind the commit point.
             return self.root.remove_prefix(&staging(destination)).await;
         }
         let manifest = self.stage(source, manifest_id, floor, destination).await?;
-        let copies = sst_ids(&manifest).into_iter().map(|id| async move {
-            if done.stop.is_cancelled() {
-                return Err(Error::ShuttingDown);
-            }
-            self.copy_sst(source, destination, id, files, mode).await?;
-            done.bytes.fetch_add(files.size(id).unwrap_or(0), Ordering::Relaxed);
-            done.files.fetch_add(1, Ordering::Relaxed);
-            Ok(())
-        });
+        // An earlier attempt may have got so far; files appear whole or not at all.
+        let present = self.root.list(&collection(destination).join("compacted")).await?;
+        let present: HashMap<Path, u64> = present.into_iter().collect();
+        let copies = sst_ids(&manifest).into_iter().map(|id| self.copy_sst(transfer, id, &present, mode, done));
         // All of them end, whatever becomes of one: no file may appear after a
         // failed copy has been cleaned up.
         let ended: Vec<Result<(), Error>> =
@@ -160,19 +156,24 @@ impl Store {
 
     async fn copy_sst(
         &self,
-        source: Uuid,
-        destination: Uuid,
+        transfer: Transfer<'_>,
         id: Ulid,
-        files: &Files,
+        present: &HashMap<Path, u64>,
         mode: CopyMode,
+        done: &Copied,
     ) -> Result<(), Error> {
-        let (from, to) = (sst(source, id), sst(destination, id));
-        let size = files.size(id);
-        // An earlier attempt may have got so far; files appear whole or not at all.
-        if self.root.size(&to).await?.map(|size| i64::try_from(size).unwrap_or(i64::MAX)) == size && size.is_some() {
-            return Ok(());
+        if done.stop.is_cancelled() {
+            return Err(Error::ShuttingDown);
         }
-        self.copy_file(&from, &to, mode).await
+        let (from, to) = (sst(transfer.source, id), sst(transfer.destination, id));
+        let size = transfer.files.size(id);
+        let is_copied = present.get(&to).is_some_and(|found| i64::try_from(*found).ok() == size);
+        if !is_copied {
+            self.copy_file(&from, &to, mode).await?;
+        }
+        done.bytes.fetch_add(size.unwrap_or(0), Ordering::Relaxed);
+        done.files.fetch_add(1, Ordering::Relaxed);
+        Ok(())
     }
 
     /// What became of a copy. A file that is not there will not come back, so

@@ -15,7 +15,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt};
 use slatedb::object_store::{
     Error as StoreError, ObjectStore, ObjectStoreExt, PutMode, PutPayload, local::LocalFileSystem, path::Path,
 };
@@ -23,8 +23,6 @@ use uuid::Uuid;
 
 use super::location::Storage;
 use crate::error::Error;
-
-const DELETES_AT_ONCE: usize = 16;
 
 /// The storage root. Clones share it.
 #[derive(Clone, Debug)]
@@ -140,11 +138,17 @@ impl Root {
         }
     }
 
-    /// Deletes these objects.
+    /// Deletes these objects, in bulk where the store can.
     pub async fn delete_all(&self, paths: impl Iterator<Item = Path>) -> Result<(), Error> {
-        futures::stream::iter(paths.map(Ok))
-            .try_for_each_concurrent(DELETES_AT_ONCE, |path| async move { self.delete(&path).await })
-            .await
+        let paths: Vec<_> = paths.map(Ok).collect();
+        let mut deleted = self.store.delete_stream(futures::stream::iter(paths).boxed());
+        while let Some(deleted) = deleted.next().await {
+            match deleted {
+                Ok(_) | Err(StoreError::NotFound { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
     }
 }
 

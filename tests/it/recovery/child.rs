@@ -45,7 +45,12 @@ impl Child {
 
     /// The same, with further arguments.
     pub async fn start_with(dir: TempDir, crash_at: &str, arguments: &[&str]) -> Self {
-        let (process, mut stdout) = spawn(dir.path(), crash_at, arguments);
+        Self::start_in(dir, crash_at, arguments, &[]).await
+    }
+
+    /// The same, in an environment of its own.
+    pub async fn start_in(dir: TempDir, crash_at: &str, arguments: &[&str], environment: &[(String, String)]) -> Self {
+        let (process, mut stdout) = spawn(dir.path(), crash_at, arguments, environment);
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
         let address = line.trim_end().rsplit(' ').next().unwrap().to_owned();
@@ -79,7 +84,7 @@ impl Child {
 /// Starts a server that must abort at a crash point though nobody asks it for
 /// anything: it takes up what the crash before has left.
 pub async fn aborts_by_itself(dir: &Path, point: &str) {
-    let (mut process, _stdout) = spawn(dir, point, &[]);
+    let (mut process, _stdout) = spawn(dir, point, &[], &[]);
     let status = ended(&mut process.0, point).await;
     assert_eq!(status.signal(), Some(SIGABRT), "{point}; the log:\n{}", log(dir));
 }
@@ -94,13 +99,19 @@ async fn ended(process: &mut Process, end: &str) -> ExitStatus {
     status.unwrap()
 }
 
-fn spawn(dir: &Path, crash_at: &str, arguments: &[&str]) -> (Killed, BufReader<ChildStdout>) {
+fn spawn(
+    dir: &Path,
+    crash_at: &str,
+    arguments: &[&str],
+    environment: &[(String, String)],
+) -> (Killed, BufReader<ChildStdout>) {
     let log = File::options().create(true).append(true).open(dir.join("server.log")).unwrap();
     let mut process = Command::new(env!("CARGO_BIN_EXE_stillframe"))
         .args(["serve", "--listen", "127.0.0.1:0", "--snapshot-creates-per-minute", "1000000", "--data-dir"])
         .arg(dir)
         .args(arguments)
         .env("STILLFRAME_CRASH_AT", crash_at)
+        .envs(environment.iter().cloned())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(log)

@@ -9,6 +9,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use hyper::{Method, Request, body::Incoming, service::service_fn};
@@ -26,7 +27,7 @@ use tokio::{net::TcpListener, task::AbortHandle};
 
 pub const BUCKET: &str = "storage";
 const KEY: &str = "key";
-const SECRET: &str = "secret";
+pub const SECRET: &str = "secret";
 
 /// A running server. It ends when this goes.
 pub struct Loopback {
@@ -71,6 +72,8 @@ struct Shared {
     one_put_at_a_time: tokio::sync::Mutex<()>,
     is_down: AtomicBool,
     requests: Mutex<BTreeMap<String, u64>>,
+    /// From the first copy of a data file to the end of the last.
+    copies: Mutex<Option<(Instant, Instant)>>,
 }
 
 impl Loopback {
@@ -115,6 +118,11 @@ impl Loopback {
         self.shared.is_down.store(is_down, Ordering::SeqCst);
     }
 
+    /// How long copies of data files took since the last call, all together.
+    pub fn take_copy_time(&self) -> Duration {
+        self.shared.copies.lock().take().map_or(Duration::ZERO, |(first, last)| last - first)
+    }
+
     /// Requests since the last call, by method and kind of object.
     pub fn take_requests(&self) -> BTreeMap<String, u64> {
         std::mem::take(&mut self.shared.requests.lock())
@@ -154,9 +162,18 @@ async fn answer(
     if let Some(refused) = refusal(&shared.dir, &request) {
         return Ok(refused);
     }
-    *shared.requests.lock().entry(kind(&request)).or_default() += 1;
-    let _put = if request.method() == Method::PUT { Some(shared.one_put_at_a_time.lock().await) } else { None };
-    hyper::service::Service::call(&service, request).await
+    let (kind, began) = (kind(&request), Instant::now());
+    let is_copy = kind == "COPY compacted";
+    *shared.requests.lock().entry(kind).or_default() += 1;
+    let is_put = request.method() == Method::PUT && !is_copy;
+    let _put = if is_put { Some(shared.one_put_at_a_time.lock().await) } else { None };
+    let answer = hyper::service::Service::call(&service, request).await;
+    if is_copy {
+        let ended = Instant::now();
+        let mut copies = shared.copies.lock();
+        *copies = Some(copies.map_or((began, ended), |(first, last)| (first.min(began), last.max(ended))));
+    }
+    answer
 }
 
 fn refusal(dir: &Path, request: &Request<Incoming>) -> Option<hyper::Response<s3s::Body>> {
