@@ -5,8 +5,9 @@ mod resources;
 mod retained;
 mod totals;
 
-use std::{net::SocketAddr, path::Path, time::Duration};
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
+use slatedb::{admin::Admin, object_store::local::LocalFileSystem};
 use stillframe::{
     app::{App, Config},
     clock::Clock,
@@ -368,4 +369,10 @@ pub fn bad_fields(status: &Status) -> Vec<String> {
     let details = status.get_error_details();
     let bad = details.bad_request().map(|bad| bad.field_violations.clone()).unwrap_or_default();
     bad.into_iter().map(|violation| violation.field).collect()
+}
+
+/// The database of a collection, beside its server.
+pub fn admin(server: &TestServer, uid: &str) -> Admin {
+    let store = LocalFileSystem::new_with_prefix(server.dir.path().join("storage")).unwrap();
+    Admin::builder(format!("collections/{uid}"), Arc::new(store)).build()
 }

@@ -5,16 +5,14 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Debug,
     path::Path,
-    sync::Arc,
     time::Duration,
 };
 
-use slatedb::{admin::Admin, object_store::local::LocalFileSystem};
 use stillframe::pb::{self, snapshot::State as SnapshotState};
 use tokio::time::Instant;
 
 use super::super::support::{DEADLINE, TestServer, collect};
-pub use super::super::support::{Totals, size_of};
+pub use super::super::support::{Totals, admin, size_of};
 
 /// Every workspace.
 const ALL: &str = "workspaces/-";
@@ -132,12 +130,6 @@ pub async fn check_checkpoints(server: &TestServer, uid: &str, owners: &BTreeSet
         Some(unbounded.map(|checkpoint| checkpoint.name.clone().unwrap_or_default()).collect())
     })
     .await;
-}
-
-/// The database of a collection, beside its server.
-pub fn admin(server: &TestServer, uid: &str) -> Admin {
-    let store = LocalFileSystem::new_with_prefix(server.dir.path().join("storage")).unwrap();
-    Admin::builder(format!("collections/{uid}"), Arc::new(store)).build()
 }
 
 /// The directories in a directory.

@@ -3,10 +3,7 @@
 use stillframe::pb;
 
 use super::{RETENTION, Retained, snapshots::tick, visible};
-use crate::{
-    recovery::invariants::admin,
-    support::{Doc, TestServer, eventually},
-};
+use crate::support::{Doc, TestServer, admin, eventually};
 
 /// Whether no more than so many intervals have files.
 async fn is_drained(server: &TestServer, uid: &str, left: usize) -> bool {

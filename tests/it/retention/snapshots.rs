@@ -61,7 +61,9 @@ async fn a_snapshot_is_before_a_drop_or_after_it_never_between() {
         let expected = visible(&held, micros(receipt.cutoff.as_ref()));
         assert_eq!(given.server.read_all(&restored).await, expected, "{n}");
         assert_eq!(Totals::kept(&given.server.stats(&restored).await), totals(&expected), "{n}");
-        assert!(held.len() - expected.len() <= 2, "nothing but what shares an interval with the cutoff");
+        // Three an hour.
+        let left_out = held.len() - expected.len();
+        assert!(left_out <= 5, "what shares an interval with the cutoff, and one that waited for the sweep");
     }
     assert!(states.len() > 10, "{states:?}");
     given.stop().await;

@@ -92,8 +92,7 @@ async fn source_and_copy_lose_nothing_to_each_other() {
     dropped(&mut given.server, "again", &restored_docs, cutoff).await;
     given.server.delete_collection("c").await.unwrap();
     given.server.delete_snapshot("s").await.unwrap();
-    let files = given.server.files(&given.uid);
-    crate::support::eventually("the source is gone", async || !files.exists()).await;
+    crate::support::eventually("the source is gone", async || !given.server.has_files(&given.uid)).await;
     let given_back = given.reopen_after(20).await;
     given = given_back;
     assert_eq!(given.server.read_all("again").await, visible(&docs, cutoff), "R2");
