@@ -16,19 +16,14 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Connects to a bucket, without a request.
 pub(super) fn connect(bucket: &Bucket) -> Result<Arc<dyn ObjectStore>, Error> {
-    let mut builder = AmazonS3Builder::new();
+    let client = ClientOptions::new().with_timeout(REQUEST_TIMEOUT).with_connect_timeout(CONNECT_TIMEOUT);
+    let mut builder = AmazonS3Builder::new().with_client_options(client);
     for (name, value) in &bucket.environment {
         // Variables that are not settings of the store are somebody else's.
         if let Ok(key) = name.to_ascii_lowercase().parse::<AmazonS3ConfigKey>() {
             builder = builder.with_config(key, value);
         }
     }
-    let client = ClientOptions::new().with_timeout(REQUEST_TIMEOUT).with_connect_timeout(CONNECT_TIMEOUT);
-    // The builder's own client options come from the environment, too.
-    let client = match allows_http(bucket) {
-        true => client.with_allow_http(true),
-        false => client,
-    };
     // Few: SlateDB and the workers try again on top of this, and know for how long.
     let retry = RetryConfig {
         backoff: BackoffConfig {
@@ -39,14 +34,9 @@ pub(super) fn connect(bucket: &Bucket) -> Result<Arc<dyn ObjectStore>, Error> {
         max_retries: 2,
         retry_timeout: Duration::from_secs(5),
     };
-    let store = builder.with_client_options(client).with_retry(retry).with_bucket_name(&bucket.name).build()?;
+    let store = builder.with_retry(retry).with_bucket_name(&bucket.name).build()?;
     if bucket.prefix.is_empty() {
         return Ok(Arc::new(store));
     }
     Ok(Arc::new(PrefixStore::new(store, bucket.prefix.as_str())))
-}
-
-fn allows_http(bucket: &Bucket) -> bool {
-    let is_yes = |value: &str| matches!(value.to_ascii_lowercase().as_str(), "true" | "1" | "yes" | "on" | "y");
-    bucket.environment.iter().any(|(name, value)| name == "AWS_ALLOW_HTTP" && is_yes(value))
 }
