@@ -8,6 +8,7 @@ mod documents;
 mod listings;
 mod object_storage;
 mod restores;
+mod retention;
 mod smoke;
 mod snapshots;
 mod support;

@@ -62,8 +62,8 @@ pub fn config(dir: &Path) -> Config {
 
 /// The settings for S3, as quick about what is slow by design.
 fn on_s3(quick: Tuning) -> Tuning {
-    let Tuning { gc_interval, gc_min_age, compaction_poll, .. } = quick;
-    Tuning { gc_interval, gc_min_age, compaction_poll, ..Tuning::S3 }
+    let Tuning { gc_interval, gc_min_age, compaction_poll, reader_grace, .. } = quick;
+    Tuning { gc_interval, gc_min_age, compaction_poll, reader_grace, ..Tuning::S3 }
 }
 
 /// Opens the service. In one process, the last connection of an earlier server
