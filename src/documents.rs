@@ -26,7 +26,9 @@ mod group;
 mod intervals;
 mod keep;
 mod keys;
+mod marks;
 mod plan;
+mod positions;
 mod reader;
 mod retention;
 mod root;
@@ -37,6 +39,9 @@ mod value;
 mod verify;
 mod writer;
 
+/// What sources read from, of the same version as the storage root.
+#[cfg(any(test, feature = "s3"))]
+pub use slatedb::object_store;
 /// The path of an object under the storage root.
 pub use slatedb::object_store::path::Path as ObjectPath;
 
@@ -47,6 +52,8 @@ pub use self::{
     engine::{Engine, Known, Submitted},
     group::{BatchResult, Operation, Outcome, Write, WriteResult},
     keep::Keep,
+    marks::{Mark, Marking, PAGE as MARKS_PAGE},
+    positions::MAX_POSITIONS,
     reader::{Cursor, Scan, Scanned, Span},
     retention::Retention,
     root::{Root, catalog},
