@@ -18,6 +18,11 @@ use crate::{
     retention,
     rpc::{self, Services},
     snapshot::Snapshots,
+    source::{
+        Sources,
+        access::{Access, place},
+        location::Location,
+    },
     tasks::{TaskError, Tasks},
     workspace::{Gates, Workspaces},
 };
@@ -43,6 +48,11 @@ pub struct Config {
     /// The shortest retention that a collection may have. Only tests want a
     /// shorter one than the contract's.
     pub shortest_retention: Duration,
+    /// The places that sources may read; absent: `import` in the data directory.
+    pub source_allow: Option<Vec<Location>>,
+    /// The shortest scan interval that a source may have. Only tests want a
+    /// shorter one than the contract's.
+    pub shortest_scan_interval: Duration,
     /// How often the records are looked through for work.
     pub sweep_every: Duration,
     /// How long a stop may take.
@@ -60,6 +70,8 @@ impl Config {
             copy_mode: CopyMode::default(),
             tuning: Tuning::default(),
             shortest_retention: retention::SHORTEST,
+            source_allow: None,
+            shortest_scan_interval: Duration::from_secs(1),
             sweep_every: Duration::from_secs(1),
             grace: Duration::from_secs(20),
         }
@@ -120,15 +132,23 @@ impl App {
             snapshots: snapshots.clone(),
             copy_mode: config.copy_mode,
         });
+        let allowed = match &config.source_allow {
+            Some(allowed) => allowed.clone(),
+            None => Access::import_only(&config.data_dir)?,
+        };
+        let access = Access::new(allowed, vec![place(&config.data_dir.join("metadata"))?, place(&storage)?]);
+        let sources = Sources::new(metadata.clone(), clock.clone(), tasks.clone(), collections.clone(), access);
         let services = Services {
             workspaces,
             collections,
             snapshots,
             restores,
+            sources,
             clock: clock.clone(),
             tasks: tasks.clone(),
             patience: store.stream_patience(),
             shortest_retention: config.shortest_retention,
+            shortest_scan_interval: config.shortest_scan_interval,
         };
         Ok(Self { services, config, tasks, background, metadata, clock, _lock: lock })
     }
@@ -138,9 +158,10 @@ impl App {
         let Self { services, config, tasks, background, metadata, clock, _lock } = self;
         let stop = tasks.stop_token();
         let sweep = config.sweep_every;
-        let Services { collections, snapshots, restores, .. } = services.clone();
+        let Services { collections, snapshots, restores, sources, .. } = services.clone();
         tasks.service("snapshot worker", snapshots.run(sweep, stop.clone()));
         tasks.service("restore worker", restores.run(sweep, stop.clone()));
+        tasks.service("source worker", sources.run(sweep, stop.clone()));
         tasks.service("retire worker", collections.clone().retire(sweep, stop.clone()));
         tasks.service("retention worker", collections.clone().expire(sweep, stop.clone()));
         tasks.service("housekeeping", housekeeping(collections.clone(), metadata, clock, sweep, stop.clone()));

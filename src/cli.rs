@@ -11,6 +11,7 @@ use crate::{
     clock::Clock,
     demo,
     documents::CopyMode,
+    source::location::Location,
     workspace::Gates,
 };
 
@@ -86,6 +87,10 @@ pub struct ServeArgs {
     /// How a restore copies files: hard links where the disk can, or bytes.
     #[arg(long, env = "STILLFRAME_RESTORE_COPY", default_value = "auto")]
     restore_copy: CopyMode,
+    /// A place that sources may read, with all that lies in it: `file:///directory` or `s3://bucket/prefix`.
+    /// May be given several times. Default: `import` in the data directory.
+    #[arg(long, env = "STILLFRAME_SOURCE_ALLOW", value_delimiter = ',')]
+    source_allow: Vec<Location>,
     /// Whether new workspaces may use snapshots.
     #[arg(long, env = "STILLFRAME_SNAPSHOT_PREVIEW", default_value = "enabled")]
     snapshot_preview: Gate,
@@ -136,6 +141,7 @@ async fn serve(args: ServeArgs) -> Result<()> {
         data_dir,
         storage,
         restore_copy,
+        source_allow,
         snapshot_preview,
         max_restore_bytes,
         snapshot_creates_per_minute,
@@ -149,6 +155,7 @@ async fn serve(args: ServeArgs) -> Result<()> {
         storage: storage.map(|StorageRoot(directory)| directory),
         gates: Gates { snapshot_preview, max_restore_bytes, snapshot_creates_per_minute },
         copy_mode: restore_copy,
+        source_allow: (!source_allow.is_empty()).then_some(source_allow),
         grace,
         ..Config::new(data_dir.clone())
     };

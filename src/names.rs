@@ -222,7 +222,8 @@ mod tests {
         ] {
             assert!(bad.parse::<CollectionName>().is_err(), "{bad}");
         }
-        for bad in ["", "workspaces/a/collections/b/sources/", "workspaces/a/collections/b/sources/c/d", "b/sources/c"] {
+        for bad in ["", "workspaces/a/collections/b/sources/", "workspaces/a/collections/b/sources/c/d", "b/sources/c"]
+        {
             assert!(bad.parse::<SourceName>().is_err(), "{bad}");
         }
         assert_eq!("workspaces/-/collections/-".parse(), Ok(SourceParent::Each(ListParent::All)));

@@ -6,8 +6,8 @@ use std::{fmt, marker::PhantomData};
 use uuid::Uuid;
 
 use super::{
-    Collection, CollectionStats, Instance, Intent, Record, RequestId, Restore, Retired, RetiredSource, Snapshot, Source,
-    Workspace, uid,
+    Collection, CollectionStats, Instance, Intent, Record, RequestId, Restore, Retired, RetiredSource, Snapshot,
+    Source, Workspace, uid,
 };
 
 /// The key of a record of kind `R`, or a prefix of such keys.

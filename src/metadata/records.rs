@@ -4,9 +4,9 @@ use uuid::Uuid;
 
 use crate::names::{CollectionName, Id, RestoreName, SnapshotName, SourceName, WorkspaceName};
 pub use crate::stored::{
-    BadRecord, Collection, CollectionState, CollectionStats, Failure, Instance, Intent, ObjectMark, PendingCut, RequestId,
-    Restore, RestoreInfo, RestoreState, Retired, RetiredSource, Snapshot, SnapshotState, Source, SourceCompression,
-    SourceFormat, SourceMark, SourcePosition, SourceState, Totals, Verification, Workspace,
+    BadRecord, Collection, CollectionState, CollectionStats, Failure, Instance, Intent, ObjectMark, PendingCut,
+    RequestId, Restore, RestoreInfo, RestoreState, Retired, RetiredSource, Snapshot, SnapshotState, Source,
+    SourceCompression, SourceFormat, SourceMark, SourcePosition, SourceState, Totals, Verification, Workspace,
 };
 
 /// The uid in a record. Only ever 16 bytes that we wrote; anything else reads

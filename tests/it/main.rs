@@ -10,5 +10,6 @@ mod recovery;
 mod restores;
 mod smoke;
 mod snapshots;
+mod sources;
 mod support;
 mod workspaces;
