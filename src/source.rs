@@ -263,12 +263,12 @@ impl Sources {
         let uid = self.get(name).await?.record.uid();
         self.inner.hub.watch(uid, || {
             let record = self.stored(name)?.record;
-            if record.uid() == uid { Ok((self.inner.lives.view(record), false)) } else { self.gone(name) }
+            // Deleted, and another one of that name connected, meanwhile.
+            if record.uid() != uid {
+                return Err(Error::NotFound(name.to_string()));
+            }
+            Ok((self.inner.lives.view(record), false))
         })
-    }
-
-    fn gone<T>(&self, name: &SourceName) -> Result<T, Error> {
-        Err(Error::NotFound(name.to_string()))
     }
 
     /// A source with its counters, which are read from its collection if they

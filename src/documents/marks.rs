@@ -77,7 +77,7 @@ impl Engine {
     pub async fn source_mark(&self, source: Uuid) -> Result<Option<SourceMark>, Error> {
         let options = ReadOptions { durability_filter: DurabilityLevel::Remote, ..ReadOptions::default() };
         let found = self.db.get_with_options(keys::source(source), &options).await?;
-        Ok(found.map(|bytes| SourceMark::decode(bytes)).transpose()?)
+        Ok(found.map(SourceMark::decode).transpose()?)
     }
 
     /// A page of the objects of a source that were read, by their paths, behind

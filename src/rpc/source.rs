@@ -129,6 +129,11 @@ impl pb::source_service_server::SourceService for SourceRpc {
     }
 }
 
+/// A text that was given.
+fn named(text: &str) -> Option<&str> {
+    Some(text).filter(|text| !text.is_empty())
+}
+
 /// The newest value whenever it changes, at most every [`FASTEST`]; `None` at the
 /// end.
 fn paced(changes: watch::Receiver<View>) -> impl Stream<Item = Option<View>> + Send {
@@ -178,9 +183,6 @@ fn spec(bad: &mut Violations, source: pb::Source, shortest: Duration) -> Option<
     let max_bad_records = source.max_bad_records.unwrap_or(DEFAULT_MAX_BAD_RECORDS);
     if !(0..=MOST_BAD_RECORDS).contains(&max_bad_records) {
         bad.add("source.max_bad_records", format_args!("must be from 0 to {MOST_BAD_RECORDS}"));
-    }
-    fn named(text: &str) -> Option<&str> {
-        Some(text).filter(|text| !text.is_empty())
     }
     bad.check("source.id_field", FieldNames::new(named(&source.id_field), None));
     bad.check("source.event_time_field", FieldNames::new(None, named(&source.event_time_field)));

@@ -71,8 +71,7 @@ fn info(error: &Error) -> HashMap<String, String> {
             vec![("resource", collection.clone()), ("limit", limit.to_string())]
         }
         Error::TooManyBadRecords { limit } => vec![("limit", limit.to_string())],
-        Error::TooManyObjects { limit } => vec![("limit", limit.to_string())],
-        Error::Busy { limit, .. } => vec![("limit", limit.to_string())],
+        Error::TooManyObjects { limit } | Error::Busy { limit, .. } => vec![("limit", limit.to_string())],
         Error::EventTimeOutOfRange { event_time, earliest, latest } => vec![
             ("event_time", clock::rfc3339(*event_time)),
             ("earliest", clock::rfc3339(*earliest)),

@@ -74,14 +74,15 @@ impl Ingest<'_> {
                     Some(Ok(()))
                 }
             };
-            let exceeded = self.is_exceeded(batch.plan.bad);
+            // What is under way counts: not one bad record more is read.
+            let exceeded = self.is_exceeded(self.bad_ahead + batch.plan.bad);
             if ended.is_none() && !batch.is_full() && !exceeded {
                 continue;
             }
             let done = matches!(ended, Some(Ok(())));
             let (plan, writes) = batch.take(reader.position(), done, self.sources.inner.clock.now());
             self.submit(plan, writes).await?;
-            if exceeded {
+            if exceeded || self.is_exceeded(0) {
                 return Err(self.too_many());
             }
             if let Some(ended) = ended {
@@ -121,13 +122,13 @@ impl Ingest<'_> {
             lives.settled(uid);
         }
         self.sources.announce(self.record);
-        if self.is_exceeded(0) { Err(self.too_many()) } else { Ok(()) }
+        Ok(())
     }
 
-    /// Whether so many more bad records are too many.
+    /// Whether so many more bad records than are durable are too many.
     pub fn is_exceeded(&self, more: i64) -> bool {
         let SourceMark { bad_records, bad_records_excused, .. } = self.durable;
-        bad_records - bad_records_excused + self.bad_ahead + more > self.spec.max_bad_records
+        bad_records - bad_records_excused + more > self.spec.max_bad_records
     }
 
     pub fn too_many(&self) -> Error {

@@ -126,7 +126,11 @@ impl Sources {
             let read = read_all(&mut ingest, feed.as_ref(), pending).await;
             // Also when it was stopped: what is under way lands.
             ingest.drain().await?;
-            if !read? {
+            let all = read?;
+            if ingest.is_exceeded(0) {
+                return Err(ingest.too_many());
+            }
+            if !all {
                 return Ok(());
             }
         }

@@ -110,7 +110,12 @@ impl FrameGuard {
         if self.number(5 + window, dictionary) != 0 {
             return Err(ReadError::DictionaryNeeded);
         }
-        let window = if single_segment { self.content_size(content) } else { window_size(self.number(5, 1)) };
+        let window = if single_segment {
+            // All of the content. (256 less than it, if it is told in two bytes: far below the limit.)
+            self.number(self.have - content, content)
+        } else {
+            window_size(self.number(5, 1))
+        };
         if window > MAX_ZSTD_WINDOW {
             return Err(ReadError::WindowTooLarge { window });
         }
@@ -135,11 +140,6 @@ impl FrameGuard {
             self.next = Next::Frame;
         }
         Ok(())
-    }
-
-    /// Without a window of its own a frame needs all of its content in memory. In two bytes 256 is added.
-    fn content_size(&self, length: usize) -> u64 {
-        self.number(self.have - length, length).saturating_add(if length == 2 { 0 } else { 0 })
     }
 
     /// `length` bytes of the header as a number, the lowest first.

@@ -79,3 +79,59 @@ pub fn bucket(name: &str, prefix: &str) -> Result<Prefix, Error> {
     let store = AmazonS3Builder::from_env().with_bucket_name(name).build().map_err(unreadable)?;
     Prefix::new(Arc::new(store), prefix)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        documents::object_store::{ObjectStoreExt, memory::InMemory},
+        source::{
+            error::ReadError,
+            feed::{Feed, ObjectFeed, Part, Reader},
+        },
+    };
+
+    async fn feed(prefix: &str, pattern: Option<&str>, objects: &[(&str, &str)]) -> (InMemoryFeed, Arc<InMemory>) {
+        let store = Arc::new(InMemory::new());
+        for (path, content) in objects {
+            store.put(&Path::parse(path).unwrap(), (*content).to_owned().into()).await.unwrap();
+        }
+        let pattern = pattern.map(|pattern| Arc::new(pattern.parse().unwrap()));
+        let wanted = Wanted { pattern, format: None, compression: None };
+        (ObjectFeed { objects: Prefix::new(Arc::clone(&store) as _, prefix).unwrap(), wanted }, store)
+    }
+
+    type InMemoryFeed = ObjectFeed<Prefix>;
+
+    async fn read(mut reader: Box<dyn Reader>) -> Result<Vec<String>, ReadError> {
+        let mut records = Vec::new();
+        while let Some(record) = reader.next().await? {
+            records.push(String::from_utf8(record.content.unwrap().to_vec()).unwrap());
+        }
+        Ok(records)
+    }
+
+    #[tokio::test]
+    async fn objects_are_named_relative_to_whole_segments_of_the_prefix() {
+        let objects = [("data/a.ndjson", "{}"), ("data/in/b%20.ndjson", "{}"), ("data2/c.ndjson", "{}")];
+        let (found, _) = feed("data", None, &objects).await;
+        assert_eq!(found.parts().await.unwrap().into_keys().collect::<Vec<_>>(), ["a.ndjson", "in/b%20.ndjson"]);
+        let (found, _) = feed("data", Some("in/*.ndjson"), &objects).await;
+        assert_eq!(found.parts().await.unwrap().into_keys().collect::<Vec<_>>(), ["in/b%20.ndjson"]);
+        let (found, _) = feed("", None, &objects).await;
+        assert_eq!(found.parts().await.unwrap().len(), 3);
+    }
+
+    #[tokio::test]
+    async fn an_object_is_read_as_it_was_listed_or_not_at_all() {
+        let (feed, store) = feed("data", None, &[("data/a%20b.ndjson", "{\"n\":1}\n{}")]).await;
+        let (name, part): (String, Part) = feed.parts().await.unwrap().pop_first().unwrap();
+        let reader = feed.open(&name, &part).await.unwrap().unwrap();
+        assert_eq!(read(reader).await.unwrap(), ["{\"n\":1}", "{}"]);
+        store.put(&Path::parse("data/a%20b.ndjson").unwrap(), "{}".into()).await.unwrap();
+        assert!(feed.open(&name, &part).await.unwrap().is_none());
+        assert_ne!(feed.parts().await.unwrap()[&name].etag, part.etag);
+        store.delete(&Path::parse("data/a%20b.ndjson").unwrap()).await.unwrap();
+        assert!(feed.open(&name, &part).await.unwrap().is_none());
+    }
+}

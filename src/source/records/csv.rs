@@ -64,7 +64,7 @@ impl Rows {
             // The reader would take a second byte order mark away if its bytes came together: they do not.
             let rest = if std::mem::replace(&mut self.has_read, true) { rest } else { rest.get(..1).unwrap_or(rest) };
             let record = &mut self.record;
-            record.is_unwanted |= !keep || record.bytes > MAX_BUFFER;
+            record.is_unwanted |= !keep;
             if record.is_unwanted {
                 // Written over and over.
                 (record.fields_filled, record.ends_filled) = (0, 0);
@@ -84,7 +84,7 @@ impl Rows {
                 }
                 ReadRecordResult::OutputEndsFull if !record.is_unwanted => {
                     let columns = self.header.as_ref().map_or(MAX_COLUMNS, Header::len);
-                    record.is_unwanted = !grow(&mut self.ends, columns + 1);
+                    record.is_unwanted = !grow(&mut self.ends, columns);
                 }
                 ReadRecordResult::InputEmpty | ReadRecordResult::OutputFull | ReadRecordResult::OutputEndsFull => {}
                 ReadRecordResult::Record | ReadRecordResult::End => return (used, true),

@@ -32,6 +32,13 @@ fn values_are_strings_under_the_names_of_the_header() {
 }
 
 #[test]
+fn every_byte_is_escaped_as_json_wants_it() {
+    let value: String = (0..=0x7F_u8).map(char::from).collect();
+    let expected = serde_json::json!({ "a": value }).to_string();
+    assert_eq!(good(&format!("a\n{}", quoted(&value))), [row(2, &expected)]);
+}
+
+#[test]
 fn records_may_span_lines_and_lines_may_be_blank() {
     let object = "a,b\n\n\"1\r\n2\",x\r\n\r\n\"\n\n\",\n3,\"\"\"\"";
     let expected =
@@ -66,6 +73,20 @@ fn a_bad_row_costs_itself() {
         (contents(&records), error),
         (vec!["<is not UTF-8>".into(), "<is not UTF-8>".into(), r#"{"a":"1","b":"2"}"#.into()], None)
     );
+}
+
+#[test]
+fn wide_rows_are_counted_exactly() {
+    let names: Vec<_> = (0..300).map(|i| format!("c{i}")).collect();
+    let cells = |count: usize| vec!["x"; count].join(",");
+    let object = format!("{}\n{}\n{}\n{}\n{}", names.join(","), cells(299), cells(300), cells(301), cells(300));
+    let rows = good(&object);
+    let [short, exact, long, last] = &rows[..] else { panic!("{} rows", rows.len()) };
+    assert_eq!(short.1, "<has 299 fields where the header has 300>");
+    assert_eq!(long.1, "<has 301 fields where the header has 300>");
+    for row in [exact, last] {
+        assert_eq!(serde_json::from_str::<Map<_, _>>(&row.1).unwrap().len(), 300);
+    }
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn skipping_buffers_nothing() {
         (Format::JsonArray, format!("[\"{long}\",[\"{long}\"],1]")),
         (Format::Csv, format!("a\n{long}\n\"{long}\"\n1")),
     ] {
-        let mut records = Records::new(decode(cut(object, &[1000]), Compression::None), format);
+        let mut records = Records::new(decode(cut(object, &[1000, 1 << 16]), Compression::None), format);
         records.skip_to(2);
         assert_eq!(block_on(records.next()).unwrap().unwrap().number, 2);
         assert!(records.capacity() <= 8 << 10, "{format:?} {}", records.capacity());

@@ -144,6 +144,20 @@ fn records_before_a_failure_are_delivered() {
     }
 }
 
+/// O2
+#[test]
+fn a_cut_off_end_costs_only_the_end() {
+    let lines: String = (0..20_000).map(|i| format!("{{\"key\":{}}}\n", i * i % 99_991)).collect();
+    for compression in [Compression::Gzip, Compression::Zstd] {
+        let packed = pack(lines.as_bytes(), compression);
+        let cut_off = packed[..packed.len() - 9].to_vec();
+        let (records, error) = drain(&mut Records::new(decode(cut(cut_off, &[5000]), compression), Format::NdJson));
+        assert!(matches!(error, Some(ReadError::Truncated(c)) if c == compression), "{error:?}");
+        assert!(records.len() > 10_000, "{compression} {}", records.len());
+        assert!(contents(&records).iter().zip(lines.lines()).all(|(record, line)| record == line));
+    }
+}
+
 #[test]
 fn records_can_move_between_threads() {
     fn sent<T: Send>(value: T) -> T {
