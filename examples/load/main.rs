@@ -43,6 +43,7 @@ mod retention;
 mod scan;
 mod server;
 mod snapshot;
+mod source;
 mod stream;
 mod watchers;
 mod writer;
@@ -81,6 +82,8 @@ enum Scenario {
     Restore(restore::Options),
     /// Ingest and restore with a retention, beside the same without.
     Retention(retention::Options),
+    /// A source of packed objects, beside `IngestDocuments`, and under kills.
+    Source(source::Options),
     /// A writer's pace while snapshots and restores run.
     Pace(pace::Options),
     /// A reader that holds still while its documents are rewritten.
@@ -122,6 +125,7 @@ async fn run(launch: &Launch, scenario: Scenario) -> Result<()> {
         Scenario::Incremental(options) => incremental::run(&server, &options).await,
         Scenario::Restore(options) => restore::run(&mut server, &options).await,
         Scenario::Retention(options) => retention::run(&server, &options).await,
+        Scenario::Source(options) => source::run(&mut server, &options).await,
         Scenario::Pace(options) => pace::run(&server, &options).await,
         Scenario::Stream(options) => stream::run(&server, &options).await,
         Scenario::Many(options) => many::run(&server, &options).await,
