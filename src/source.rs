@@ -141,7 +141,8 @@ impl Sources {
         })?;
         tracing::info!(%name, location = %record.location, "source connected");
         inner.bell.notify_one();
-        self.view(record).await
+        // Nothing has been counted yet.
+        Ok(self.peek(record))
     }
 
     async fn check(&self, command: &CreateSource, collection: &Collection) -> Result<(), Error> {

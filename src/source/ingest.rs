@@ -30,7 +30,7 @@ use crate::{
 const BATCH_WRITES: usize = 1_000;
 const BATCH_BYTES: usize = 1 << 20;
 /// Batches under way at once.
-const WINDOW: usize = 16;
+const WINDOW: usize = 8;
 
 /// The reading of one visit.
 pub(super) struct Ingest<'a> {

@@ -12,7 +12,7 @@ use crate::{
     tasks::Looks,
 };
 
-/// Until a visit that could not begin is tried again.
+/// Until a visit that met a fault of the service's own storage is tried again.
 const PAUSE: Duration = Duration::from_secs(1);
 
 impl Sources {
@@ -88,26 +88,31 @@ impl Sources {
             if is_new && worked.is_ok() {
                 continue;
             }
-            if !self.settle(&seen, worked, stop).await {
-                return;
-            }
-            let interval = crate::clock::duration(seen.scan_interval);
-            stop.run_until_cancelled(tokio::time::sleep(interval)).await;
+            let Some(pause) = self.settle(&seen, worked, stop).await else { return };
+            stop.run_until_cancelled(tokio::time::sleep(pause)).await;
         }
     }
 
-    /// Notes how a visit ended; false if it was the last.
-    async fn settle(&self, seen: &Stored<Source>, worked: Result<(), Error>, stop: &CancellationToken) -> bool {
+    /// Notes how a visit ended, and says when the next is due; `None` if it was
+    /// the last.
+    async fn settle(
+        &self,
+        seen: &Stored<Source>,
+        worked: Result<(), Error>,
+        stop: &CancellationToken,
+    ) -> Option<Duration> {
+        let interval = crate::clock::duration(seen.scan_interval);
+        let pause = match &worked {
+            Err(error) if error.is_transient() => interval.min(PAUSE),
+            _ => interval,
+        };
         let error = match worked {
             Ok(()) => None,
-            Err(_) if stop.is_cancelled() => return false,
-            Err(Error::ShuttingDown | Error::CollectionDeleted(_) | Error::NotFound(_)) => return false,
+            Err(_) if stop.is_cancelled() => return None,
+            Err(Error::ShuttingDown | Error::CollectionDeleted(_) | Error::NotFound(_)) => return None,
             Err(error) if is_final(&error) => {
-                if let Err(error) = self.fail(seen, &error).await {
-                    tracing::warn!(?error, name = %seen.name(), "a source that failed is visited again");
-                    return true;
-                }
-                return false;
+                let failed = self.fail(seen, &error).await;
+                return failed.is_err().then_some(PAUSE);
             }
             Err(error) => {
                 tracing::debug!(?error, name = %seen.name(), "a source is visited again");
@@ -120,7 +125,7 @@ impl Sources {
             tracing::warn!(name = %seen.name(), message, "a source cannot be read; it is tried again");
         }
         self.announce(seen);
-        true
+        Some(pause)
     }
 
     /// Stops a source that only a caller can help.

@@ -13,7 +13,7 @@ use rustix::{
     fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, fstat, openat, statat},
     io::Errno,
 };
-use tokio_util::io::ReaderStream;
+use tokio_util::{io::ReaderStream, sync::CancellationToken};
 
 use super::{ByteStream, Objects, Part, Version, Wanted};
 use crate::{
@@ -83,7 +83,8 @@ impl Directory {
                 Err(_) => return Ok(found),
             };
         }
-        walk(&start, wanted.directory(), wanted, &mut found, MAX_DEPTH)?;
+        let mut walk = Walk { wanted, found: &mut found, stop: self.tasks.stop_token() };
+        walk.directory(&start, wanted.directory(), MAX_DEPTH)?;
         Ok(found)
     }
 
@@ -120,36 +121,43 @@ impl Objects for Directory {
     }
 }
 
-fn walk(
-    directory: &OwnedFd,
-    prefix: &str,
-    wanted: &Wanted,
-    found: &mut BTreeMap<String, Part>,
-    depth: usize,
-) -> Result<(), Error> {
-    for entry in Dir::read_from(directory).map_err(unreadable)? {
-        let entry = entry.map_err(unreadable)?;
-        // A name that is not UTF-8 names no object.
-        let Ok(name) = entry.file_name().to_str() else { continue };
-        if matches!(name, "." | "..") {
-            continue;
-        }
-        let stat = match statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
-            // Gone since the directory was read.
-            Err(Errno::NOENT) => continue,
-            stat => stat.map_err(unreadable)?,
-        };
-        let path = format!("{prefix}{name}");
-        if is_file(&stat) {
-            wanted.take(found, path, || Ok(version_of(&stat)))?;
-        } else if FileType::from_raw_mode(stat.st_mode) == FileType::Directory && depth > 1 {
-            match directory_in(directory, name) {
-                Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {}
-                below => walk(&below.map_err(unreadable)?, &format!("{path}/"), wanted, found, depth - 1)?,
+/// A look at everything below a directory.
+struct Walk<'a> {
+    wanted: &'a Wanted,
+    found: &'a mut BTreeMap<String, Part>,
+    stop: CancellationToken,
+}
+
+impl Walk<'_> {
+    fn directory(&mut self, directory: &OwnedFd, prefix: &str, depth: usize) -> Result<(), Error> {
+        for entry in Dir::read_from(directory).map_err(unreadable)? {
+            // It may take long, and a stop waits for it.
+            if self.stop.is_cancelled() {
+                return Err(Error::ShuttingDown);
+            }
+            let entry = entry.map_err(unreadable)?;
+            // A name that is not UTF-8 names no object.
+            let Ok(name) = entry.file_name().to_str() else { continue };
+            if matches!(name, "." | "..") {
+                continue;
+            }
+            let stat = match statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
+                // Gone since the directory was read.
+                Err(Errno::NOENT) => continue,
+                stat => stat.map_err(unreadable)?,
+            };
+            let path = format!("{prefix}{name}");
+            if is_file(&stat) {
+                self.wanted.take(self.found, path, || Ok(version_of(&stat)))?;
+            } else if FileType::from_raw_mode(stat.st_mode) == FileType::Directory && depth > 1 {
+                match directory_in(directory, name) {
+                    Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {}
+                    below => self.directory(&below.map_err(unreadable)?, &format!("{path}/"), depth - 1)?,
+                }
             }
         }
+        Ok(())
     }
-    Ok(())
 }
 
 fn directory_in(parent: &OwnedFd, name: &str) -> Result<OwnedFd, Errno> {
