@@ -59,6 +59,7 @@ pub use self::{
 use crate::{
     clock::{Clock, new_uid},
     collection::Collections,
+    documents::MAX_POSITIONS,
     error::{Error, Kind},
     hub::Hub,
     idempotency,
@@ -70,8 +71,8 @@ use crate::{
     workspace::check_etag,
 };
 
-/// The most sources of one collection.
-pub const MAX_SOURCES: usize = 16;
+/// The most sources of one collection; a restored one knows of as many.
+pub const MAX_SOURCES: usize = MAX_POSITIONS;
 /// Sources that read objects at once; others wait with what they have found.
 const READING_AT_ONCE: usize = 4;
 /// How long a suspend waits for what is under way.

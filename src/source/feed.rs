@@ -29,6 +29,8 @@ use crate::error::Error;
 
 /// The most parts that a feed may have: they are compared in memory.
 pub const MAX_PARTS: usize = 100_000;
+/// The longest name, in bytes; as long as a key of S3 may be.
+pub const MAX_NAME_BYTES: usize = 1_024;
 
 /// One part, as it was listed.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 //! Several batches are under way at once. When one fails, what the database holds
 //! is unknown: the visit ends, and the next one reads the marks again.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, io::ErrorKind, sync::Arc};
 
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -150,6 +150,9 @@ fn start(part: &Part, mark: Option<ObjectMark>) -> ObjectMark {
 /// What storage says is for the log; a client learns the kind.
 fn unreadable(error: &ReadError) -> Error {
     match error {
+        ReadError::Unavailable(cause) if cause.kind() == ErrorKind::Other => {
+            Error::SourceUnreadable("the store broke off".to_owned())
+        }
         ReadError::Unavailable(cause) => Error::SourceUnreadable(cause.kind().to_string()),
         other => Error::SourceUnreadable(other.to_string()),
     }

@@ -96,15 +96,6 @@ impl Location {
         &self.store
     }
 
-    /// The name of its scheme.
-    #[must_use]
-    pub fn scheme(&self) -> &'static str {
-        match self.store {
-            Store::File => "file",
-            Store::S3 { .. } => "s3",
-        }
-    }
-
     /// The decoded segments; none is the root, or the whole bucket.
     #[must_use]
     pub fn segments(&self) -> &[String] {
@@ -122,13 +113,6 @@ impl Location {
     #[must_use]
     pub fn contains(&self, other: &Self) -> bool {
         self.store == other.store && other.segments.starts_with(&self.segments)
-    }
-
-    /// The part of an object's literal path below this location, or `None` if it is not below it.
-    #[must_use]
-    pub fn relative<'a>(&self, object: &'a str) -> Option<&'a str> {
-        let below = |rest: &'a str, segment: &String| rest.strip_prefix(segment.as_str())?.strip_prefix('/');
-        self.segments.iter().try_fold(object, below).filter(|rest| !rest.is_empty())
     }
 
     /// The location of an absolute directory, taken literally: nothing is decoded, no link is followed.

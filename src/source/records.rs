@@ -124,10 +124,9 @@ impl Records {
         next
     }
 
-    /// The number that the next record will have; at the end, how many there are. Less than the number skipped to
-    /// means that the object has fewer records than it had.
-    #[must_use]
-    pub fn next_number(&self) -> u64 {
+    /// The number that the next record will have; at the end, how many there are.
+    #[cfg(test)]
+    fn next_number(&self) -> u64 {
         self.next
     }
 

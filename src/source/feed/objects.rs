@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, io, pin::Pin, sync::Arc};
 use bytes::Bytes;
 use futures::Stream;
 
-use super::{Feed, MAX_PARTS, Part, Reader};
+use super::{Feed, MAX_NAME_BYTES, MAX_PARTS, Part, Reader};
 use crate::{
     error::Error,
     source::{
@@ -58,7 +58,7 @@ impl Wanted {
         path: String,
         version: impl FnOnce() -> Result<Version, Error>,
     ) -> Result<(), Error> {
-        if self.pattern.as_ref().is_some_and(|pattern| !pattern.matches(&path)) {
+        if path.len() > MAX_NAME_BYTES || self.pattern.as_ref().is_some_and(|pattern| !pattern.matches(&path)) {
             return Ok(());
         }
         let Some(encoding) = Encoding::of(&path, self.format, self.compression) else { return Ok(()) };
@@ -88,5 +88,26 @@ impl<O: Objects> Feed for ObjectFeed<O> {
         let Some(bytes) = self.objects.open(name, &part.etag).await? else { return Ok(None) };
         let Encoding { format, compression } = part.encoding;
         Ok(Some(Box::new(Records::new(decode(bytes, compression), format))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_so_many_objects_are_taken_and_others_do_not_count() {
+        let wanted = Wanted { pattern: Some(Arc::new("in/*".parse().unwrap())), format: None, compression: None };
+        let mut found = BTreeMap::new();
+        for n in 0..MAX_PARTS {
+            wanted.take(&mut found, format!("in/{n}.csv"), || Ok(String::new())).unwrap();
+        }
+        let long = format!("in/{}.csv", "x".repeat(MAX_NAME_BYTES - 6));
+        for passed_over in ["in/x.txt", "out/x.csv", &long] {
+            wanted.take(&mut found, passed_over.to_owned(), || Ok(String::new())).unwrap();
+        }
+        let more = wanted.take(&mut found, "in/x.csv".to_owned(), || Ok(String::new()));
+        assert!(matches!(more, Err(Error::TooManyObjects { limit: MAX_PARTS })));
+        assert_eq!((found.len(), wanted.directory()), (MAX_PARTS, "in/"));
     }
 }

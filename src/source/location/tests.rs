@@ -30,7 +30,6 @@ fn both_schemes_are_normalised() {
         assert_eq!(location.segments(), segments, "{text}");
     }
     assert_eq!(at("s3://bucket/a/b/").path(), "a/b");
-    assert_eq!((at("s3://abc").scheme(), at("file:///a").scheme()), ("s3", "file"));
     assert_eq!(at("s3://abc/d").store(), &Store::S3 { bucket: "abc".into() });
 }
 
@@ -91,16 +90,6 @@ fn a_directory_is_taken_literally() {
     assert_eq!(from("a"), Err(LocationError::NotAbsolute));
     assert_eq!(from("/a/../b"), Err(LocationError::Relative("..".into())));
     assert_eq!(from("/a\\b"), Err(LocationError::Character('\\')));
-}
-
-#[test]
-fn objects_are_below_by_whole_segments() {
-    let location = at("s3://bucket/data/in");
-    assert_eq!(location.relative("data/in/x/y.json"), Some("x/y.json"));
-    for other in ["data/in", "data/in/", "data/in2/x", "data/input", "data", "x/data/in/y", "/data/in/x", ""] {
-        assert_eq!(location.relative(other), None, "{other}");
-    }
-    assert_eq!(at("s3://bucket").relative("x.json"), Some("x.json"));
 }
 
 proptest! {
