@@ -191,3 +191,20 @@ fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_for_sources_come_one_by_one_or_in_a_list() {
+        let arguments =
+            ["stillframe", "serve", "--source-allow", "file:///a,s3://bucket/in/", "--source-allow", "file:///b%2Cc"];
+        let Ok(Cli { command: Some(Command::Serve(args)), .. }) = Cli::try_parse_from(arguments) else {
+            panic!("these are good arguments")
+        };
+        let places: Vec<_> = args.source_allow.iter().map(ToString::to_string).collect();
+        assert_eq!(places, ["file:///a", "s3://bucket/in", "file:///b%2Cc"]);
+        assert!(Cli::try_parse_from(["stillframe", "--source-allow", "/a"]).is_err());
+    }
+}

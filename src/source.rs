@@ -24,6 +24,7 @@
 
 pub mod access;
 pub mod allow;
+mod control;
 pub mod decode;
 pub mod error;
 pub mod feed;
@@ -44,10 +45,10 @@ mod testing;
 mod visit;
 mod worker;
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc};
 
 use parking_lot::Mutex;
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, Semaphore};
 use uuid::Uuid;
 
 use self::{access::Access, live::Lives, location::Store};
@@ -63,20 +64,15 @@ use crate::{
     error::{Error, Kind},
     hub::Hub,
     idempotency,
-    metadata::{
-        Change, Collection, CollectionState, CommitError, Metadata, RetiredSource, Source, SourceState, Stored,
-    },
+    metadata::{Change, Collection, CollectionState, CommitError, Metadata, Source, Stored},
     names::{CollectionName, SourceName, SourceParent},
     tasks::Tasks,
-    workspace::check_etag,
 };
 
 /// The most sources of one collection; a restored one knows of as many.
 pub const MAX_SOURCES: usize = MAX_POSITIONS;
 /// Sources that read objects at once; others wait with what they have found.
 const READING_AT_ONCE: usize = 4;
-/// How long a suspend waits for what is under way.
-const SUSPEND_PATIENCE: Duration = Duration::from_secs(30);
 
 /// The sources. Clones share them.
 #[derive(Clone)]
@@ -197,82 +193,6 @@ impl Sources {
         Ok(sources)
     }
 
-    /// Disconnects a source; its marks go afterwards.
-    pub async fn delete(&self, name: &SourceName, etag: Option<&str>) -> Result<(), Error> {
-        let inner = &self.inner;
-        loop {
-            let seen = self.stored(name)?;
-            check_etag(etag, &name.to_string(), &seen.uid, seen.revision)?;
-            let retired = RetiredSource {
-                uid: seen.record.uid.clone(),
-                workspace: seen.workspace.clone(),
-                collection: seen.record.collection.clone(),
-                collection_uid: seen.record.collection_uid.clone(),
-            };
-            match inner.metadata.commit(Change::default().remove(&seen).insert(&retired)).await {
-                Ok(()) => {
-                    tracing::info!(%name, "source deleted");
-                    self.ended(&seen.record);
-                    inner.bell.notify_one();
-                    return Ok(());
-                }
-                Err(CommitError::Conflict) => {}
-                Err(CommitError::Failed(error)) => return Err(error),
-            }
-        }
-    }
-
-    /// Stops a source and waits until what it has read is durable.
-    pub async fn suspend(&self, name: &SourceName) -> Result<View, Error> {
-        let record = self.change(name, SourceState::Suspended, |next| next.error = None).await?;
-        if let Some(ended) = self.inner.lives.stop(record.uid()) {
-            // What takes longer lands later; the counters will tell.
-            let _ = tokio::time::timeout(SUSPEND_PATIENCE, ended.cancelled()).await;
-        }
-        self.announce(&record);
-        self.view(record).await
-    }
-
-    /// Lets a source go on.
-    pub async fn resume(&self, name: &SourceName) -> Result<View, Error> {
-        let record = self.change(name, SourceState::Initializing, |next| next.error = None).await?;
-        self.inner.bell.notify_one();
-        self.announce(&record);
-        self.view(record).await
-    }
-
-    /// Takes a source to a state, if there is an edge; otherwise it stays.
-    async fn change(&self, name: &SourceName, to: SourceState, with: impl Fn(&mut Source)) -> Result<Source, Error> {
-        loop {
-            let seen = self.stored(name)?;
-            let Some(mut next) = state::advance(&seen.record, to, self.inner.clock.now()) else {
-                return Ok(seen.record);
-            };
-            with(&mut next);
-            match self.inner.metadata.commit(Change::default().replace(&seen, &next)).await {
-                Ok(()) => {
-                    tracing::info!(%name, state = ?to, "source changed");
-                    return Ok(next);
-                }
-                Err(CommitError::Conflict) => {}
-                Err(CommitError::Failed(error)) => return Err(error),
-            }
-        }
-    }
-
-    /// Watches a source until it is deleted.
-    pub async fn watch(&self, name: &SourceName) -> Result<(View, Option<watch::Receiver<View>>), Error> {
-        let uid = self.get(name).await?.record.uid();
-        self.inner.hub.watch(uid, || {
-            let record = self.stored(name)?.record;
-            // Deleted, and another one of that name connected, meanwhile.
-            if record.uid() != uid {
-                return Err(Error::NotFound(name.to_string()));
-            }
-            Ok((self.inner.lives.view(record), false))
-        })
-    }
-
     /// A source with its counters, which are read from its collection if they
     /// have not been since the server started.
     pub async fn view(&self, record: Source) -> Result<View, Error> {
@@ -304,12 +224,5 @@ impl Sources {
 
     fn announce(&self, record: &Source) {
         self.inner.hub.publish(record.uid(), self.inner.lives.view(record.clone()), false);
-    }
-
-    /// Stops what a deleted source does, and those who watch it.
-    fn ended(&self, record: &Source) {
-        self.inner.lives.stop(record.uid());
-        let last = View { deleted: true, ..self.inner.lives.view(record.clone()) };
-        self.inner.hub.publish(record.uid(), last, true);
     }
 }
