@@ -49,6 +49,7 @@ pub use self::{
     adopt::{Adopted, Adoption},
     checkpoint::{Checkpoint, CutOutcome, Files},
     copy::{Copied, CopyMode, Transfer},
+    drain::Drained,
     engine::{Engine, Known, Submitted},
     group::{BatchResult, Operation, Outcome, Write, WriteResult},
     keep::Keep,

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::Collections;
 use crate::{
     clock::Micros,
-    documents::Dropped,
+    documents::{Drained, Dropped, Totals},
     error::Error,
     metadata::{Collection, CollectionState},
     tasks::Looks,
@@ -22,12 +22,13 @@ type Due = HashMap<Uuid, Micros>;
 impl Collections {
     /// Runs until the service stops.
     pub async fn expire(self, sweep_every: Duration, stop: CancellationToken) {
-        let mut looks = Looks::new(sweep_every, stop);
+        let mut looks = Looks::new(sweep_every, stop.clone());
         // Only time makes documents expire.
         let never = Notify::new();
         let mut due = Due::new();
         while looks.next(&never).await {
-            if let Err(error) = self.expire_all(&mut due).await {
+            // A drop that was asked for is made, whether or not anybody waits for it.
+            if let Some(Err(error)) = stop.run_until_cancelled(self.expire_all(&mut due)).await {
                 tracing::warn!(?error, "expired intervals wait for the next sweep");
             }
         }
@@ -52,14 +53,19 @@ impl Collections {
         Ok(())
     }
 
-    /// Opens a collection only if it has something to drop, as far as is known;
-    /// reads the statistics of a closed one only once.
+    /// Opens a collection only if it has something to drop, or to give back, as
+    /// far as is known; looks at a closed one only once.
     async fn expire_one(&self, record: &Collection, known: Option<Micros>, due: &mut Due) -> Result<Dropped, Error> {
         let uid = record.uid();
         let is_open = self.is_open(uid);
         let next = match known.filter(|_| !is_open) {
             Some(known) => Some(known),
-            None => self.totals_if_known(uid).await?.map(|(totals, _)| totals.next_due().unwrap_or(Micros::MAX)),
+            None => match self.totals_if_known(uid).await? {
+                Some((totals, _)) if is_open || self.is_tidy(uid, &totals).await? => {
+                    Some(totals.next_due().unwrap_or(Micros::MAX))
+                }
+                _ => None,
+            },
         };
         if let Some(next) = next
             && next > self.inner.clock.now()
@@ -70,5 +76,15 @@ impl Collections {
             return Ok(Dropped::default());
         }
         self.lease(&record.name()).await?.expire().await
+    }
+
+    /// Whether a closed collection has given back what was dropped, now at the
+    /// latest. A stop may have come before that, and then it has to be opened.
+    async fn is_tidy(&self, uid: Uuid, totals: &Totals) -> Result<bool, Error> {
+        let drained = self.inner.store.drained(uid, totals.floor).await?;
+        if drained == Drained::Kept {
+            self.collect_if_closed(uid).await;
+        }
+        Ok(drained != Drained::Not)
     }
 }

@@ -239,7 +239,11 @@ impl Collections {
             if is_idle()
                 && let Some(engine) = slot.take()
             {
-                self.close(&handle, &engine).await;
+                if engine.is_draining().await.unwrap_or(false) {
+                    *slot = Some(engine);
+                } else {
+                    self.close(&handle, &engine).await;
+                }
             }
             drop(slot);
             self.forget_handle(&handle);

@@ -24,9 +24,12 @@ use slatedb::{
     config::CompactorOptions,
     object_store::path::Path,
 };
+use uuid::Uuid;
 
 use super::{
     keys::{self, Bucket},
+    root::collection,
+    settings::MERGES_AT_ONCE,
     store::Store,
 };
 use crate::error::Error;
@@ -103,7 +106,9 @@ impl Drains {
 
 impl CompactionSchedulerSupplier for Drains {
     fn compaction_scheduler(&self, options: &CompactorOptions) -> Box<dyn CompactionScheduler + Send + Sync> {
-        let compactions = self.compact.then(|| SizeTieredCompactionSchedulerSupplier.compaction_scheduler(options));
+        // Drains and merges must not wait for each other's turns.
+        let merges = CompactorOptions { max_concurrent_compactions: MERGES_AT_ONCE, ..options.clone() };
+        let compactions = self.compact.then(|| SizeTieredCompactionSchedulerSupplier.compaction_scheduler(&merges));
         Box::new(Scheduler { floor: Arc::clone(&self.floor), compactions })
     }
 }
@@ -152,12 +157,33 @@ fn drains(manifest: &VersionedManifest, floor: Bucket) -> Vec<CompactionSpec> {
     specs.collect()
 }
 
+/// How far the files of dropped intervals are from being given back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drained {
+    /// Only an open database can give them back.
+    Not,
+    /// Only what compactions keep a minute for readers holds them.
+    Kept,
+    /// Nothing holds them.
+    Wholly,
+}
+
 /// Whether a manifest still has files below a floor.
 pub(super) fn has_files_below(manifest: &VersionedManifest, floor: Bucket) -> bool {
     !drains(manifest, floor).is_empty()
 }
 
 impl Store {
+    /// How far the intervals of a collection below a floor have been drained.
+    pub async fn drained(&self, uid: Uuid, floor: Bucket) -> Result<Drained, Error> {
+        let Some(manifest) = self.admin(collection(uid)).read_manifest(None).await? else { return Ok(Drained::Wholly) };
+        if has_files_below(&manifest, floor) {
+            return Ok(Drained::Not);
+        }
+        let is_kept = manifest.checkpoints().iter().any(|checkpoint| checkpoint.expire_time.is_some());
+        Ok(if is_kept { Drained::Kept } else { Drained::Wholly })
+    }
+
     /// Drains the database at a path that nobody uses, of which only the manifest
     /// need be there.
     pub(super) async fn drain(&self, path: &Path, floor: Bucket) -> Result<(), Error> {

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::{
     checkpoint::CutOutcome,
     cutoff::Cutoff,
-    drain::Floor,
+    drain::{Drained, Floor},
     filter::IdFilter,
     group::{BatchResult, Write},
     keep::Keep,
@@ -177,8 +177,22 @@ impl Engine {
         self.send(Command::Expire { reply }).await?;
         let dropped = answer.await.map_err(|_| self.stopped())??;
         // What is still in memory would only become a file to be drained later.
-        self.db.flush_with_options(FlushOptions { flush_type: FlushType::MemTable }).await?;
+        // It may have to wait for storage, or for merges: nobody else should.
+        let db = self.db.clone();
+        self.store.tasks.work(async move {
+            let memtable = FlushOptions { flush_type: FlushType::MemTable };
+            if let Err(error) = db.flush_with_options(memtable).await {
+                tracing::debug!(%error, "a buffer was not flushed behind a drop; its owner will see why");
+            }
+        });
         Ok(dropped)
+    }
+
+    /// Whether files of dropped intervals are still to be given back, which takes
+    /// an open database.
+    pub async fn is_draining(&self) -> Result<bool, Error> {
+        let floor = self.durable.borrow().floor;
+        Ok(floor > 0 && self.store.drained(self.uid, floor).await? == Drained::Not)
     }
 
     /// Cuts a snapshot between two batches. `reuse` is what the last one holds,

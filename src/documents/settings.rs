@@ -23,6 +23,11 @@ const L0_FILES: usize = 64;
 pub(super) const STORAGE_RETRIES: u32 = 8;
 /// The manifest is rewritten whole, so few large files.
 const RUN_FILE_BYTES: usize = 256 << 20;
+/// Merges that run at once in a database.
+pub(super) const MERGES_AT_ONCE: usize = 2;
+/// Changes of the manifest that the coordinator takes on at once: merges, and the
+/// drains of all intervals that there can be. Those cost one write together.
+const COMPACTIONS_AT_ONCE: usize = MERGES_AT_ONCE + 62;
 
 /// What tests and operators may turn.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +36,9 @@ pub struct Tuning {
     pub gc_interval: Duration,
     /// How old such a file must be.
     pub gc_min_age: Duration,
+    /// How long what a compaction replaced, or a drop gave back, stays for reads
+    /// that were under way. Longer ones keep their files themselves.
+    pub reader_grace: Duration,
     /// How long a database stays open without use.
     pub idle_close: Duration,
     /// How long a stream waits for a client that does not read.
@@ -42,6 +50,7 @@ impl Default for Tuning {
         Self {
             gc_interval: Duration::from_secs(60),
             gc_min_age: Duration::from_secs(60),
+            reader_grace: Duration::from_secs(60),
             idle_close: Duration::from_secs(45),
             stream_patience: Duration::from_secs(15 * 60),
         }
@@ -68,15 +77,15 @@ pub(super) fn database() -> Settings {
 }
 
 /// How runs are merged.
-pub(super) fn compactor() -> CompactorOptions {
+pub(super) fn compactor(reader_grace: Duration) -> CompactorOptions {
     CompactorOptions {
         poll_interval: Duration::from_secs(1),
-        max_concurrent_compactions: 2,
+        max_concurrent_compactions: COMPACTIONS_AT_ONCE,
         // Each commit leaves a checkpoint this long: 15 minutes double the
         // directory. Running scans are kept safe by `Keep`.
-        checkpoint_lifetime: Duration::from_secs(60),
+        checkpoint_lifetime: reader_grace,
         worker: Some(CompactionWorkerOptions {
-            max_concurrent_compactions: 2,
+            max_concurrent_compactions: MERGES_AT_ONCE,
             max_subcompactions: 1,
             compactions_poll_interval: Duration::from_secs(1),
             max_sst_size: RUN_FILE_BYTES,

@@ -116,7 +116,7 @@ impl Store {
     pub(super) async fn open_database(&self, uid: Uuid, keep: Arc<Keep>, floor: Arc<Floor>) -> Result<Db, Error> {
         let path = root::collection(uid);
         let compactor = slatedb::CompactorBuilder::new(path.clone(), self.root.store())
-            .with_options(settings::compactor())
+            .with_options(settings::compactor(self.tuning.reader_grace))
             .with_scheduler_supplier(Drains::and_compactions(floor))
             .with_runtime(self.background.clone());
         let collector = GarbageCollectorBuilder::new(path, self.root.store())
@@ -156,11 +156,26 @@ impl Store {
 
     /// Collects what nothing needs in a database that is not open.
     pub async fn collect_closed(&self, uid: Uuid, keep: Arc<Keep>) {
+        if let Err(error) = self.forget_readers(uid).await {
+            tracing::debug!(%error, %uid, "what compactions keep for readers stays until it is collected again");
+        }
         let collector = GarbageCollectorBuilder::new(root::collection(uid), self.root.store())
             .with_options(settings::collector(self.tuning.gc_interval, Duration::ZERO))
             .with_gc_filter(keep)
             .build();
         collector.run_gc_once().await;
+    }
+
+    /// Lets go of what compactions keep for a minute: nobody reads a database
+    /// that is not open, and nobody would come back to it when the minute is over.
+    async fn forget_readers(&self, uid: Uuid) -> Result<(), Error> {
+        let admin = self.admin(root::collection(uid));
+        for checkpoint in admin.list_checkpoints(None).await? {
+            if checkpoint.expire_time.is_some() {
+                admin.delete_checkpoint(checkpoint.id).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Removes what is left of a collection, a creation or a restore that a

@@ -31,7 +31,8 @@ impl Plan {
     #[must_use]
     pub fn of(restore: Restore) -> Self {
         let is_read = matches!(restore.state(), RestoreState::Publishing | RestoreState::Succeeded);
-        let undecided = if is_read { 0 } else { boundary_count(&totals(&restore)) };
+        let is_fixed = restore.pinned && !is_read;
+        let undecided = if is_fixed { boundary_count(&totals(&restore)) } else { 0 };
         Self { restore, undecided }
     }
 }

@@ -232,9 +232,11 @@ fn progress_message(progress: &Progress, clock: &Clock) -> pb::RestoreProgress {
 fn resource(plan: Plan) -> pb::Restore {
     let Plan { restore: record, undecided } = plan;
     let totals = record.totals.clone().unwrap_or_default();
-    let cutoff = (totals.retention != 0 && totals.cutoff != 0).then(|| convert::timestamp(totals.cutoff));
-    let receipt = (record.state() == State::Succeeded).then(|| receipt(&record, &totals, cutoff));
     let is_stored = !record.uid.is_empty();
+    // Until the work begins, it is the source's.
+    let is_fixed = totals.retention != 0 && (record.pinned || !is_stored);
+    let cutoff = is_fixed.then(|| convert::timestamp(totals.cutoff));
+    let receipt = (record.state() == State::Succeeded).then(|| receipt(&record, &totals, cutoff));
     let plan = pb::restore::Plan {
         bytes: record.bytes,
         files: record.files,

@@ -8,6 +8,7 @@ mod documents;
 mod listings;
 mod recovery;
 mod restores;
+mod retention;
 mod smoke;
 mod snapshots;
 mod sources;

@@ -1,6 +1,8 @@
 //! A server in this process, and a client for it.
 
 mod resources;
+mod retained;
+mod totals;
 
 use std::{net::SocketAddr, path::Path, time::Duration};
 
@@ -21,7 +23,7 @@ use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 use tonic::{Status, transport::Channel};
 use tonic_types::StatusExt;
 
-pub use self::resources::*;
+pub use self::{resources::*, retained::*, totals::*};
 
 /// Nothing in these tests takes so long unless it hangs.
 pub const DEADLINE: Duration = Duration::from_secs(30);

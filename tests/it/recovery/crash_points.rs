@@ -12,6 +12,7 @@ use super::{
     super::support::{TestServer, collection_name, restore_name, snapshot_name, upsert},
     child::{Child, aborts_by_itself},
     crash_source,
+    crash_trim::a_trim,
     invariants::{Totals, check, contents, size_of},
 };
 
@@ -31,6 +32,7 @@ async fn visit(point: &'static str) {
         "snapshot.cut" | "snapshot.before_record" => a_snapshot(point).await,
         "release.before_record" => a_release(point).await,
         "restore.pinned" | "restore.copied" | "restore.verified" | "restore.published" => a_restore(point).await,
+        "restore.trimmed" => a_trim(point).await,
         "restore.removed" => a_cancellation(point).await,
         "source.initialised" | "source.landed" | "source.retired" => crash_source::visit(point).await,
         other => panic!("{other} has no test"),

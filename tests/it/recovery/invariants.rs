@@ -12,60 +12,13 @@ use std::{
 use slatedb::{admin::Admin, object_store::local::LocalFileSystem};
 use stillframe::pb::{self, snapshot::State as SnapshotState};
 use tokio::time::Instant;
-use xxhash_rust::xxh3::xxh3_128;
 
-use super::super::support::{DEADLINE, TestServer, collect, json};
+use super::super::support::{DEADLINE, TestServer, collect};
+pub use super::super::support::{Totals, size_of};
 
 /// Every workspace.
 const ALL: &str = "workspaces/-";
 const EVERYTHING: i32 = 1000;
-
-/// The totals of the contract.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Totals {
-    pub documents: i64,
-    pub bytes: i64,
-    pub digest: String,
-}
-
-impl Totals {
-    /// Recomputed from documents.
-    pub fn scanned(documents: &[pb::Document]) -> Self {
-        let digest = documents.iter().fold(0_u128, |sum, document| sum.wrapping_add(hash(document)));
-        let bytes = documents.iter().map(size).sum();
-        let count = i64::try_from(documents.len()).unwrap();
-        Self { documents: count, bytes, digest: format!("v1:{digest:032x}") }
-    }
-
-    pub fn kept(stats: &pb::collection::Stats) -> Self {
-        Self { documents: stats.document_count, bytes: stats.size_bytes, digest: stats.digest.clone() }
-    }
-
-    pub fn frozen(snapshot: &pb::Snapshot) -> Self {
-        let pb::Snapshot { document_count, size_bytes, digest, .. } = snapshot;
-        Self { documents: *document_count, bytes: *size_bytes, digest: digest.clone() }
-    }
-}
-
-fn hash(document: &pb::Document) -> u128 {
-    let time = document.event_time.unwrap();
-    let micros = time.seconds * 1_000_000 + i64::from(time.nanos / 1_000);
-    let mut bytes = vec![1];
-    bytes.extend(u32::try_from(document.id.len()).unwrap().to_le_bytes());
-    bytes.extend(document.id.as_bytes());
-    bytes.extend(micros.to_le_bytes());
-    bytes.extend(json(document).as_bytes());
-    xxh3_128(&bytes)
-}
-
-/// What a document counts for.
-pub fn size(document: &pb::Document) -> i64 {
-    size_of(&document.id, &json(document))
-}
-
-pub fn size_of(id: &str, json: &str) -> i64 {
-    i64::try_from(id.len() + 8 + json.len()).unwrap()
-}
 
 /// Every document of a collection, by its full name.
 pub async fn documents(server: &mut TestServer, collection: &str) -> Vec<pb::Document> {
