@@ -9,6 +9,7 @@ const PUBLIC: &[&str] = &[
     "stillframe/v1/document.proto",
     "stillframe/v1/snapshot.proto",
     "stillframe/v1/restore.proto",
+    "stillframe/v1/source.proto",
 ];
 const STORED: &[&str] = &["stillframe/storage/v1/records.proto"];
 

@@ -9,7 +9,7 @@ use crate::{
     catalog::Catalog,
     clock::Clock,
     collection::Collections,
-    documents::{CopyMode, Root, Storage, Store, Tuning},
+    documents::{Bucket, CopyMode, Root, Storage, Store, Tuning},
     error::Error,
     idempotency,
     instance::{self, StartError},
@@ -18,6 +18,11 @@ use crate::{
     retention,
     rpc::{self, Services},
     snapshot::Snapshots,
+    source::{
+        Sources,
+        access::{Access, place},
+        location::Location,
+    },
     tasks::{TaskError, Tasks},
     workspace::{Gates, Workspaces},
 };
@@ -43,6 +48,11 @@ pub struct Config {
     /// The shortest retention that a collection may have. Only tests want a
     /// shorter one than the contract's.
     pub shortest_retention: Duration,
+    /// The places that sources may read; absent: `import` in the data directory.
+    pub source_allow: Option<Vec<Location>>,
+    /// The shortest scan interval that a source may have. Only tests want a
+    /// shorter one than the contract's.
+    pub shortest_scan_interval: Duration,
     /// How often the records are looked through for work.
     pub sweep_every: Duration,
     /// How long a stop may take.
@@ -60,6 +70,8 @@ impl Config {
             copy_mode: CopyMode::default(),
             tuning: Tuning::default(),
             shortest_retention: retention::SHORTEST,
+            source_allow: None,
+            shortest_scan_interval: Duration::from_secs(1),
             sweep_every: Duration::from_secs(1),
             grace: Duration::from_secs(20),
         }
@@ -87,7 +99,9 @@ impl App {
         let metadata = Metadata::open(&config.data_dir.join("metadata"), tasks.clone())?;
         let storage = config.storage.clone();
         let storage = storage.unwrap_or_else(|| Storage::Directory(config.data_dir.join("storage")));
-        let root = Root::open(&storage).await.map_err(|cause| StartError::Unusable { storage, cause })?;
+        let root = Root::open(&storage).await;
+        let root = root.map_err(|cause| StartError::Unusable { storage: storage.clone(), cause })?;
+        let home = home_of(&storage)?;
         instance::claim(&metadata, &root).await?;
 
         let catalog = Catalog::new(root.clone());
@@ -121,15 +135,23 @@ impl App {
             snapshots: snapshots.clone(),
             copy_mode: config.copy_mode,
         });
+        let allowed = match &config.source_allow {
+            Some(allowed) => allowed.clone(),
+            None => Access::import_only(&config.data_dir)?,
+        };
+        let access = Access::new(allowed, vec![place(&config.data_dir.join("metadata"))?, home]);
+        let sources = Sources::new(metadata.clone(), clock.clone(), tasks.clone(), collections.clone(), access);
         let services = Services {
             workspaces,
             collections,
             snapshots,
             restores,
+            sources,
             clock: clock.clone(),
             tasks: tasks.clone(),
             patience: store.stream_patience(),
             shortest_retention: config.shortest_retention,
+            shortest_scan_interval: config.shortest_scan_interval,
         };
         Ok(Self { services, config, tasks, background, metadata, clock, _lock: lock })
     }
@@ -139,9 +161,10 @@ impl App {
         let Self { services, config, tasks, background, metadata, clock, _lock } = self;
         let stop = tasks.stop_token();
         let sweep = config.sweep_every;
-        let Services { collections, snapshots, restores, .. } = services.clone();
+        let Services { collections, snapshots, restores, sources, .. } = services.clone();
         tasks.service("snapshot worker", snapshots.run(sweep, stop.clone()));
         tasks.service("restore worker", restores.run(sweep, stop.clone()));
+        tasks.service("source worker", sources.run(sweep, stop.clone()));
         tasks.service("retire worker", collections.clone().retire(sweep, stop.clone()));
         tasks.service("retention worker", collections.clone().expire(sweep, stop.clone()));
         tasks.service("housekeeping", housekeeping(collections.clone(), metadata, clock, sweep, stop.clone()));
@@ -207,6 +230,16 @@ async fn forget_requests(metadata: &Metadata, clock: &Clock) -> Result<(), Error
         }
     }
     Ok(())
+}
+
+/// The storage root as sources would name it.
+fn home_of(storage: &Storage) -> std::io::Result<Location> {
+    match storage {
+        Storage::Directory(directory) => place(directory),
+        Storage::S3(Bucket { name, prefix, .. }) => {
+            format!("s3://{name}/{prefix}").parse().map_err(std::io::Error::other)
+        }
+    }
 }
 
 /// Nothing unknown is ever deleted, but someone should know.

@@ -11,6 +11,7 @@ use crate::{
     clock::Clock,
     demo,
     documents::{CopyMode, Storage},
+    source::location::Location,
     workspace::Gates,
 };
 
@@ -69,6 +70,10 @@ pub struct ServeArgs {
     /// How a restore copies files: hard links where the disk can, or bytes.
     #[arg(long, env = "STILLFRAME_RESTORE_COPY", default_value = "auto")]
     restore_copy: CopyMode,
+    /// A place that sources may read, with all that lies in it: `file:///directory` or `s3://bucket/prefix`.
+    /// May be given several times. Default: `import` in the data directory.
+    #[arg(long, env = "STILLFRAME_SOURCE_ALLOW", value_delimiter = ',')]
+    source_allow: Vec<Location>,
     /// Whether new workspaces may use snapshots.
     #[arg(long, env = "STILLFRAME_SNAPSHOT_PREVIEW", default_value = "enabled")]
     snapshot_preview: Gate,
@@ -119,6 +124,7 @@ async fn serve(args: ServeArgs) -> Result<()> {
         data_dir,
         storage,
         restore_copy,
+        source_allow,
         snapshot_preview,
         max_restore_bytes,
         snapshot_creates_per_minute,
@@ -133,6 +139,7 @@ async fn serve(args: ServeArgs) -> Result<()> {
         storage,
         gates: Gates { snapshot_preview, max_restore_bytes, snapshot_creates_per_minute },
         copy_mode: restore_copy,
+        source_allow: (!source_allow.is_empty()).then_some(source_allow),
         grace,
         ..Config::new(data_dir.clone())
     };
@@ -167,4 +174,21 @@ fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
             _ = terminate.recv() => {}
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_for_sources_come_one_by_one_or_in_a_list() {
+        let arguments =
+            ["stillframe", "serve", "--source-allow", "file:///a,s3://bucket/in/", "--source-allow", "file:///b%2Cc"];
+        let Ok(Cli { command: Some(Command::Serve(args)), .. }) = Cli::try_parse_from(arguments) else {
+            panic!("these are good arguments")
+        };
+        let places: Vec<_> = args.source_allow.iter().map(ToString::to_string).collect();
+        assert_eq!(places, ["file:///a", "s3://bucket/in", "file:///b%2Cc"]);
+        assert!(Cli::try_parse_from(["stillframe", "--source-allow", "/a"]).is_err());
+    }
 }

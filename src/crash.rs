@@ -14,6 +14,9 @@ pub const POINTS: &[&str] = &[
     "restore.verified",
     "restore.published",
     "restore.removed",
+    "source.initialised",
+    "source.landed",
+    "source.retired",
 ];
 
 /// Ends the process here if the environment names this point.

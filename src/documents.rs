@@ -27,8 +27,10 @@ mod intervals;
 mod keep;
 mod keys;
 mod location;
+mod marks;
 mod patience;
 mod plan;
+mod positions;
 mod reader;
 mod retention;
 mod root;
@@ -39,6 +41,9 @@ mod value;
 mod verify;
 mod writer;
 
+/// What sources read from, of the same version as the storage root.
+#[cfg(any(test, feature = "s3"))]
+pub use slatedb::object_store;
 /// The path of an object under the storage root.
 pub use slatedb::object_store::path::Path as ObjectPath;
 
@@ -51,6 +56,8 @@ pub use self::{
     group::{BatchResult, Operation, Outcome, Write, WriteResult},
     keep::Keep,
     location::{Bucket, Storage},
+    marks::{Mark, Marking, PAGE as MARKS_PAGE},
+    positions::MAX_POSITIONS,
     reader::{Cursor, Scan, Scanned, Span},
     retention::Retention,
     root::{Root, catalog},

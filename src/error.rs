@@ -58,6 +58,8 @@ pub enum Kind {
     Snapshot,
     /// A restore.
     Restore,
+    /// A source.
+    Source,
 }
 
 /// What went wrong.
@@ -123,6 +125,18 @@ pub enum Error {
     WorkspaceProtected(String),
     #[error("{name} is {state}")]
     RestoreNotCancellable { name: String, state: &'static str },
+    #[error("the location {location} {why}")]
+    SourceLocationNotAllowed { location: String, why: String },
+    #[error("{collection} does not know how far a source of {location} was")]
+    SourcePositionNotFound { collection: String, location: String },
+    #[error("{collection} has {limit} sources already")]
+    TooManySources { collection: String, limit: usize },
+    #[error("more than {limit} records are bad; resume it to go on behind them")]
+    TooManyBadRecords { limit: i64 },
+    #[error("the location has more than {limit} objects that match; divide it among several sources")]
+    TooManyObjects { limit: usize },
+    #[error("the location cannot be read: {0}")]
+    SourceUnreadable(String),
     #[error("nothing was read from the stream for {0:?}; resume it with its last token")]
     StreamTooSlow(Duration),
     #[error("storage is unavailable")]
@@ -146,6 +160,7 @@ pub enum Code {
     InvalidArgument = 3,
     NotFound = 5,
     AlreadyExists = 6,
+    PermissionDenied = 7,
     ResourceExhausted = 8,
     FailedPrecondition = 9,
     Aborted = 10,
@@ -170,6 +185,7 @@ impl Error {
                     Kind::Collection => "COLLECTION_EXISTS",
                     Kind::Snapshot => "SNAPSHOT_EXISTS",
                     Kind::Restore => "RESTORE_EXISTS",
+                    Kind::Source => "SOURCE_EXISTS",
                 },
             ),
             Self::RequestIdReused => (Code::FailedPrecondition, "REQUEST_ID_REUSED"),
@@ -194,6 +210,12 @@ impl Error {
             Self::WorkspaceNotEmpty(_) => (Code::FailedPrecondition, "WORKSPACE_NOT_EMPTY"),
             Self::WorkspaceProtected(_) => (Code::FailedPrecondition, "WORKSPACE_PROTECTED"),
             Self::RestoreNotCancellable { .. } => (Code::FailedPrecondition, "RESTORE_NOT_CANCELLABLE"),
+            Self::SourceLocationNotAllowed { .. } => (Code::PermissionDenied, "SOURCE_LOCATION_NOT_ALLOWED"),
+            Self::SourcePositionNotFound { .. } => (Code::FailedPrecondition, "SOURCE_POSITION_NOT_FOUND"),
+            Self::TooManySources { .. } => (Code::ResourceExhausted, "TOO_MANY_SOURCES"),
+            Self::TooManyBadRecords { .. } => (Code::FailedPrecondition, "TOO_MANY_BAD_RECORDS"),
+            Self::TooManyObjects { .. } => (Code::FailedPrecondition, "TOO_MANY_OBJECTS"),
+            Self::SourceUnreadable(_) => (Code::FailedPrecondition, "SOURCE_UNREADABLE"),
             Self::StreamTooSlow(_) => (Code::Aborted, "STREAM_TOO_SLOW"),
             Self::Unavailable(_) => (Code::Unavailable, "STORAGE_UNAVAILABLE"),
             Self::OutcomeUnknown(_) => (Code::Unknown, "WRITE_OUTCOME_UNKNOWN"),

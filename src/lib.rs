@@ -26,6 +26,7 @@ pub mod restore;
 pub mod retention;
 pub mod rpc;
 pub mod snapshot;
+pub mod source;
 pub mod tasks;
 pub mod workspace;
 

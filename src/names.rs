@@ -112,6 +112,56 @@ child_of_workspace!(CollectionName, "collections", "workspaces/{workspace}/colle
 child_of_workspace!(SnapshotName, "snapshots", "workspaces/{workspace}/snapshots/{snapshot}");
 child_of_workspace!(RestoreName, "restores", "workspaces/{workspace}/restores/{restore}");
 
+/// `workspaces/{workspace}/collections/{collection}/sources/{source}`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SourceName {
+    /// The collection it is in.
+    pub collection: CollectionName,
+    /// Its own id.
+    pub id: Id,
+}
+
+impl FromStr for SourceName {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let shape = NameError::Shape("workspaces/{workspace}/collections/{collection}/sources/{source}");
+        let (collection, id) = text.split_once("/sources/").ok_or(shape.clone())?;
+        let collection = collection.parse().map_err(|error| match error {
+            NameError::Shape(_) => shape.clone(),
+            NameError::Id => NameError::Id,
+        })?;
+        if id.contains('/') { Err(shape) } else { Ok(Self { collection, id: id.parse()? }) }
+    }
+}
+
+impl fmt::Display for SourceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/sources/{}", self.collection, self.id)
+    }
+}
+
+/// The parent of a list of sources: one collection, those of one workspace
+/// (`workspaces/{workspace}/collections/-`), or all (`workspaces/-/collections/-`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SourceParent {
+    /// One collection.
+    One(CollectionName),
+    /// The collections of one workspace, or of all.
+    Each(ListParent),
+}
+
+impl FromStr for SourceParent {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        match text.strip_suffix("/collections/-") {
+            Some(workspaces) => Ok(Self::Each(workspaces.parse()?)),
+            None => Ok(Self::One(text.parse()?)),
+        }
+    }
+}
+
 /// The parent of a list: one workspace, or all of them (`workspaces/-`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ListParent {
@@ -139,7 +189,10 @@ mod tests {
         #[test]
         fn names_round_trip(workspace in "[A-Za-z0-9][A-Za-z0-9_-]{0,127}", id in "[A-Za-z0-9][A-Za-z0-9_-]{0,127}") {
             let name = SnapshotName { workspace: workspace.parse().unwrap(), id: id.parse().unwrap() };
-            prop_assert_eq!(name.to_string().parse(), Ok(name));
+            prop_assert_eq!(name.to_string().parse(), Ok(name.clone()));
+            let collection = CollectionName { workspace: name.workspace, id: name.id.clone() };
+            let source = SourceName { collection, id: name.id };
+            prop_assert_eq!(source.to_string().parse(), Ok(source));
         }
 
         #[test]
@@ -169,6 +222,12 @@ mod tests {
         ] {
             assert!(bad.parse::<CollectionName>().is_err(), "{bad}");
         }
+        for bad in ["", "workspaces/a/collections/b/sources/", "workspaces/a/collections/b/sources/c/d", "b/sources/c"]
+        {
+            assert!(bad.parse::<SourceName>().is_err(), "{bad}");
+        }
+        assert_eq!("workspaces/-/collections/-".parse(), Ok(SourceParent::Each(ListParent::All)));
+        assert!("workspaces/-/collections/b".parse::<SourceParent>().is_err());
         assert_eq!("workspaces/-".parse(), Ok(ListParent::All));
         assert!("workspaces/a/b".parse::<ListParent>().is_err());
     }

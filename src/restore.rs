@@ -341,6 +341,7 @@ fn restoring(
             source_collection: snapshot.collection_name().to_string(),
             source_collection_uid: snapshot.collection_uid.clone(),
             snapshot_time: snapshot.snapshot_time,
+            source_positions: Vec::new(),
         }),
         retention: snapshot.totals.as_ref().map_or(0, |totals| totals.retention),
         interval: snapshot.totals.as_ref().map_or(0, |totals| totals.interval),

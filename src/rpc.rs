@@ -10,6 +10,7 @@ mod listing;
 mod restore;
 mod server;
 mod snapshot;
+mod source;
 mod status;
 mod workspace;
 

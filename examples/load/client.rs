@@ -10,7 +10,8 @@ use std::{
 use stillframe::pb::{
     self, collection_service_client::CollectionServiceClient, document_service_client::DocumentServiceClient,
     restore::Verification, restore_service_client::RestoreServiceClient,
-    snapshot_service_client::SnapshotServiceClient, workspace_service_client::WorkspaceServiceClient,
+    snapshot_service_client::SnapshotServiceClient, source_service_client::SourceServiceClient,
+    workspace_service_client::WorkspaceServiceClient,
 };
 use tonic::{
     Status,
@@ -55,6 +56,10 @@ impl Client {
 
     pub fn restores(&self) -> RestoreServiceClient<Channel> {
         RestoreServiceClient::new(self.channel.clone()).max_decoding_message_size(LARGEST_MESSAGE)
+    }
+
+    pub fn sources(&self) -> SourceServiceClient<Channel> {
+        SourceServiceClient::new(self.channel.clone())
     }
 
     fn collections(&self) -> CollectionServiceClient<Channel> {

@@ -47,6 +47,7 @@ mod retention;
 mod scan;
 mod server;
 mod snapshot;
+mod source;
 mod stream;
 mod watchers;
 mod writer;
@@ -87,6 +88,8 @@ enum Scenario {
     Retention(retention::Options),
     /// Restores on an S3 server on loopback, and what each step requests of it.
     Bucket(bucket::Options),
+    /// A source of packed objects, beside `IngestDocuments`, and under kills.
+    Source(source::Options),
     /// A writer's pace while snapshots and restores run.
     Pace(pace::Options),
     /// A reader that holds still while its documents are rewritten.
@@ -129,6 +132,7 @@ async fn run(launch: &Launch, scenario: Scenario) -> Result<()> {
         Scenario::Restore(options) => restore::run(&mut server, &options).await,
         Scenario::Retention(options) => retention::run(&server, &options).await,
         Scenario::Bucket(options) => bucket::run(launch, &options).await,
+        Scenario::Source(options) => source::run(&mut server, &options).await,
         Scenario::Pace(options) => pace::run(&server, &options).await,
         Scenario::Stream(options) => stream::run(&server, &options).await,
         Scenario::Many(options) => many::run(&server, &options).await,

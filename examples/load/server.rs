@@ -149,6 +149,11 @@ impl Server {
         data_dir(self.home.path()).join("storage")
     }
 
+    /// Where sources may read.
+    pub fn import(&self) -> PathBuf {
+        data_dir(self.home.path()).join("import")
+    }
+
     /// A place on the same file system as the data.
     pub fn scratch(&self) -> PathBuf {
         self.home.path().join("scratch")

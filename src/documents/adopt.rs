@@ -19,12 +19,12 @@ use uuid::Uuid;
 
 use super::{
     engine::{read_totals, scan_options},
-    keys,
+    keys, positions,
     store::Store,
     totals::{Dropped, Totals},
     value::StoredDocument,
 };
-use crate::error::Error;
+use crate::{error::Error, stored::SourcePosition};
 
 /// Documents that one batch deletes.
 const BATCH: usize = 10_000;
@@ -57,6 +57,8 @@ pub struct Adopted {
     pub totals: Totals,
     /// The expired documents that were deleted.
     pub dropped: Dropped,
+    /// How far the sources were whose documents it holds, the oldest first.
+    pub positions: Vec<SourcePosition>,
 }
 
 impl Store {
@@ -75,13 +77,14 @@ impl Store {
 
     async fn adopt_open(&self, db: &Db, adoption: &Adoption) -> Result<Adopted, Error> {
         let totals = take_over(db, adoption).await?;
+        let positions = positions::keep(db).await?;
         let totals = self.delete_expired(db, totals, adoption).await?;
         flush(db).await?;
         if adoption.prove {
             self.prove(db, adoption.uid, &totals, &adoption.proven, &adoption.stop).await?;
         }
         let dropped = dropped(&adoption.totals, &totals);
-        Ok(Adopted { totals, dropped })
+        Ok(Adopted { totals, dropped, positions })
     }
 
     /// Deletes what has expired in the interval that the cutoff falls into.

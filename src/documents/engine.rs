@@ -18,11 +18,12 @@ use super::{
     group::{BatchResult, Write},
     keep::Keep,
     keys::{self, Bucket},
+    marks::Marking,
     retention::Retention,
     root,
     store::Store,
     totals::{Dropped, Totals},
-    writer::{self, Command, Reusable},
+    writer::{self, Command, Pending, Reusable},
 };
 use crate::error::Error;
 
@@ -166,13 +167,21 @@ impl Engine {
 
     /// Queues a batch behind those submitted before it.
     pub async fn submit(&self, writes: Vec<Write>) -> Result<Submitted, Error> {
+        self.enqueue(writes, None).await
+    }
+
+    pub(super) async fn enqueue(
+        &self,
+        writes: Vec<Write>,
+        marking: Option<Box<dyn Marking>>,
+    ) -> Result<Submitted, Error> {
         let bytes: usize = writes.iter().map(Write::cost).sum();
         // A batch larger than the whole budget would wait for ever.
         let kib = u32::try_from(bytes.div_ceil(1024).clamp(1, 32 << 10)).unwrap_or(u32::MAX);
         let in_flight = Arc::clone(&self.store.in_flight);
         let permit = in_flight.acquire_many_owned(kib).await.map_err(|_| Error::ShuttingDown)?;
         let (reply, answer) = oneshot::channel();
-        self.send(Command::Write { writes, reply, permit, bytes }).await?;
+        self.send(Command::Write { batch: Pending { writes, marking, reply, permit }, bytes }).await?;
         Ok(Submitted(answer))
     }
 

@@ -18,6 +18,7 @@ use super::{
     MAX_BODY_BYTES,
     filter::{Candidates, IdFilter},
     keys::{self, Bucket, ONLY_BUCKET},
+    marks::Marking,
     totals::{Entry, Totals},
     value::{self, StoredDocument},
 };
@@ -180,8 +181,15 @@ impl<'a> Group<'a> {
     }
 
     /// Applies one batch.
-    pub fn apply(&mut self, writes: Vec<Write>) -> BatchResult {
-        let results = writes.into_iter().map(|write| self.apply_one(write)).collect();
+    pub fn apply(&mut self, writes: Vec<Write>, marking: Option<Box<dyn Marking>>) -> BatchResult {
+        let results: Vec<_> = writes.into_iter().map(|write| self.apply_one(write)).collect();
+        if let Some(marking) = marking {
+            for mark in marking.settle(&results) {
+                mark.write(&mut self.batch);
+            }
+            self.totals.marks += 1;
+            self.changed = true;
+        }
         BatchResult { results, offset: self.totals.offset }
     }
 

@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `m` `t` | the totals |
 //! | `m` `b` + bucket (u64, big endian) | what that interval holds, with a retention |
+//! | `m` `s` + source uid | how far a source is, and what it has counted |
+//! | `m` `o` + source uid + path | how far an object of that source has been read |
 //! | `d` + bucket (u64, big endian) + id | a document |
 //!
 //! `m` and each `d` + bucket are segments: LSM trees of their own, so that a
@@ -17,6 +19,7 @@ use std::ops::{
 
 use bytes::{BufMut, Bytes, BytesMut};
 use slatedb::{PrefixExtractor, PrefixTarget};
+use uuid::Uuid;
 
 /// The interval a document is clustered into.
 pub type Bucket = u64;
@@ -35,6 +38,8 @@ pub type Range = (Bound<Bytes>, Bound<Bytes>);
 
 const META: u8 = b'm';
 const INTERVALS: &[u8] = b"mb";
+const SOURCES: &[u8] = b"ms";
+const OBJECTS: &[u8] = b"mo";
 const DOCUMENT: u8 = b'd';
 const BUCKET_LEN: usize = 1 + size_of::<Bucket>();
 
@@ -81,6 +86,48 @@ pub fn parse_interval(key: &[u8]) -> Option<Bucket> {
 #[must_use]
 pub fn intervals() -> Range {
     (Included(Bytes::from_static(INTERVALS)), Excluded(Bytes::from_static(b"mc")))
+}
+
+/// The key of a source's mark.
+#[must_use]
+pub fn source(source: Uuid) -> Bytes {
+    [SOURCES, source.as_bytes()].concat().into()
+}
+
+/// The source in the key of its mark.
+#[must_use]
+pub fn parse_source(key: &[u8]) -> Option<Uuid> {
+    Uuid::from_slice(key.strip_prefix(SOURCES)?).ok()
+}
+
+/// The range of all sources.
+#[must_use]
+pub fn sources() -> Range {
+    (Included(Bytes::from_static(SOURCES)), Excluded(Bytes::from_static(b"mt")))
+}
+
+/// The key of the mark of a source's object.
+#[must_use]
+pub fn object(source: Uuid, path: &str) -> Bytes {
+    [OBJECTS, source.as_bytes(), path.as_bytes()].concat().into()
+}
+
+/// The path in the key of an object's mark.
+#[must_use]
+pub fn parse_object(key: &[u8]) -> Option<&str> {
+    let path = key.strip_prefix(OBJECTS)?.get(size_of::<Uuid>()..)?;
+    std::str::from_utf8(path).ok()
+}
+
+/// The range of a source's objects, those behind a path if one is given.
+#[must_use]
+pub fn objects(source: Uuid, after: Option<&str>) -> Range {
+    let start = after.map_or_else(|| Included(object(source, "")), |path| Excluded(object(source, path)));
+    let end = match source.as_u128().checked_add(1) {
+        Some(next) => object(Uuid::from_u128(next), ""),
+        None => Bytes::from_static(b"mp"),
+    };
+    (start, Excluded(end))
 }
 
 /// The range of the documents in these buckets.
@@ -152,10 +199,21 @@ mod tests {
     fn every_key_has_a_segment() {
         let len = |key: &[u8]| Segments.prefix_len(&PrefixTarget::Point(Bytes::copy_from_slice(key)));
         assert_eq!((len(TOTALS), len(&interval(7))), (Some(1), Some(1)));
+        assert_eq!((len(&source(Uuid::nil())), len(&object(Uuid::nil(), "a"))), (Some(1), Some(1)));
         assert_eq!(len(&document(0, "a")), Some(9));
         assert_eq!(bucket_of_segment(&segment(7)), Some(7));
         assert_eq!(bucket_of_segment(b"m"), None);
         assert_eq!((parse_interval(&interval(7)), parse_interval(TOTALS)), (Some(7), None));
+    }
+
+    #[test]
+    fn the_marks_of_a_source_are_its_own() {
+        let (one, next) = (Uuid::from_u128(7), Uuid::from_u128(8));
+        assert_eq!((parse_source(&source(one)), parse_source(TOTALS)), (Some(one), None));
+        assert_eq!(parse_object(&object(one, "a/b.json")), Some("a/b.json"));
+        assert_eq!(objects(one, None), (Included(object(one, "")), Excluded(object(next, ""))));
+        assert_eq!(objects(one, Some("a")).0, Excluded(object(one, "a")));
+        assert_eq!(objects(Uuid::max(), None).1, Excluded(Bytes::from_static(b"mp")));
     }
 
     #[test]

@@ -49,6 +49,8 @@ pub struct Totals {
     pub intervals: BTreeMap<Bucket, Interval>,
     /// In a restored collection: the restore that adopted these totals.
     pub restore: Option<Uuid>,
+    /// Batches with marks of sources: a change without a move of the offset.
+    pub marks: i64,
 }
 
 /// What the totals need to know of an entry that comes or goes.

@@ -22,6 +22,7 @@ use super::{
     flusher::{DURABLE_DEADLINE, Flight, Flusher, Reply, in_time},
     group::{BatchResult, Group, Write},
     keys::{self, Bucket},
+    marks::Marking,
     store::Store,
     totals::{Dropped, Totals},
 };
@@ -32,12 +33,20 @@ const GROUP_BYTES: usize = 4 << 20;
 const GROUP_WRITES: usize = 8_192;
 /// Groups that are written but not yet durable.
 const GROUPS_IN_FLIGHT: usize = 3;
+
+/// A batch that waits for the writer.
+pub(super) struct Pending {
+    pub writes: Vec<Write>,
+    /// What it marks, with its documents or not at all.
+    pub marking: Option<Box<dyn Marking>>,
+    pub reply: oneshot::Sender<Result<BatchResult, Error>>,
+    pub permit: OwnedSemaphorePermit,
+}
+
 /// What the writer is asked for.
 pub(super) enum Command {
     Write {
-        writes: Vec<Write>,
-        reply: oneshot::Sender<Result<BatchResult, Error>>,
-        permit: OwnedSemaphorePermit,
+        batch: Pending,
         bytes: usize,
     },
     Cut {
@@ -65,6 +74,16 @@ pub struct Reusable {
     pub offset: i64,
     /// Its floor: dropping an interval does not move the offset.
     pub floor: Bucket,
+    /// Its marks of sources, for the same reason.
+    pub marks: i64,
+}
+
+impl Reusable {
+    /// The state that has these totals.
+    #[must_use]
+    pub fn of(totals: &Totals) -> Self {
+        Self { offset: totals.offset, floor: totals.floor, marks: totals.marks }
+    }
 }
 
 /// The writer.
@@ -127,8 +146,8 @@ impl Writer {
                     self.expire(reply, &flights).await;
                     None
                 }
-                Some(Command::Write { writes, reply, permit, bytes }) => {
-                    let (group, bytes) = gather(&mut queue, &mut left_over, (writes, reply, permit), bytes);
+                Some(Command::Write { batch, bytes }) => {
+                    let (group, bytes) = gather(&mut queue, &mut left_over, batch, bytes);
                     self.write(group, &flights).await;
                     self.make_room(bytes);
                     None
@@ -192,18 +211,18 @@ impl Writer {
         &mut self,
         group: Vec<Pending>,
     ) -> Result<(Option<WriteBatch>, Vec<Reply>), (Error, Vec<oneshot::Sender<Result<BatchResult, Error>>>)> {
-        let writes: Vec<&[Write]> = group.iter().map(|(writes, ..)| writes.as_slice()).collect();
+        let writes: Vec<&[Write]> = group.iter().map(|batch| batch.writes.as_slice()).collect();
         let now = self.store.clock.now();
         let prepared = Group::prepare(&self.db, &self.filter, &mut self.totals, now, &writes);
         let prepared = tokio::time::timeout(DURABLE_DEADLINE, prepared).await;
         let prepared = prepared.unwrap_or_else(|late| Err(Error::Unavailable(Arc::new(late))));
         let mut prepared = match prepared {
             Ok(prepared) => prepared,
-            Err(error) => return Err((error, group.into_iter().map(|(_, reply, _)| reply).collect())),
+            Err(error) => return Err((error, group.into_iter().map(|batch| batch.reply).collect())),
         };
         let mut replies = Vec::with_capacity(group.len());
-        for (writes, to, permit) in group {
-            replies.push(Reply { to, result: prepared.apply(writes), _permit: permit });
+        for Pending { writes, marking, reply, permit } in group {
+            replies.push(Reply { to: reply, result: prepared.apply(writes, marking), _permit: permit });
         }
         Ok((prepared.finish(), replies))
     }
@@ -218,7 +237,7 @@ impl Writer {
 
     async fn cut(&mut self, snapshot: Uuid, reuse: Option<Reusable>) -> Result<CutOutcome, Error> {
         let time = self.store.clock.now();
-        let now = Reusable { offset: self.totals.offset, floor: self.totals.floor };
+        let now = Reusable::of(&self.totals);
         let checkpoint = if reuse == Some(now) {
             None
         } else {
@@ -283,8 +302,6 @@ impl Writer {
     }
 }
 
-type Pending = (Vec<Write>, oneshot::Sender<Result<BatchResult, Error>>, OwnedSemaphorePermit);
-
 /// Takes along what else waits, up to a full group; anything but a write ends
 /// it, and comes next.
 fn gather(
@@ -293,14 +310,14 @@ fn gather(
     first: Pending,
     first_bytes: usize,
 ) -> (Vec<Pending>, usize) {
-    let (mut total_bytes, mut total_writes) = (first_bytes, first.0.len());
+    let (mut total_bytes, mut total_writes) = (first_bytes, first.writes.len());
     let mut group = vec![first];
     while total_bytes < GROUP_BYTES && total_writes < GROUP_WRITES {
         match queue.try_recv() {
-            Ok(Command::Write { writes, reply, permit, bytes }) => {
+            Ok(Command::Write { batch, bytes }) => {
                 total_bytes += bytes;
-                total_writes += writes.len();
-                group.push((writes, reply, permit));
+                total_writes += batch.writes.len();
+                group.push(batch);
             }
             Ok(other) => {
                 left_over.push_back(other);

@@ -6,7 +6,8 @@ use std::{fmt, marker::PhantomData};
 use uuid::Uuid;
 
 use super::{
-    Collection, CollectionStats, Instance, Intent, Record, RequestId, Restore, Retired, Snapshot, Workspace, uid,
+    Collection, CollectionStats, Instance, Intent, Record, RequestId, Restore, Retired, RetiredSource, Snapshot,
+    Source, Workspace, uid,
 };
 
 /// The key of a record of kind `R`, or a prefix of such keys.
@@ -65,6 +66,10 @@ keyed!(Intent, "i", |r| uid(&r.uid).simple());
 keyed!(Snapshot, "s", |r| format_args!("{}/{}/{}", r.workspace, r.id, uid(&r.uid).simple()));
 keyed!(Restore, "r", |r| format_args!("{}/{}", r.workspace, r.id));
 keyed!(RequestId, "q", |r| format_args!("{}/{}/{}", r.method, r.caller, r.request_id));
+
+// Below the collection's uid: those of a deleted one are out of sight at once.
+keyed!(Source, "o", |r| format_args!("{}/{}", uid(&r.collection_uid).simple(), r.id));
+keyed!(RetiredSource, "y", |r| uid(&r.uid).simple());
 
 impl Workspace {
     /// The workspace of this id.
@@ -137,6 +142,20 @@ impl Restore {
     #[must_use]
     pub fn within(workspace: &str) -> Key<Self> {
         Key::new(format!("r/{workspace}/"))
+    }
+}
+
+impl Source {
+    /// The source of this id in a collection.
+    #[must_use]
+    pub fn at(collection: Uuid, id: &str) -> Key<Self> {
+        Key::new(format!("o/{}/{id}", collection.simple()))
+    }
+
+    /// The sources of a collection.
+    #[must_use]
+    pub fn within(collection: Uuid) -> Key<Self> {
+        Key::new(format!("o/{}/", collection.simple()))
     }
 }
 

@@ -2,10 +2,11 @@
 
 use uuid::Uuid;
 
-use crate::names::{CollectionName, Id, RestoreName, SnapshotName, WorkspaceName};
+use crate::names::{CollectionName, Id, RestoreName, SnapshotName, SourceName, WorkspaceName};
 pub use crate::stored::{
-    Collection, CollectionState, CollectionStats, Failure, Instance, Intent, PendingCut, RequestId, Restore,
-    RestoreInfo, RestoreState, Retired, Snapshot, SnapshotState, Totals, Verification, Workspace,
+    BadRecord, Collection, CollectionState, CollectionStats, Failure, Instance, Intent, ObjectMark, PendingCut,
+    RequestId, Restore, RestoreInfo, RestoreState, Retired, RetiredSource, Snapshot, SnapshotState, Source,
+    SourceCompression, SourceFormat, SourceMark, SourcePosition, SourceState, Totals, Verification, Workspace,
 };
 
 /// The uid in a record. Only ever 16 bytes that we wrote; anything else reads
@@ -97,5 +98,39 @@ impl Restore {
     #[must_use]
     pub fn source_collection_uid(&self) -> Uuid {
         uid(&self.source_collection_uid)
+    }
+}
+
+impl Source {
+    /// Its resource name.
+    #[must_use]
+    pub fn name(&self) -> SourceName {
+        SourceName { collection: self.collection_name(), id: id(&self.id) }
+    }
+
+    /// The name of its collection.
+    #[must_use]
+    pub fn collection_name(&self) -> CollectionName {
+        CollectionName { workspace: id(&self.workspace), id: id(&self.collection) }
+    }
+
+    /// Its uid.
+    #[must_use]
+    pub fn uid(&self) -> Uuid {
+        uid(&self.uid)
+    }
+
+    /// The uid of its collection.
+    #[must_use]
+    pub fn collection_uid(&self) -> Uuid {
+        uid(&self.collection_uid)
+    }
+}
+
+impl RetiredSource {
+    /// The name of its collection.
+    #[must_use]
+    pub fn collection_name(&self) -> CollectionName {
+        CollectionName { workspace: id(&self.workspace), id: id(&self.collection) }
     }
 }

@@ -252,13 +252,14 @@ impl Restores {
             proven: Arc::clone(&work.proven),
             stop: work.stop.clone(),
         };
-        let Adopted { totals, dropped } = inner.store.adopt(adoption).await?;
+        let Adopted { totals, dropped, positions } = inner.store.adopt(adoption).await?;
         crate::crash_point!("restore.verified");
         let mut next = to(seen, RestoreState::Publishing)?;
         next.verify_micros = if prove { micros(began.elapsed()) } else { 0 };
         next.totals = Some(totals.into());
         next.documents_dropped += dropped.documents;
         next.bytes_dropped += dropped.bytes;
+        next.source_positions = positions;
         Ok(Next::only(next))
     }
 
@@ -269,6 +270,9 @@ impl Restores {
         let found = inner.metadata.get(&key)?.ok_or_else(|| Error::internal("the restoring collection vanished"))?;
         let mut ready: Collection = found.record.clone();
         ready.set_state(CollectionState::Ready);
+        if let Some(info) = &mut ready.restore_info {
+            info.source_positions.clone_from(&seen.source_positions);
+        }
         ready.update_time = inner.clock.now();
         ready.revision += 1;
         inner.catalog.put(&ready).await?;

@@ -17,7 +17,7 @@ use crate::{
     error::{Error, Violations},
     idempotency,
     listing::{Field, Kind, Listed, Value},
-    metadata::{Collection, CollectionState, RestoreInfo},
+    metadata::{Collection, CollectionState, RestoreInfo, SourcePosition},
     names::{CollectionName, Id, ListParent, WorkspaceName},
     pb, retention,
     tasks::Tasks,
@@ -233,8 +233,15 @@ impl From<&Stats> for pb::collection::Stats {
 
 impl From<RestoreInfo> for pb::collection::RestoreInfo {
     fn from(info: RestoreInfo) -> Self {
-        let RestoreInfo { snapshot, snapshot_uid, restore, source_collection, source_collection_uid, snapshot_time } =
-            info;
+        let RestoreInfo {
+            snapshot,
+            snapshot_uid,
+            restore,
+            source_collection,
+            source_collection_uid,
+            snapshot_time,
+            source_positions,
+        } = info;
         Self {
             snapshot,
             snapshot_uid: convert::uid_text(&snapshot_uid),
@@ -242,7 +249,17 @@ impl From<RestoreInfo> for pb::collection::RestoreInfo {
             source_collection,
             source_collection_uid: convert::uid_text(&source_collection_uid),
             snapshot_time: Some(convert::timestamp(snapshot_time)),
+            source_positions: source_positions.into_iter().map(Into::into).collect(),
         }
+    }
+}
+
+impl From<SourcePosition> for pb::collection::SourcePosition {
+    fn from(position: SourcePosition) -> Self {
+        let SourcePosition { source_uid: _, location, pattern, objects, documents, last_object, update_time } =
+            position;
+        let update_time = convert::optional_timestamp(update_time);
+        Self { location, pattern, objects, documents, last_object, update_time }
     }
 }
 

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::{
     collection::CollectionRpc, deadline::ContractLayer, document::DocumentRpc, restore::RestoreRpc,
-    snapshot::SnapshotRpc, workspace::WorkspaceRpc,
+    snapshot::SnapshotRpc, source::SourceRpc, workspace::WorkspaceRpc,
 };
 use crate::{
     clock::{Clock, new_uid},
@@ -22,10 +22,11 @@ use crate::{
     pb::{
         self, collection_service_server::CollectionServiceServer, document_service_server::DocumentServiceServer,
         restore_service_server::RestoreServiceServer, snapshot_service_server::SnapshotServiceServer,
-        workspace_service_server::WorkspaceServiceServer,
+        source_service_server::SourceServiceServer, workspace_service_server::WorkspaceServiceServer,
     },
     restore::Restores,
     snapshot::Snapshots,
+    source::Sources,
     tasks::Tasks,
     workspace::Workspaces,
 };
@@ -51,6 +52,8 @@ pub struct Services {
     pub snapshots: Snapshots,
     /// Restores.
     pub restores: Restores,
+    /// Sources.
+    pub sources: Sources,
     /// Time.
     pub clock: Clock,
     /// Background work.
@@ -59,6 +62,8 @@ pub struct Services {
     pub patience: Duration,
     /// The shortest retention that a collection may have.
     pub shortest_retention: Duration,
+    /// The shortest scan interval that a source may have.
+    pub shortest_scan_interval: Duration,
 }
 
 /// Serves until `stop`, then finishes what is under way.
@@ -67,8 +72,18 @@ pub async fn serve(
     listener: TcpListener,
     stop: CancellationToken,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let Services { workspaces, collections, snapshots, restores, clock, tasks, patience, shortest_retention } =
-        services;
+    let Services {
+        workspaces,
+        collections,
+        snapshots,
+        restores,
+        sources,
+        clock,
+        tasks,
+        patience,
+        shortest_retention,
+        shortest_scan_interval,
+    } = services;
     let documents =
         DocumentRpc { collections: collections.clone(), tasks: tasks.clone(), stop: stop.clone(), patience };
     let documents = DocumentServiceServer::new(documents)
@@ -81,6 +96,8 @@ pub async fn serve(
     let collections = CollectionRpc { collections, tasks: tasks.clone(), shortest_retention };
     let collections = CollectionServiceServer::new(collections);
     let snapshots = SnapshotServiceServer::new(SnapshotRpc { snapshots, tasks: tasks.clone(), stop: stop.clone() });
+    let sources = SourceRpc { sources, tasks: tasks.clone(), shortest_scan_interval, stop: stop.clone() };
+    let sources = SourceServiceServer::new(sources);
     let restores = RestoreServiceServer::new(RestoreRpc { restores, tasks, clock, stop: stop.clone() });
 
     let (health, health_service) = tonic_health::server::health_reporter();
@@ -109,6 +126,7 @@ pub async fn serve(
         .add_service(documents)
         .add_service(snapshots)
         .add_service(restores)
+        .add_service(sources)
         .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), async move {
             stop.cancelled().await;
             for name in names() {
@@ -120,7 +138,7 @@ pub async fn serve(
 }
 
 /// The services, and the whole server under the empty name.
-fn names() -> [&'static str; 6] {
+fn names() -> [&'static str; 7] {
     [
         "",
         WorkspaceServiceServer::<WorkspaceRpc>::NAME,
@@ -128,6 +146,7 @@ fn names() -> [&'static str; 6] {
         DocumentServiceServer::<DocumentRpc>::NAME,
         SnapshotServiceServer::<SnapshotRpc>::NAME,
         RestoreServiceServer::<RestoreRpc>::NAME,
+        SourceServiceServer::<SourceRpc>::NAME,
     ]
 }
 

@@ -12,6 +12,9 @@ use crate::{clock, error::Error, metadata::Failure};
 /// The domain of every `ErrorInfo`.
 pub const DOMAIN: &str = "stillframe";
 
+/// Where the README explains the gates.
+const GATES: &str = "README.md#gates";
+
 impl From<Error> for Status {
     fn from(error: Error) -> Self {
         let (code, reason) = error.reason();
@@ -60,7 +63,15 @@ fn info(error: &Error) -> HashMap<String, String> {
         Error::RateLimited { workspace, limit, .. } => {
             vec![("resource", workspace.clone()), ("limit", limit.to_string())]
         }
-        Error::Busy { limit, .. } => vec![("limit", limit.to_string())],
+        Error::SourceLocationNotAllowed { location, .. } => vec![("location", location.clone())],
+        Error::SourcePositionNotFound { collection, location } => {
+            vec![("resource", collection.clone()), ("location", location.clone())]
+        }
+        Error::TooManySources { collection, limit } => {
+            vec![("resource", collection.clone()), ("limit", limit.to_string())]
+        }
+        Error::TooManyBadRecords { limit } => vec![("limit", limit.to_string())],
+        Error::TooManyObjects { limit } | Error::Busy { limit, .. } => vec![("limit", limit.to_string())],
         Error::EventTimeOutOfRange { event_time, earliest, latest } => vec![
             ("event_time", clock::rfc3339(*event_time)),
             ("earliest", clock::rfc3339(*earliest)),
@@ -72,6 +83,7 @@ fn info(error: &Error) -> HashMap<String, String> {
         | Error::RetentionImmutable
         | Error::ExpirationTooLong { .. }
         | Error::PatchFailed(_)
+        | Error::SourceUnreadable(_)
         | Error::StreamTooSlow(_)
         | Error::Unavailable(_)
         | Error::OutcomeUnknown(_)
@@ -102,6 +114,7 @@ fn describe(error: &Error, details: &mut ErrorDetails) {
             precondition(details, "SNAPSHOT_PREVIEW", workspace, error);
             help(
                 details,
+                GATES,
                 "An operator enables it: WorkspaceService.UpdateWorkspace with update_mask snapshot_preview and the value SNAPSHOT_PREVIEW_ENABLED",
             );
         }
@@ -109,8 +122,22 @@ fn describe(error: &Error, details: &mut ErrorDetails) {
             precondition(details, "MAX_RESTORE_BYTES", workspace, error);
             help(
                 details,
+                GATES,
                 "An operator approves it: WorkspaceService.UpdateWorkspace with update_mask max_restore_bytes and a value of at least size_bytes",
             );
+        }
+        Error::SourceLocationNotAllowed { .. } => {
+            help(
+                details,
+                "README.md#sources",
+                "An operator allows it: start the server with --source-allow and a URL that the location lies in",
+            );
+        }
+        Error::SourcePositionNotFound { collection, .. } => {
+            precondition(details, "SOURCE_POSITION", collection, error);
+        }
+        Error::TooManySources { collection, .. } => {
+            details.set_quota_failure(vec![QuotaViolation::new(collection, error.to_string())]);
         }
         Error::SnapshotNotReady { name, .. } | Error::SnapshotExpired { name } => {
             precondition(details, "SNAPSHOT_STATE", name, error);
@@ -134,8 +161,8 @@ fn precondition(details: &mut ErrorDetails, kind: &str, subject: &str, error: &E
     details.set_precondition_failure(vec![PreconditionViolation::new(kind, subject, error.to_string())]);
 }
 
-fn help(details: &mut ErrorDetails, what_to_do: &str) {
-    details.set_help(vec![HelpLink::new(what_to_do, "README.md#gates")]);
+fn help(details: &mut ErrorDetails, chapter: &str, what_to_do: &str) {
+    details.set_help(vec![HelpLink::new(what_to_do, chapter)]);
 }
 
 /// The error inside a message, as `google.rpc.Status`.

@@ -90,7 +90,7 @@ impl Snapshots {
         }
         let previous = self.previous(seen).await?;
         let reuse = previous.as_ref().and_then(|previous| previous.record.totals.as_ref());
-        let reuse = reuse.map(|totals| Reusable { offset: totals.offset, floor: totals.floor });
+        let reuse = reuse.map(|totals| Reusable { offset: totals.offset, floor: totals.floor, marks: totals.marks });
         let cut = lease.cut(uid, reuse).await?;
         crate::crash_point!("snapshot.cut");
         let taken = self.record(seen, cut, previous).await;

@@ -12,6 +12,7 @@ mod restores;
 mod retention;
 mod smoke;
 mod snapshots;
+mod sources;
 mod support;
 mod workspaces;
 

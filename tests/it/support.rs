@@ -17,7 +17,7 @@ use stillframe::{
     pb::{
         self, collection_service_client::CollectionServiceClient, document_service_client::DocumentServiceClient,
         restore_service_client::RestoreServiceClient, snapshot_service_client::SnapshotServiceClient,
-        workspace_service_client::WorkspaceServiceClient,
+        source_service_client::SourceServiceClient, workspace_service_client::WorkspaceServiceClient,
     },
     tasks::TaskError,
 };
@@ -46,6 +46,7 @@ pub struct TestServer {
     pub restores: RestoreServiceClient<Channel>,
     /// The S3 server that its root is on, if it is on one.
     pub loopback: Option<Loopback>,
+    pub sources: SourceServiceClient<Channel>,
     shutdown: oneshot::Sender<()>,
     serving: JoinHandle<Result<(), TaskError>>,
 }
@@ -54,6 +55,7 @@ pub struct TestServer {
 pub fn config(dir: &Path) -> Config {
     let mut config = Config::new(dir.to_path_buf());
     config.sweep_every = Duration::from_millis(50);
+    config.shortest_scan_interval = Duration::from_millis(1);
     config.tuning.gc_interval = Duration::from_millis(200);
     config.tuning.gc_min_age = Duration::ZERO;
     config.gates.snapshot_creates_per_minute = 1_000_000;
@@ -124,6 +126,7 @@ impl TestServer {
             documents: DocumentServiceClient::new(channel.clone()).max_decoding_message_size(16 << 20),
             snapshots: SnapshotServiceClient::new(channel.clone()),
             restores: RestoreServiceClient::new(channel.clone()),
+            sources: SourceServiceClient::new(channel.clone()),
             channel,
             shutdown,
             serving,
@@ -145,6 +148,7 @@ impl TestServer {
             documents: DocumentServiceClient::new(channel.clone()).max_decoding_message_size(16 << 20),
             snapshots: SnapshotServiceClient::new(channel.clone()),
             restores: RestoreServiceClient::new(channel.clone()),
+            sources: SourceServiceClient::new(channel.clone()),
             channel,
             shutdown,
             serving: tokio::spawn(async { Ok(()) }),

@@ -55,6 +55,7 @@ impl From<Totals> for stored::Totals {
             cutoff,
             intervals,
             restore,
+            marks,
         } = totals;
         Self {
             document_count,
@@ -78,6 +79,7 @@ impl From<Totals> for stored::Totals {
             cutoff,
             intervals: intervals.iter().map(|(bucket, interval)| interval.to_stored(*bucket)).collect(),
             restore_uid: restore.map(|uid| uid.as_bytes().to_vec()).unwrap_or_default(),
+            marks,
         }
     }
 }
@@ -106,6 +108,7 @@ impl From<stored::Totals> for Totals {
                 .map(|interval| (interval.bucket, Interval::from_stored(interval)))
                 .collect(),
             restore: (!totals.restore_uid.is_empty()).then(|| metadata::uid(&totals.restore_uid)),
+            marks: totals.marks,
         }
     }
 }

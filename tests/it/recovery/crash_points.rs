@@ -11,6 +11,7 @@ use tonic::Code;
 use super::{
     super::support::{TestServer, collection_name, restore_name, snapshot_name, upsert},
     child::{Child, aborts_by_itself},
+    crash_source,
     crash_trim::a_trim,
     invariants::{Totals, check, contents, size_of},
 };
@@ -33,6 +34,7 @@ async fn visit(point: &'static str) {
         "restore.pinned" | "restore.copied" | "restore.verified" | "restore.published" => a_restore(point).await,
         "restore.trimmed" => a_trim(point).await,
         "restore.removed" => a_cancellation(point).await,
+        "source.initialised" | "source.landed" | "source.retired" => crash_source::visit(point).await,
         other => panic!("{other} has no test"),
     }
 }
@@ -55,7 +57,7 @@ async fn given_data() -> TempDir {
 
 /// Crashes a server at a point that `act` leads to, then once more while it
 /// recovers, and opens what is left.
-async fn crash(point: &str, dir: TempDir, act: impl AsyncFnOnce(&mut TestServer)) -> TestServer {
+pub async fn crash(point: &str, dir: TempDir, act: impl AsyncFnOnce(&mut TestServer)) -> TestServer {
     let mut child = Child::start_at(dir, point).await;
     act(&mut child.client).await;
     let dir = child.aborted(point).await;

@@ -180,10 +180,10 @@ fn last(name: &str) -> &str {
 }
 
 /// `SplitMix64`, so that a run can be repeated: `STILLFRAME_TEST_SEED`.
-struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
-    fn seeded() -> Self {
+    pub fn seeded() -> Self {
         let given = std::env::var("STILLFRAME_TEST_SEED").ok().map(|seed| seed.parse().unwrap());
         let seed = given.unwrap_or_else(|| std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0));
         eprintln!("STILLFRAME_TEST_SEED={seed}");
@@ -191,7 +191,7 @@ impl Random {
     }
 
     /// After 100 to 700 ms of load.
-    fn moment(&mut self) -> Duration {
+    pub fn moment(&mut self) -> Duration {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -1,0 +1,228 @@
+//! Sources: places whose objects a collection ingests, and goes on ingesting.
+//!
+//! An object goes through [`decode`] (bytes out of gzip or zstd), [`records`]
+//! (bytes into records) and [`fields`] (a record into a document); batches of
+//! documents go to the collection's writer, with the marks that say how far the
+//! source is (`ingest.rs`). Invariants, cited in the tests:
+//!
+//! - **O1** The same bytes give the same records under the same numbers, however
+//!   they are cut into chunks and wherever the reading starts
+//!   ([`records::Records::skip_to`]).
+//! - **O2** One bad record costs itself; an object whose structure is broken
+//!   ends with an error, after every record before it.
+//! - **O3** Memory is bounded by constants, whatever the size of an object, of
+//!   its records, or how well it was packed.
+//! - **O4** A record without an id gets the same one whenever it is read.
+//! - **O5** Position and counters are durable with the documents they cover or
+//!   not at all: nothing is lost, nothing counted twice, and a snapshot holds the
+//!   position that equals its contents.
+//! - **O6** A source reads only what the operator allows, and never the
+//!   service's own storage.
+//!
+//! The record in the metadata says what a source is to do; a task for each that
+//! is to run does it (`worker.rs`), after a restart just the same.
+
+pub mod access;
+pub mod allow;
+mod control;
+pub mod decode;
+pub mod error;
+pub mod feed;
+pub mod fields;
+pub mod format;
+mod ingest;
+mod live;
+pub mod location;
+pub mod origin;
+pub mod pattern;
+pub mod records;
+mod retire;
+mod spec;
+mod state;
+mod tally;
+#[cfg(test)]
+mod testing;
+mod visit;
+mod worker;
+
+use std::{collections::HashSet, sync::Arc};
+
+use parking_lot::Mutex;
+use tokio::sync::{Notify, Semaphore};
+use uuid::Uuid;
+
+use self::{access::Access, live::Lives, location::Store};
+pub use self::{
+    live::View,
+    spec::{CreateSource, Spec},
+    state::{Visible, state_name},
+};
+use crate::{
+    clock::{Clock, new_uid},
+    collection::Collections,
+    documents::MAX_POSITIONS,
+    error::{Error, Kind},
+    hub::Hub,
+    idempotency,
+    metadata::{Change, Collection, CollectionState, CommitError, Metadata, Source, Stored},
+    names::{CollectionName, SourceName, SourceParent},
+    tasks::Tasks,
+};
+
+/// The most sources of one collection; a restored one knows of as many.
+pub const MAX_SOURCES: usize = MAX_POSITIONS;
+/// Sources that read objects at once; others wait with what they have found.
+const READING_AT_ONCE: usize = 4;
+
+/// The sources. Clones share them.
+#[derive(Clone)]
+pub struct Sources {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    metadata: Metadata,
+    clock: Clock,
+    tasks: Tasks,
+    collections: Collections,
+    access: Arc<Access>,
+    hub: Hub<Uuid, View>,
+    lives: Lives,
+    bell: Notify,
+    turns: Semaphore,
+    /// Deleted ones whose marks are being removed.
+    retiring: Mutex<HashSet<Uuid>>,
+    /// Creates run one at a time: names and request ids are checked, then taken.
+    creating: tokio::sync::Mutex<()>,
+}
+
+impl Sources {
+    /// The sources in the metadata.
+    #[must_use]
+    pub fn new(metadata: Metadata, clock: Clock, tasks: Tasks, collections: Collections, access: Access) -> Self {
+        let inner = Inner {
+            metadata,
+            clock,
+            tasks,
+            collections,
+            access: Arc::new(access),
+            hub: Hub::default(),
+            lives: Lives::default(),
+            bell: Notify::new(),
+            turns: Semaphore::new(READING_AT_ONCE),
+            retiring: Mutex::default(),
+            creating: tokio::sync::Mutex::default(),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Connects a source.
+    pub async fn create(&self, command: CreateSource) -> Result<View, Error> {
+        let inner = &self.inner;
+        let _one_at_a_time = inner.creating.lock().await;
+        let name = &command.name;
+        if let Some(uid) = idempotency::answered(&inner.metadata, &inner.clock, command.request.as_ref())? {
+            let found = self.stored(name)?.record;
+            return if found.uid() == uid { self.view(found).await } else { Err(Error::NotFound(name.to_string())) };
+        }
+        let collection = inner.collections.ready(&name.collection)?;
+        self.check(&command, &collection).await?;
+        let record = command.record(&collection, new_uid(), inner.clock.now());
+        let change = Change::default().insert(&record).require(&collection);
+        let request = command.request.as_ref();
+        let change = idempotency::remember(change, request, &name.to_string(), record.uid(), record.create_time);
+        inner.metadata.commit(change).await.map_err(|failed| match failed {
+            // Deleted, or given another description, meanwhile.
+            CommitError::Conflict => Error::CollectionDeleted(name.collection.to_string()),
+            CommitError::Failed(error) => error,
+        })?;
+        tracing::info!(%name, location = %record.location, "source connected");
+        inner.bell.notify_one();
+        // Nothing has been counted yet.
+        Ok(self.peek(record))
+    }
+
+    async fn check(&self, command: &CreateSource, collection: &Collection) -> Result<(), Error> {
+        let inner = &self.inner;
+        let (uid, name) = (collection.uid(), &command.name);
+        if inner.metadata.get(&Source::at(uid, name.id.as_str()))?.is_some() {
+            return Err(Error::Exists { kind: Kind::Source, name: name.to_string() });
+        }
+        if inner.metadata.scan(&Source::within(uid)).count() >= MAX_SOURCES {
+            return Err(Error::TooManySources { collection: name.collection.to_string(), limit: MAX_SOURCES });
+        }
+        if cfg!(not(feature = "s3")) && matches!(command.spec.location.store(), Store::S3 { .. }) {
+            return Err(Error::invalid("source.location", "s3:// is not available in this build of the server"));
+        }
+        let (access, location) = (Arc::clone(&inner.access), command.spec.location.clone());
+        let checked = inner.tasks.blocking(move || access.check(&location)).await;
+        checked.map_err(|panicked| Error::Internal(Arc::new(panicked)))??;
+        let location = command.spec.location.to_string();
+        let known = collection.restore_info.iter().flat_map(|info| &info.source_positions);
+        if command.spec.start_from_restore && !known.into_iter().any(|position| position.location == location) {
+            let collection = name.collection.to_string();
+            return Err(Error::SourcePositionNotFound { collection, location });
+        }
+        Ok(())
+    }
+
+    /// One source.
+    pub async fn get(&self, name: &SourceName) -> Result<View, Error> {
+        self.view(self.stored(name)?.record).await
+    }
+
+    fn stored(&self, name: &SourceName) -> Result<Stored<Source>, Error> {
+        let collection = self.inner.collections.stored(&name.collection)?.uid();
+        let found = self.inner.metadata.get(&Source::at(collection, name.id.as_str()))?;
+        found.ok_or_else(|| Error::NotFound(name.to_string()))
+    }
+
+    /// The sources of a collection, or of many, without their counters.
+    pub fn list(&self, parent: &SourceParent) -> Result<Vec<Source>, Error> {
+        let inner = &self.inner;
+        let collections = match parent {
+            SourceParent::One(name) => vec![inner.collections.get(name)?],
+            SourceParent::Each(workspaces) => inner.collections.list(workspaces)?,
+        };
+        let mut sources = Vec::new();
+        for collection in collections {
+            for found in inner.metadata.scan(&Source::within(collection.uid())) {
+                sources.push(found?.record);
+            }
+        }
+        Ok(sources)
+    }
+
+    /// A source with its counters, which are read from its collection if they
+    /// have not been since the server started.
+    pub async fn view(&self, record: Source) -> Result<View, Error> {
+        if !self.inner.lives.is_loaded(record.uid())
+            && let Some(name) = self.collection_of(&record)?
+        {
+            let lease = self.inner.collections.lease(&name).await?;
+            let mark = lease.source_mark(record.uid()).await?.unwrap_or_default();
+            self.inner.lives.load(record.uid(), mark);
+        }
+        Ok(self.inner.lives.view(record))
+    }
+
+    /// A source with what is known of its counters.
+    #[must_use]
+    pub fn peek(&self, record: Source) -> View {
+        self.inner.lives.view(record)
+    }
+
+    /// The name of a source's collection, unless it has been deleted.
+    fn collection_of(&self, record: &Source) -> Result<Option<CollectionName>, Error> {
+        self.collection_if(record.collection_name(), record.collection_uid())
+    }
+
+    fn collection_if(&self, name: CollectionName, uid: Uuid) -> Result<Option<CollectionName>, Error> {
+        let found = self.inner.metadata.get(&crate::collection::key(&name))?;
+        Ok(found.filter(|found| found.uid() == uid && found.state() == CollectionState::Ready).map(|_| name))
+    }
+
+    fn announce(&self, record: &Source) {
+        self.inner.hub.publish(record.uid(), self.inner.lives.view(record.clone()), false);
+    }
+}

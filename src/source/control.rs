@@ -1,0 +1,101 @@
+//! What callers do with a source that is there: suspend, resume, watch, delete.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::{Sources, View, state};
+use crate::{
+    error::Error,
+    metadata::{Change, CommitError, RetiredSource, Source, SourceState},
+    names::SourceName,
+    workspace::check_etag,
+};
+
+/// How long a suspend waits for what is under way.
+const SUSPEND_PATIENCE: Duration = Duration::from_secs(30);
+
+impl Sources {
+    /// Disconnects a source; its marks go afterwards.
+    pub async fn delete(&self, name: &SourceName, etag: Option<&str>) -> Result<(), Error> {
+        let inner = &self.inner;
+        loop {
+            let seen = self.stored(name)?;
+            check_etag(etag, &name.to_string(), &seen.uid, seen.revision)?;
+            let retired = RetiredSource {
+                uid: seen.record.uid.clone(),
+                workspace: seen.workspace.clone(),
+                collection: seen.record.collection.clone(),
+                collection_uid: seen.record.collection_uid.clone(),
+            };
+            match inner.metadata.commit(Change::default().remove(&seen).insert(&retired)).await {
+                Ok(()) => {
+                    tracing::info!(%name, "source deleted");
+                    self.ended(&seen.record);
+                    inner.bell.notify_one();
+                    return Ok(());
+                }
+                Err(CommitError::Conflict) => {}
+                Err(CommitError::Failed(error)) => return Err(error),
+            }
+        }
+    }
+
+    /// Stops a source and waits until what it has read is durable.
+    pub async fn suspend(&self, name: &SourceName) -> Result<View, Error> {
+        let record = self.change(name, SourceState::Suspended, |next| next.error = None).await?;
+        if let Some(ended) = self.inner.lives.stop(record.uid()) {
+            // What takes longer lands later; the counters will tell.
+            let _ = tokio::time::timeout(SUSPEND_PATIENCE, ended.cancelled()).await;
+        }
+        self.announce(&record);
+        self.view(record).await
+    }
+
+    /// Lets a source go on.
+    pub async fn resume(&self, name: &SourceName) -> Result<View, Error> {
+        let record = self.change(name, SourceState::Initializing, |next| next.error = None).await?;
+        self.inner.bell.notify_one();
+        self.announce(&record);
+        self.view(record).await
+    }
+
+    /// Takes a source to a state, if there is an edge; otherwise it stays.
+    async fn change(&self, name: &SourceName, to: SourceState, with: impl Fn(&mut Source)) -> Result<Source, Error> {
+        loop {
+            let seen = self.stored(name)?;
+            let Some(mut next) = state::advance(&seen.record, to, self.inner.clock.now()) else {
+                return Ok(seen.record);
+            };
+            with(&mut next);
+            match self.inner.metadata.commit(Change::default().replace(&seen, &next)).await {
+                Ok(()) => {
+                    tracing::info!(%name, state = ?to, "source changed");
+                    return Ok(next);
+                }
+                Err(CommitError::Conflict) => {}
+                Err(CommitError::Failed(error)) => return Err(error),
+            }
+        }
+    }
+
+    /// Watches a source until it is deleted.
+    pub async fn watch(&self, name: &SourceName) -> Result<(View, Option<watch::Receiver<View>>), Error> {
+        let uid = self.get(name).await?.record.uid();
+        self.inner.hub.watch(uid, || {
+            let record = self.stored(name)?.record;
+            // Deleted, and another one of that name connected, meanwhile.
+            if record.uid() != uid {
+                return Err(Error::NotFound(name.to_string()));
+            }
+            Ok((self.inner.lives.view(record), false))
+        })
+    }
+
+    /// Stops what a deleted source does, and those who watch it.
+    pub(super) fn ended(&self, record: &Source) {
+        self.inner.lives.stop(record.uid());
+        let last = View { deleted: true, ..self.inner.lives.view(record.clone()) };
+        self.inner.hub.publish(record.uid(), last, true);
+    }
+}

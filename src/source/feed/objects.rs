@@ -1,0 +1,113 @@
+//! A feed whose parts are objects, wherever they are.
+
+use std::{collections::BTreeMap, io, pin::Pin, sync::Arc};
+
+use bytes::Bytes;
+use futures::Stream;
+
+use super::{Feed, MAX_NAME_BYTES, MAX_PARTS, Part, Reader};
+use crate::{
+    error::Error,
+    source::{
+        decode::decode,
+        format::{Compression, Encoding, Format},
+        pattern::Pattern,
+        records::Records,
+    },
+};
+
+/// The content of an object, in chunks of a bounded size.
+pub type ByteStream = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
+
+/// What tells the content of an object apart from another one.
+pub type Version = String;
+
+/// Where objects are.
+#[async_trait::async_trait]
+pub trait Objects: Send + Sync {
+    /// Gives the objects below the location to `wanted`, each by its path
+    /// relative to it, and returns those that it took.
+    async fn list(&self, wanted: Wanted) -> Result<BTreeMap<String, Part>, Error>;
+
+    /// The content of an object, `None` if it has another version now.
+    async fn open(&self, path: &str, version: &str) -> Result<Option<ByteStream>, Error>;
+}
+
+/// Which objects a source takes.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// Those that match; absent: all.
+    pub pattern: Option<Arc<Pattern>>,
+    /// How they are divided; absent: as their names say.
+    pub format: Option<Format>,
+    /// How they are packed; absent: as their names say.
+    pub compression: Option<Compression>,
+}
+
+impl Wanted {
+    /// The directories that all of them share. Empty, or ends with `/`.
+    #[must_use]
+    pub fn directory(&self) -> &str {
+        self.pattern.as_ref().map_or("", |pattern| pattern.directory())
+    }
+
+    /// Takes an object if it is wanted.
+    pub fn take(
+        &self,
+        found: &mut BTreeMap<String, Part>,
+        path: String,
+        version: impl FnOnce() -> Result<Version, Error>,
+    ) -> Result<(), Error> {
+        if path.len() > MAX_NAME_BYTES || self.pattern.as_ref().is_some_and(|pattern| !pattern.matches(&path)) {
+            return Ok(());
+        }
+        let Some(encoding) = Encoding::of(&path, self.format, self.compression) else { return Ok(()) };
+        if found.len() == MAX_PARTS {
+            return Err(Error::TooManyObjects { limit: MAX_PARTS });
+        }
+        found.insert(path, Part { etag: version()?, encoding });
+        Ok(())
+    }
+}
+
+/// Objects as parts.
+pub struct ObjectFeed<O> {
+    /// Where they are.
+    pub objects: O,
+    /// Which of them.
+    pub wanted: Wanted,
+}
+
+#[async_trait::async_trait]
+impl<O: Objects> Feed for ObjectFeed<O> {
+    async fn parts(&self) -> Result<BTreeMap<String, Part>, Error> {
+        self.objects.list(self.wanted.clone()).await
+    }
+
+    async fn open(&self, name: &str, part: &Part) -> Result<Option<Box<dyn Reader>>, Error> {
+        let Some(bytes) = self.objects.open(name, &part.etag).await? else { return Ok(None) };
+        let Encoding { format, compression } = part.encoding;
+        Ok(Some(Box::new(Records::new(decode(bytes, compression), format))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_so_many_objects_are_taken_and_others_do_not_count() {
+        let wanted = Wanted { pattern: Some(Arc::new("in/*".parse().unwrap())), format: None, compression: None };
+        let mut found = BTreeMap::new();
+        for n in 0..MAX_PARTS {
+            wanted.take(&mut found, format!("in/{n}.csv"), || Ok(String::new())).unwrap();
+        }
+        let long = format!("in/{}.csv", "x".repeat(MAX_NAME_BYTES - 6));
+        for passed_over in ["in/x.txt", "out/x.csv", &long] {
+            wanted.take(&mut found, passed_over.to_owned(), || Ok(String::new())).unwrap();
+        }
+        let more = wanted.take(&mut found, "in/x.csv".to_owned(), || Ok(String::new()));
+        assert!(matches!(more, Err(Error::TooManyObjects { limit: MAX_PARTS })));
+        assert_eq!((found.len(), wanted.directory()), (MAX_PARTS, "in/"));
+    }
+}

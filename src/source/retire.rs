@@ -1,0 +1,49 @@
+//! Removes the marks of deleted sources, some at a time.
+
+use super::Sources;
+use crate::{
+    documents::{MARKS_PAGE, Mark},
+    error::Error,
+    metadata::{self, Change, CommitError, RetiredSource, Stored},
+};
+
+impl Sources {
+    /// Works on one deleted source, unless that is being done or its task has
+    /// not ended yet.
+    pub(super) fn retire(&self, found: Stored<RetiredSource>) {
+        let uid = metadata::uid(&found.uid);
+        if self.inner.lives.is_busy(uid) || !self.inner.retiring.lock().insert(uid) {
+            return;
+        }
+        let sources = self.clone();
+        self.inner.tasks.work(async move {
+            if let Err(error) = sources.remove_marks(&found).await {
+                tracing::debug!(?error, %uid, "the marks of a deleted source wait for the next sweep");
+            }
+            sources.inner.retiring.lock().remove(&uid);
+        });
+    }
+
+    async fn remove_marks(&self, retired: &Stored<RetiredSource>) -> Result<(), Error> {
+        let (source, collection) = (metadata::uid(&retired.uid), metadata::uid(&retired.collection_uid));
+        // With the collection its database goes.
+        if let Some(name) = self.collection_if(retired.collection_name(), collection)? {
+            let lease = self.inner.collections.lease(&name).await?;
+            while lease.uid() == collection {
+                let page = lease.object_marks(source, None).await?;
+                let more = page.len() == MARKS_PAGE;
+                let mut gone: Vec<_> = page.into_iter().map(|(path, _)| Mark::Object(source, path, None)).collect();
+                if !more {
+                    gone.push(Mark::Source(source, None));
+                }
+                lease.mark(gone).await?;
+                if !more {
+                    break;
+                }
+            }
+        }
+        crate::crash_point!("source.retired");
+        let gone = Change::default().remove(retired);
+        self.inner.metadata.commit(gone).await.map_err(CommitError::unexpected)
+    }
+}

@@ -1,0 +1,168 @@
+//! What a source is: checked when it comes in, and read back from its record.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::{
+    access::Access,
+    feed::{Directory, Feed, ObjectFeed, Wanted},
+    fields::FieldNames,
+    format::{Compression, Format},
+    location::{Location, Store},
+    pattern::Pattern,
+};
+use crate::{
+    clock::Micros,
+    error::Error,
+    idempotency::Request,
+    metadata::{Collection, Source, SourceCompression, SourceFormat, SourceState},
+    names::SourceName,
+    tasks::Tasks,
+};
+
+/// What a caller asks for.
+#[derive(Clone, Debug)]
+pub struct CreateSource {
+    /// The collection and the id.
+    pub name: SourceName,
+    /// What it is.
+    pub spec: Spec,
+    /// To make a retry safe.
+    pub request: Option<Request>,
+}
+
+/// What a source is.
+#[derive(Clone, Debug)]
+pub struct Spec {
+    /// Where its objects are.
+    pub location: Location,
+    /// Which of them.
+    pub pattern: Option<Pattern>,
+    /// How they are divided; absent: by their names.
+    pub format: Option<Format>,
+    /// How they are packed; absent: by their names.
+    pub compression: Option<Compression>,
+    /// The field of the id; empty: none.
+    pub id_field: String,
+    /// The field of the event time; empty: none.
+    pub event_time_field: String,
+    /// Between two scans.
+    pub scan_interval: Micros,
+    /// More bad records end in ERROR.
+    pub max_bad_records: i64,
+    /// Start from what a restored collection knows.
+    pub start_from_restore: bool,
+}
+
+impl CreateSource {
+    /// The record as it is created.
+    pub(super) fn record(&self, collection: &Collection, uid: Uuid, now: Micros) -> Source {
+        let Self { name, spec, request: _ } = self;
+        Source {
+            workspace: name.collection.workspace.to_string(),
+            collection: name.collection.id.to_string(),
+            collection_uid: collection.uid.clone(),
+            id: name.id.to_string(),
+            uid: uid.as_bytes().to_vec(),
+            location: spec.location.to_string(),
+            pattern: spec.pattern.as_ref().map(ToString::to_string).unwrap_or_default(),
+            format: to_format(spec.format).into(),
+            compression: to_compression(spec.compression).into(),
+            id_field: spec.id_field.clone(),
+            event_time_field: spec.event_time_field.clone(),
+            scan_interval: spec.scan_interval,
+            max_bad_records: spec.max_bad_records,
+            start_from_restore: spec.start_from_restore,
+            create_time: now,
+            update_time: now,
+            revision: 1,
+            state: SourceState::Initializing.into(),
+            error: None,
+        }
+    }
+}
+
+impl Spec {
+    /// What a record says; it was checked when it came in.
+    pub(super) fn of(record: &Source) -> Result<Self, Error> {
+        let damaged = |why: String| Error::DataLoss(format!("the record of {}: {why}", record.name()));
+        let pattern = Some(record.pattern.as_str()).filter(|pattern| !pattern.is_empty());
+        Ok(Self {
+            location: record.location.parse().map_err(|error| damaged(format!("{error}")))?,
+            pattern: pattern.map(str::parse).transpose().map_err(|error| damaged(format!("{error}")))?,
+            format: of_format(record.format()),
+            compression: of_compression(record.compression()),
+            id_field: record.id_field.clone(),
+            event_time_field: record.event_time_field.clone(),
+            scan_interval: record.scan_interval,
+            max_bad_records: record.max_bad_records,
+            start_from_restore: record.start_from_restore,
+        })
+    }
+
+    /// The fields that it names.
+    pub(super) fn fields(&self) -> Result<FieldNames, Error> {
+        let named = |name: &'static str| move |error| Error::invalid(name, error);
+        let given = |text| Some(text).filter(|text: &&str| !text.is_empty());
+        FieldNames::new(given(self.id_field.as_str()), None).map_err(named("source.id_field"))?;
+        FieldNames::new(given(self.id_field.as_str()), given(self.event_time_field.as_str()))
+            .map_err(named("source.event_time_field"))
+    }
+
+    /// Where its records come from.
+    pub(super) fn feed(&self, access: &Arc<Access>, tasks: &Tasks) -> Result<Box<dyn Feed>, Error> {
+        let wanted =
+            Wanted { pattern: self.pattern.clone().map(Arc::new), format: self.format, compression: self.compression };
+        match self.location.store() {
+            Store::File => {
+                let objects = Directory::new(self.location.clone(), Arc::clone(access), tasks.clone());
+                Ok(Box::new(ObjectFeed { objects, wanted }))
+            }
+            #[cfg(feature = "s3")]
+            Store::S3 { bucket } => {
+                access.check(&self.location)?;
+                let objects = super::feed::bucket(bucket, &self.location.path())?;
+                Ok(Box::new(ObjectFeed { objects, wanted }))
+            }
+            #[cfg(not(feature = "s3"))]
+            Store::S3 { .. } => Err(Error::SourceUnreadable("this server was built without S3".to_owned())),
+        }
+    }
+}
+
+pub(super) const fn to_format(format: Option<Format>) -> SourceFormat {
+    match format {
+        None => SourceFormat::Unspecified,
+        Some(Format::NdJson) => SourceFormat::Ndjson,
+        Some(Format::JsonArray) => SourceFormat::JsonArray,
+        Some(Format::Csv) => SourceFormat::Csv,
+    }
+}
+
+pub(super) const fn to_compression(compression: Option<Compression>) -> SourceCompression {
+    match compression {
+        None => SourceCompression::Unspecified,
+        Some(Compression::None) => SourceCompression::None,
+        Some(Compression::Gzip) => SourceCompression::Gzip,
+        Some(Compression::Zstd) => SourceCompression::Zstd,
+    }
+}
+
+const fn of_format(format: SourceFormat) -> Option<Format> {
+    match format {
+        SourceFormat::Unspecified => None,
+        SourceFormat::Ndjson => Some(Format::NdJson),
+        SourceFormat::JsonArray => Some(Format::JsonArray),
+        SourceFormat::Csv => Some(Format::Csv),
+    }
+}
+
+const fn of_compression(compression: SourceCompression) -> Option<Compression> {
+    match compression {
+        SourceCompression::Unspecified => None,
+        SourceCompression::None => Some(Compression::None),
+        SourceCompression::Gzip => Some(Compression::Gzip),
+        SourceCompression::Zstd => Some(Compression::Zstd),
+    }
+}

@@ -1,0 +1,160 @@
+//! Keeps a task for each source that is to run. The record says what to do;
+//! every visit assumes that a crash came anywhere in the one before.
+
+use std::{collections::HashSet, time::Duration};
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Sources, live::Task, state};
+use crate::{
+    error::Error,
+    metadata::{Change, CommitError, Failure, Record, RetiredSource, Source, SourceState, Stored},
+    tasks::Looks,
+};
+
+/// Until a visit that met a fault of the service's own storage is tried again.
+const PAUSE: Duration = Duration::from_secs(1);
+
+impl Sources {
+    /// Runs until the service stops.
+    pub async fn run(self, sweep_every: Duration, stop: CancellationToken) {
+        let mut looks = Looks::new(sweep_every, stop.clone());
+        while looks.next(&self.inner.bell).await {
+            if let Err(error) = self.look(&stop).await {
+                tracing::warn!(?error, "sources wait for the next sweep");
+            }
+        }
+    }
+
+    async fn look(&self, stop: &CancellationToken) -> Result<(), Error> {
+        let mut known = HashSet::new();
+        for found in self.inner.metadata.scan(&Source::all()) {
+            let found = found?;
+            if self.collection_of(&found)?.is_none() {
+                self.forget(&found).await?;
+                continue;
+            }
+            known.insert(found.uid());
+            if state::runs(found.state()) {
+                self.start(&found, stop);
+            }
+        }
+        self.inner.lives.keep(&known);
+        for found in self.inner.metadata.scan(&RetiredSource::all()) {
+            self.retire(found?);
+        }
+        Ok(())
+    }
+
+    /// The source of a deleted collection goes with it; the marks go with the
+    /// database.
+    async fn forget(&self, seen: &Stored<Source>) -> Result<(), Error> {
+        self.ended(&seen.record);
+        match self.inner.metadata.commit(Change::default().remove(seen)).await {
+            Ok(()) | Err(CommitError::Conflict) => Ok(()),
+            Err(CommitError::Failed(error)) => Err(error),
+        }
+    }
+
+    /// Gives a source its task, unless it has one.
+    fn start(&self, found: &Source, stop: &CancellationToken) {
+        let Some(task) = self.inner.lives.start(found.uid(), stop) else { return };
+        let (sources, found) = (self.clone(), found.clone());
+        self.inner.tasks.work(async move {
+            let Task { stop, ended } = task;
+            // Also if it panics: a suspend may wait.
+            let ended = ended.drop_guard();
+            sources.tend(&found, &stop).await;
+            sources.inner.lives.ended(found.uid());
+            drop(ended);
+        });
+    }
+
+    /// Visits a source at its interval for as long as it is to run.
+    async fn tend(&self, found: &Source, stop: &CancellationToken) {
+        let mut known = None;
+        while !stop.is_cancelled() {
+            let seen = match self.inner.metadata.get(&found.key()) {
+                Ok(Some(seen)) if seen.uid() == found.uid() && state::runs(seen.state()) => seen,
+                Ok(_) => return,
+                Err(error) => {
+                    tracing::warn!(?error, name = %found.name(), "a source could not be looked up");
+                    stop.run_until_cancelled(tokio::time::sleep(PAUSE)).await;
+                    continue;
+                }
+            };
+            let is_new = seen.state() == SourceState::Initializing;
+            let worked = if is_new { self.initialise(&seen).await } else { self.visit(&seen, &mut known, stop).await };
+            if is_new && worked.is_ok() {
+                continue;
+            }
+            let Some(pause) = self.settle(&seen, worked, stop).await else { return };
+            stop.run_until_cancelled(tokio::time::sleep(pause)).await;
+        }
+    }
+
+    /// Notes how a visit ended, and says when the next is due; `None` if it was
+    /// the last.
+    async fn settle(
+        &self,
+        seen: &Stored<Source>,
+        worked: Result<(), Error>,
+        stop: &CancellationToken,
+    ) -> Option<Duration> {
+        let interval = crate::clock::duration(seen.scan_interval);
+        let pause = match &worked {
+            Err(error) if error.is_transient() => interval.min(PAUSE),
+            _ => interval,
+        };
+        let error = match worked {
+            Ok(()) => None,
+            Err(_) if stop.is_cancelled() => return None,
+            Err(Error::ShuttingDown | Error::CollectionDeleted(_) | Error::NotFound(_)) => return None,
+            Err(error) if is_final(&error) => {
+                let failed = self.fail(seen, &error).await;
+                return failed.is_err().then_some(PAUSE);
+            }
+            Err(error) => {
+                tracing::debug!(?error, name = %seen.name(), "a source is visited again");
+                Some(Failure::from(&error))
+            }
+        };
+        if self.inner.lives.met(seen.uid(), error.clone())
+            && let Some(Failure { message, .. }) = error
+        {
+            tracing::warn!(name = %seen.name(), message, "a source cannot be read; it is tried again");
+        }
+        self.announce(seen);
+        Some(pause)
+    }
+
+    /// Stops a source that only a caller can help.
+    async fn fail(&self, seen: &Stored<Source>, error: &Error) -> Result<(), Error> {
+        let Some(mut next) = state::advance(&seen.record, SourceState::Error, self.inner.clock.now()) else {
+            return Ok(());
+        };
+        next.error = Some(Failure::from(error));
+        match self.inner.metadata.commit(Change::default().replace(seen, &next)).await {
+            Ok(()) => {
+                tracing::warn!(name = %next.name(), %error, "a source stopped");
+                self.announce(&next);
+                Ok(())
+            }
+            // Suspended or deleted meanwhile.
+            Err(CommitError::Conflict) => Ok(()),
+            Err(CommitError::Failed(error)) => Err(error),
+        }
+    }
+}
+
+/// Whether a visit must not be tried again by itself.
+fn is_final(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::TooManyBadRecords { .. }
+            | Error::TooManyObjects { .. }
+            | Error::SourceLocationNotAllowed { .. }
+            | Error::DataLoss(_)
+            | Error::Invalid(_)
+    )
+}

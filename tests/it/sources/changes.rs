@@ -1,0 +1,74 @@
+//! Objects that come, change and go.
+
+use stillframe::pb;
+
+use super::{documents, ndjson};
+use crate::support::{TestServer, delete, eventually};
+
+#[tokio::test]
+async fn a_new_object_is_found_and_a_changed_one_ingested_again() {
+    let mut server = TestServer::start().await;
+    server.given_collection("books").await;
+    server.import("a.ndjson", ndjson(0, 3, 1));
+    server.given_source("books", pb::Source::default()).await;
+    server.ingested("books", 1).await;
+
+    server.import("b.ndjson", ndjson(3, 5, 1));
+    assert_eq!(server.ingested("books", 2).await.documents_ingested, 5);
+
+    server.import("a.ndjson", ndjson(0, 4, 2));
+    let ended = server.ingested("books", 3).await;
+    assert_eq!(ended.documents_ingested, 9, "from its start");
+    let mut expected = documents(0, 4, 2);
+    expected.extend(documents(4, 5, 1));
+    assert_eq!(server.scan("books").await, expected);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_object_is_ingested_once_however_often_it_is_scanned() {
+    let mut server = TestServer::start().await;
+    server.given_collection("books").await;
+    server.import("a.ndjson", ndjson(0, 3, 1));
+    server.given_source("books", pb::Source::default()).await;
+    server.ingested("books", 1).await;
+    server.write("books", vec![delete("000001")]).await;
+    let offset = server.stats("books").await.offset;
+    let again = server.scanned_again("books").await;
+    assert_eq!((again.objects_done, again.documents_ingested), (1, 3));
+    assert_eq!(server.stats("books").await.offset, offset);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_object_that_vanishes_leaves_its_documents_and_is_new_when_it_comes_back() {
+    let mut server = TestServer::start().await;
+    server.given_collection("books").await;
+    let path = server.import("a.ndjson", ndjson(0, 3, 1));
+    server.given_source("books", pb::Source::default()).await;
+    server.ingested("books", 1).await;
+    let aside = server.dir.path().join("aside");
+    std::fs::rename(&path, &aside).unwrap();
+    server.scanned_again("books").await;
+    assert_eq!(server.scan("books").await, documents(0, 3, 1));
+    std::fs::rename(&aside, &path).unwrap();
+    assert_eq!(server.ingested("books", 2).await.documents_ingested, 6);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_location_that_is_not_there_yet_is_waited_for() {
+    let mut server = TestServer::start().await;
+    server.given_collection("books").await;
+    server.given_source("books", pb::Source::default()).await;
+    let mut seen = pb::Source::default();
+    eventually("the source says so", async || {
+        seen = server.source("books").await;
+        seen.error.is_some()
+    })
+    .await;
+    assert_eq!(seen.error.unwrap().message, "the location cannot be read: it does not exist");
+    server.import("a.ndjson", ndjson(0, 3, 1));
+    assert_eq!(server.ingested("books", 1).await.error, None);
+    server.stop().await;
+}

@@ -1,0 +1,96 @@
+//! Every format in every compression becomes exactly the documents that it holds.
+
+use stillframe::pb::{
+    self,
+    source::{Compression, Format},
+};
+
+use super::{gzip, zstd};
+use crate::support::TestServer;
+
+const NDJSON: &str = "{\"_id\":\"a\",\"n\":1}\n\n  {\"_id\":\"b\",\"n\":9007199254740993}\r\n{\"_id\":\"c\"}";
+const ARRAY: &str = "[{\"_id\":\"a\",\"n\":1},\n {\"_id\":\"b\",\"n\":9007199254740993}, {\"_id\":\"c\"}]\n";
+const CSV: &str = "_id,n,text\na,1,\"x, \"\"y\"\"\"\nb,007,\n";
+
+fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
+    expected.iter().map(|(id, json)| ((*id).to_owned(), (*json).to_owned())).collect()
+}
+
+fn json_documents() -> Vec<(String, String)> {
+    pairs(&[("a", r#"{"n":1}"#), ("b", r#"{"n":9007199254740993}"#), ("c", "{}")])
+}
+
+fn csv_documents() -> Vec<(String, String)> {
+    pairs(&[("a", r#"{"n":"1","text":"x, \"y\""}"#), ("b", r#"{"n":"007","text":""}"#)])
+}
+
+#[tokio::test]
+async fn names_tell_format_and_compression() {
+    let mut server = TestServer::start().await;
+    let contents = [("ndjson", NDJSON), ("jsonl", NDJSON), ("json", ARRAY), ("csv", CSV)];
+    for (at, (ending, content)) in contents.into_iter().enumerate() {
+        let packed = [("", content.as_bytes().to_vec()), (".gz", gzip(content).await), (".zst", zstd(content).await)];
+        for (packing, bytes) in packed {
+            let collection = format!("c{at}{}", packing.len());
+            server.given_collection(&collection).await;
+            server.import(&format!("{collection}/x.{ending}{packing}"), bytes);
+            let source = pb::Source { location: server.location(&collection), ..super::quick(pb::Source::default()) };
+            server.create_source(&collection, "in", source).await.unwrap();
+            let ended = server.ingested(&collection, 1).await;
+            let expected = if ending == "csv" { csv_documents() } else { json_documents() };
+            assert_eq!(server.scan(&collection).await, expected, "{ending}{packing}");
+            assert_eq!(ended.documents_ingested, i64::try_from(expected.len()).unwrap());
+            assert_eq!((ended.bad_records, ended.bytes_read), (0, i64::try_from(content.len()).unwrap()));
+        }
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_given_counts_more_than_names_and_other_objects_are_passed_over() {
+    let mut server = TestServer::start().await;
+    server.given_collection("books").await;
+    server.import("part-0", gzip(NDJSON).await);
+    let source =
+        pb::Source { format: Format::Ndjson.into(), compression: Compression::Gzip.into(), ..Default::default() };
+    server.given_source("books", source).await;
+    server.ingested("books", 1).await;
+    assert_eq!(server.scan("books").await, json_documents());
+
+    server.given_collection("named").await;
+    server.import("x.txt", "no json");
+    server.import("_SUCCESS", "");
+    server.import("x.ndjson", NDJSON);
+    server.given_source("named", pb::Source::default()).await;
+    server.ingested("named", 1).await;
+    assert_eq!(server.scan("named").await, json_documents());
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_pattern_takes_what_it_matches() {
+    let mut server = TestServer::start().await;
+    server.given_collection("books").await;
+    server.import("2024/01/a.ndjson", super::ndjson(0, 1, 1));
+    server.import("2024/02/deep/b.ndjson", super::ndjson(1, 2, 1));
+    server.import("2025/01/c.ndjson", super::ndjson(2, 3, 1));
+    server.given_source("books", pb::Source { pattern: "2024/**/*.ndjson".to_owned(), ..Default::default() }).await;
+    server.ingested("books", 2).await;
+    assert_eq!(server.scan("books").await, super::documents(0, 2, 1));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn many_batches_and_objects_are_all_there() {
+    let mut server = TestServer::start().await;
+    server.given_collection("books").await;
+    for part in 0..5 {
+        server.import(&format!("{part}.ndjson.gz"), gzip(super::ndjson(part * 3_000, (part + 1) * 3_000, 1)).await);
+    }
+    server.given_source("books", pb::Source::default()).await;
+    let ended = server.ingested("books", 5).await;
+    assert_eq!(ended.documents_ingested, 15_000);
+    assert_eq!(server.scan("books").await, super::documents(0, 15_000, 1));
+    assert_eq!(server.stats("books").await.offset, 15_000, "each was written once");
+    server.stop().await;
+}
