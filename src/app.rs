@@ -9,7 +9,7 @@ use crate::{
     catalog::Catalog,
     clock::Clock,
     collection::Collections,
-    documents::{Bucket, CopyMode, Root, Storage, Store, Tuning},
+    documents::{Bucket, CopyMode, Environment, Root, Storage, Store, Tuning},
     error::Error,
     idempotency,
     instance::{self, StartError},
@@ -50,6 +50,8 @@ pub struct Config {
     pub shortest_retention: Duration,
     /// The places that sources may read; absent: `import` in the data directory.
     pub source_allow: Option<Vec<Location>>,
+    /// How sources reach buckets.
+    pub source_environment: Environment,
     /// The shortest scan interval that a source may have. Only tests want a
     /// shorter one than the contract's.
     pub shortest_scan_interval: Duration,
@@ -71,6 +73,7 @@ impl Config {
             tuning: Tuning::default(),
             shortest_retention: retention::SHORTEST,
             source_allow: None,
+            source_environment: Environment::of_process(),
             shortest_scan_interval: Duration::from_secs(1),
             sweep_every: Duration::from_secs(1),
             grace: Duration::from_secs(20),
@@ -100,7 +103,7 @@ impl App {
         let storage = config.storage.clone();
         let storage = storage.unwrap_or_else(|| Storage::Directory(config.data_dir.join("storage")));
         let root = Root::open(&storage).await;
-        let root = root.map_err(|cause| StartError::Unusable { storage: storage.clone(), cause })?;
+        let root = root.map_err(|cause| StartError::Unusable { storage: storage.to_string(), cause })?;
         let home = home_of(&storage)?;
         instance::claim(&metadata, &root).await?;
 
@@ -140,6 +143,7 @@ impl App {
             None => Access::import_only(&config.data_dir)?,
         };
         let access = Access::new(allowed, vec![place(&config.data_dir.join("metadata"))?, home]);
+        let access = access.with_environment(config.source_environment.clone());
         let sources = Sources::new(metadata.clone(), clock.clone(), tasks.clone(), collections.clone(), access);
         let services = Services {
             workspaces,

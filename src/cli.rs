@@ -34,7 +34,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Runs the server. The default.
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
     /// Does the whole job once, on real data in a temporary directory, checks
     /// the result document by document, and exits 0 only if all of it held.
     Demo,
@@ -110,7 +110,7 @@ pub fn start(cli: Cli) -> Result<()> {
 async fn run(cli: Cli) -> Result<()> {
     match cli.command {
         None => serve(cli.serve).await,
-        Some(Command::Serve(args)) => serve(args).await,
+        Some(Command::Serve(args)) => serve(*args).await,
         Some(Command::Demo) => {
             start_log("error", LogFormat::Text)?;
             demo::run(stop_signal()?).await

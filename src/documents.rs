@@ -47,6 +47,8 @@ pub use slatedb::object_store;
 /// The path of an object under the storage root.
 pub use slatedb::object_store::path::Path as ObjectPath;
 
+#[cfg(feature = "s3")]
+pub use self::root::s3::connect;
 pub use self::{
     adopt::{Adopted, Adoption},
     checkpoint::{Checkpoint, CutOutcome, Files},
@@ -55,7 +57,7 @@ pub use self::{
     engine::{Engine, Known, Submitted},
     group::{BatchResult, Operation, Outcome, Write, WriteResult},
     keep::Keep,
-    location::{Bucket, Storage},
+    location::{Bucket, Environment, Storage},
     marks::{Mark, Marking, PAGE as MARKS_PAGE},
     positions::MAX_POSITIONS,
     reader::{Cursor, Scan, Scanned, Span},

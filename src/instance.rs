@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::{
     clock::new_uid,
-    documents::{ObjectPath, Root, Storage},
+    documents::{ObjectPath, Root},
     error::Error,
     metadata::{self, Change, CommitError, Instance, Metadata, Workspace},
 };
@@ -57,11 +57,11 @@ pub enum StartError {
     Damaged,
     /// The root cannot be used as it is configured.
     #[error(
-        "the storage root {storage:?} cannot be used: {cause:?}. Does the bucket or directory exist? Are endpoint, region and credentials (AWS_ENDPOINT, AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY; AWS_ALLOW_HTTP for http) right?"
+        "the storage root {storage} cannot be used: {cause:?}. Does the bucket or directory exist? Are endpoint, region and credentials (AWS_ENDPOINT, AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY; AWS_ALLOW_HTTP for http) right?"
     )]
     Unusable {
         /// Which root.
-        storage: Storage,
+        storage: String,
         /// Why.
         cause: Error,
     },

@@ -31,7 +31,7 @@ pub async fn run(launch: &Launch, options: &Options) -> Result<()> {
     report::title(&format!("bucket: {} documents on an S3 server on loopback", report::grouped(count)));
     let home = tempfile::Builder::new().prefix("stillframe-load-s3-").tempdir()?;
     let loopback = Loopback::start(home.path()).await;
-    let mut server = Server::start(&launch.on("s3://storage", loopback.environment(SECRET))).await?;
+    let mut server = Server::start(&launch.on("s3://storage", loopback.environment(SECRET).0)).await?;
     let measured = measure(&server, &loopback, count, repeat).await;
     if measured.is_err() {
         eprintln!("{}", server.epitaph());

@@ -14,21 +14,42 @@ pub enum Storage {
 }
 
 /// A bucket, or a part of one.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bucket {
     /// The bucket, which must exist.
     pub name: String,
     /// The prefix of all objects; empty for the whole bucket.
     pub prefix: String,
-    /// Endpoint, region and credentials, by the names of the environment
-    /// variables: `AWS_ENDPOINT`, `AWS_REGION`, `AWS_ACCESS_KEY_ID` and so on.
-    pub environment: Vec<(String, String)>,
+    /// How it is reached.
+    pub environment: Environment,
 }
 
-impl fmt::Debug for Bucket {
+/// Endpoint, region and credentials of S3, by the names of the environment
+/// variables: `AWS_ENDPOINT`, `AWS_REGION`, `AWS_ACCESS_KEY_ID` and so on.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Environment(pub Vec<(String, String)>);
+
+impl Environment {
+    /// That of this process.
+    #[must_use]
+    pub fn of_process() -> Self {
+        Self(std::env::vars().filter(|(name, _)| name.starts_with("AWS_")).collect())
+    }
+}
+
+impl fmt::Debug for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The environment has secrets.
-        write!(f, "s3://{}/{}", self.name, self.prefix)
+        // Some of the values are secrets.
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
+}
+
+impl fmt::Display for Storage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Directory(directory) => write!(f, "{}", directory.display()),
+            Self::S3(Bucket { name, prefix, .. }) => write!(f, "s3://{name}/{prefix}"),
+        }
     }
 }
 
@@ -59,7 +80,7 @@ impl FromStr for Storage {
                 {
                     return Err("must be s3://BUCKET or s3://BUCKET/PREFIX".to_owned());
                 }
-                let environment = std::env::vars().filter(|(name, _)| name.starts_with("AWS_")).collect();
+                let environment = Environment::of_process();
                 Ok(Self::S3(Bucket { name: name.to_owned(), prefix: prefix.to_owned(), environment }))
             }
             Some((scheme, _)) => {
@@ -91,8 +112,9 @@ mod tests {
 
     #[test]
     fn what_is_printed_of_a_bucket_has_no_secret() {
-        let environment = vec![("AWS_SECRET_ACCESS_KEY".to_owned(), "hush".to_owned())];
-        let bucket = Bucket { name: "b".to_owned(), prefix: "p".to_owned(), environment };
-        assert_eq!(format!("{:?}", Storage::S3(bucket)), "S3(s3://b/p)");
+        let environment = Environment(vec![("AWS_SECRET_ACCESS_KEY".to_owned(), "hush".to_owned())]);
+        let bucket = Storage::S3(Bucket { name: "b".to_owned(), prefix: "p".to_owned(), environment });
+        assert_eq!(bucket.to_string(), "s3://b/p");
+        assert!(!format!("{bucket:?}").contains("hush"));
     }
 }

@@ -6,7 +6,7 @@
 #[cfg(feature = "s3")]
 mod probe;
 #[cfg(feature = "s3")]
-mod s3;
+pub mod s3;
 mod sweep;
 
 use std::{

@@ -202,8 +202,8 @@ impl Totals {
         (gone.into_keys().collect(), dropped)
     }
 
-    /// Documents that have expired but still count, see
-    /// [`intervals::expired`].
+    /// Documents that have expired but still count, exact to a 1/1024 of the
+    /// retention.
     #[must_use]
     pub fn expired_count(&self, now: Micros) -> i64 {
         let Some(retention) = self.retention else { return 0 };

@@ -7,7 +7,7 @@ use super::{
     allow::AllowList,
     location::{Location, LocationError, Store},
 };
-use crate::error::Error;
+use crate::{documents::Environment, error::Error};
 
 /// Where sources read when the operator says nothing, in the data directory.
 pub const IMPORT: &str = "import";
@@ -17,6 +17,7 @@ pub const IMPORT: &str = "import";
 pub struct Access {
     allowed: Vec<Location>,
     forbidden: Vec<Location>,
+    environment: Environment,
 }
 
 impl Access {
@@ -24,7 +25,19 @@ impl Access {
     /// service, whose links are resolved ([`place`]).
     #[must_use]
     pub fn new(allowed: Vec<Location>, forbidden: Vec<Location>) -> Self {
-        Self { allowed, forbidden }
+        Self { allowed, forbidden, environment: Environment::default() }
+    }
+
+    /// How buckets are reached.
+    #[must_use]
+    pub fn with_environment(self, environment: Environment) -> Self {
+        Self { environment, ..self }
+    }
+
+    /// How buckets are reached.
+    #[must_use]
+    pub fn environment(&self) -> &Environment {
+        &self.environment
     }
 
     /// What is allowed unless the operator says otherwise.

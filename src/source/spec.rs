@@ -122,7 +122,7 @@ impl Spec {
             #[cfg(feature = "s3")]
             Store::S3 { bucket } => {
                 access.check(&self.location)?;
-                let objects = super::feed::bucket(bucket, &self.location.path())?;
+                let objects = super::feed::bucket(bucket, access.environment(), &self.location.path())?;
                 Ok(Box::new(ObjectFeed { objects, wanted }))
             }
             #[cfg(not(feature = "s3"))]

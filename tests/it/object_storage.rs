@@ -7,4 +7,5 @@ mod outage;
 mod prefix;
 mod requests;
 mod servers;
+mod sources;
 mod start;

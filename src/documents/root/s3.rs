@@ -15,10 +15,10 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Connects to a bucket, without a request.
-pub(super) fn connect(bucket: &Bucket) -> Result<Arc<dyn ObjectStore>, Error> {
+pub fn connect(bucket: &Bucket) -> Result<Arc<dyn ObjectStore>, Error> {
     let client = ClientOptions::new().with_timeout(REQUEST_TIMEOUT).with_connect_timeout(CONNECT_TIMEOUT);
     let mut builder = AmazonS3Builder::new().with_client_options(client);
-    for (name, value) in &bucket.environment {
+    for (name, value) in &bucket.environment.0 {
         // Variables that are not settings of the store are somebody else's.
         if let Ok(key) = name.to_ascii_lowercase().parse::<AmazonS3ConfigKey>() {
             builder = builder.with_config(key, value);

@@ -6,7 +6,10 @@ use futures::{StreamExt, TryStreamExt};
 
 use super::{ByteStream, Objects, Part, Version, Wanted};
 use crate::{
-    documents::object_store::{Error as StoreError, GetOptions, ObjectMeta, ObjectStore, path::Path},
+    documents::{
+        Bucket, Environment, connect,
+        object_store::{Error as StoreError, GetOptions, ObjectMeta, ObjectStore, path::Path},
+    },
     error::Error,
 };
 
@@ -72,12 +75,11 @@ fn unreadable(error: StoreError) -> Error {
 }
 
 /// The objects of an S3 bucket below a prefix. Endpoint, region and credentials
-/// come from the operator's environment, never from a request.
+/// are the operator's, never a request's.
 #[cfg(feature = "s3")]
-pub fn bucket(name: &str, prefix: &str) -> Result<Prefix, Error> {
-    use crate::documents::object_store::aws::AmazonS3Builder;
-    let store = AmazonS3Builder::from_env().with_bucket_name(name).build().map_err(unreadable)?;
-    Prefix::new(Arc::new(store), prefix)
+pub fn bucket(name: &str, environment: &Environment, prefix: &str) -> Result<Prefix, Error> {
+    let bucket = Bucket { name: name.to_owned(), prefix: String::new(), environment: environment.clone() };
+    Prefix::new(connect(&bucket)?, prefix)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::support::{Loopback, collection_name, try_write};
 const ROOT: &[&str] = &["--storage", "s3://storage"];
 
 async fn start(dir: TempDir, loopback: &Loopback, crash_at: &str) -> Child {
-    Child::start_in(dir, crash_at, ROOT, &loopback.environment("secret")).await
+    Child::start_in(dir, crash_at, ROOT, &loopback.environment("secret").0).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -22,7 +22,7 @@ use s3s::{
     auth::SimpleAuth,
     service::{S3Service, S3ServiceBuilder},
 };
-use stillframe::documents::{Bucket, Storage};
+use stillframe::documents::{Bucket, Environment, Storage};
 use tokio::{net::TcpListener, task::AbortHandle};
 
 pub const BUCKET: &str = "storage";
@@ -101,7 +101,7 @@ impl Loopback {
         Storage::S3(Bucket { name: BUCKET.to_owned(), prefix: prefix.to_owned(), environment })
     }
 
-    pub fn environment(&self, secret: &str) -> Vec<(String, String)> {
+    pub fn environment(&self, secret: &str) -> Environment {
         let endpoint = format!("http://{}", self.address);
         let pairs = [
             ("AWS_ENDPOINT", endpoint.as_str()),
@@ -110,7 +110,7 @@ impl Loopback {
             ("AWS_ACCESS_KEY_ID", KEY),
             ("AWS_SECRET_ACCESS_KEY", secret),
         ];
-        pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+        Environment(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into())
     }
 
     /// From now on every connection breaks, or none does any more.
