@@ -50,7 +50,7 @@ impl Objects for Prefix {
             Err(StoreError::NotFound { .. }) => return Ok(None),
             object => object.map_err(unreadable)?,
         };
-        let same = version_of(&object.meta) == version;
+        let same = version_of(&object.meta) == version || time_and_size(&object.meta) == version;
         Ok(same.then(|| object.into_stream().map_err(io::Error::other).boxed()))
     }
 }
@@ -60,7 +60,13 @@ fn literal(path: &str) -> Result<Path, Error> {
 }
 
 fn version_of(object: &ObjectMeta) -> Version {
-    object.e_tag.clone().unwrap_or_else(|| format!("{}-{}", object.last_modified.timestamp_micros(), object.size))
+    object.e_tag.clone().unwrap_or_else(|| time_and_size(object))
+}
+
+/// For stores whose lists have no etags. To the second: that is as much as the
+/// header of an object says.
+fn time_and_size(object: &ObjectMeta) -> Version {
+    format!("{}-{}", object.last_modified.timestamp(), object.size)
 }
 
 /// The store's own words name hosts and paths: they are for the log.
