@@ -19,6 +19,11 @@ const L0_FILES: usize = 64;
 /// second. Without a bound an open, a read or a write would wait as long as
 /// storage fails.
 pub(super) const STORAGE_RETRIES: u32 = 8;
+/// Manifests and lists of compactions stay so long at least, whatever else is
+/// collected. Whoever writes one takes the number behind the last that it read: if
+/// that was written and collected meanwhile, it would be taken twice, and a
+/// checkpoint, say, that was written to it would be lost without a word.
+const NUMBER_TAKEN: Duration = Duration::from_secs(60);
 /// The manifest is rewritten whole, so few large files.
 const RUN_FILE_BYTES: usize = 256 << 20;
 /// Merges that run at once in a database.
@@ -133,13 +138,13 @@ pub(super) fn compactor(tuning: &Tuning) -> CompactorOptions {
 /// How files that nothing needs are collected.
 pub(super) fn collector(tuning: &Tuning, min_age: Duration) -> GarbageCollectorOptions {
     let interval = Some(tuning.gc_interval);
-    let every = Some(GarbageCollectorDirectoryOptions { interval, min_age, dry_run: false });
+    let aged = |min_age| Some(GarbageCollectorDirectoryOptions { interval, min_age, dry_run: false });
     GarbageCollectorOptions {
-        manifest_options: every,
-        wal_options: every,
+        manifest_options: aged(min_age.max(NUMBER_TAKEN)),
+        wal_options: aged(min_age),
         wal_fence_options: None,
-        compacted_options: every,
-        compactions_options: every,
+        compacted_options: aged(min_age),
+        compactions_options: aged(min_age.max(NUMBER_TAKEN)),
         detach_options: None,
         // In a local directory collection would stop after one pass; there the
         // lock on the data directory stands in for them.

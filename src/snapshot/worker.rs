@@ -11,7 +11,7 @@ use crate::{
     collection::Lease,
     documents::{Checkpoint, CutOutcome, Files, Reusable},
     error::Error,
-    metadata::{Change, CommitError, Failure, Snapshot, SnapshotState, Stored},
+    metadata::{Change, CommitError, Failure, Record, Snapshot, SnapshotState, Stored},
     tasks::Looks,
 };
 
@@ -57,10 +57,7 @@ impl Snapshots {
         let (snapshots, found) = (self.clone(), found.clone());
         self.inner.tasks.work(async move {
             let uid = found.uid();
-            let worked = match found.state() {
-                SnapshotState::Requested => snapshots.take(&found).await.map(|()| true),
-                _ => snapshots.release(&found).await,
-            };
+            let worked = snapshots.work(&found).await;
             snapshots.inner.busy.lock().remove(&uid);
             match worked {
                 // What changed meanwhile may need another visit.
@@ -69,6 +66,17 @@ impl Snapshots {
                 Err(error) => tracing::warn!(?error, name = %found.name(), "a snapshot waits for the next sweep"),
             }
         });
+    }
+
+    /// Does what the record asks for now. What the look found may have been done
+    /// since: taken again, a CREATED snapshot would lose its checkpoint (**S2**).
+    async fn work(&self, found: &Stored<Snapshot>) -> Result<bool, Error> {
+        let Some(seen) = self.inner.metadata.get(&found.record.key())? else { return Ok(false) };
+        match seen.state() {
+            SnapshotState::Requested => self.take(&seen).await.map(|()| true),
+            SnapshotState::Failed | SnapshotState::Expired | SnapshotState::Deleted => self.release(&seen).await,
+            SnapshotState::Created | SnapshotState::Unspecified => Ok(false),
+        }
     }
 
     async fn take(&self, seen: &Stored<Snapshot>) -> Result<(), Error> {
@@ -172,7 +180,6 @@ impl Snapshots {
     }
 
     fn reread(&self, uid: Uuid, seen: &Snapshot) -> Result<Stored<Snapshot>, Error> {
-        use crate::metadata::Record;
         let found = self.inner.metadata.get(&seen.key())?;
         found.ok_or_else(|| Error::internal(format!("the record of snapshot {uid} vanished")))
     }

@@ -18,6 +18,7 @@ pub mod invariants;
 mod kill;
 mod kill_retained;
 mod kill_source;
+mod once;
 mod pins;
 mod restart;
 mod space;

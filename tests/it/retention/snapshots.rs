@@ -66,7 +66,7 @@ async fn a_snapshot_is_before_a_drop_or_after_it_never_between() {
         assert!(left_out <= 5, "what shares an interval with the cutoff, and one that waited for the sweep");
     }
     // On S3 a snapshot takes longer than most drops.
-    let enough = if crate::ON_S3 { 1 } else { 10 };
+    let enough = if crate::ON_S3 { 1 } else { 3 };
     assert!(states.len() > enough, "{states:?}");
     given.stop().await;
 }
