@@ -199,8 +199,10 @@ async fn windows_of_time_select_across_intervals() {
             .map(Some)
             .chain([None])
             .collect();
+        // Each is a read of the bucket there.
+        let step = if crate::ON_S3 { 40 } else { 3 };
         for (n, from) in edges.iter().enumerate() {
-            for until in edges.iter().skip(n % 3).step_by(3) {
+            for until in edges.iter().skip(n % step).step_by(step) {
                 let within =
                     |doc: &&Doc| from.is_none_or(|from| doc.time >= from) && until.is_none_or(|until| doc.time < until);
                 let expected: Vec<String> = seen.iter().filter(within).map(|doc| doc.id.clone()).collect();
