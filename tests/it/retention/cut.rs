@@ -1,8 +1,16 @@
-//! While a cut is under way, nothing that its totals hold is given back.
+//! What a cut counts is not given back while it is under way; what it does not
+//! count, it does not hold.
+
+use std::collections::BTreeSet;
 
 use stillframe::pb;
 
-use super::{RETENTION, Retained, snapshots::tick, visible};
+use super::{
+    RETENTION, Retained, counted, interval,
+    snapshots::tick,
+    sweep::{bulky, dropped},
+    visible,
+};
 use crate::support::{Doc, TestServer, admin, eventually};
 
 /// Whether no more than so many intervals have files.
@@ -52,5 +60,22 @@ async fn what_a_cut_counts_is_not_given_back_before_it_is_durable() {
     let mut seen = given.server.read_all("again").await;
     assert_eq!(seen.pop().unwrap().id, "tick");
     assert_eq!(seen, visible(&held, 0), "it was cut before the drop");
+    given.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_snapshot_behind_a_drop_does_not_hold_what_was_given_back() {
+    let mut given = Retained::start().await;
+    let docs = bulky(&given);
+    given.write(&docs).await;
+    let first = given.server.given_snapshot("c", "first").await;
+    given.pass(16);
+    let left = counted(&docs, given.cutoff_after(16));
+    dropped(&mut given.server, "c", &left, 0).await;
+    let intervals = left.iter().map(|doc| interval(doc.time)).collect::<BTreeSet<_>>().len();
+    eventually("the files are given back", async || is_drained(&given.server, &given.uid, intervals).await).await;
+    let second = given.server.given_snapshot("c", "second").await;
+    assert_eq!((second.offset, second.new_file_bytes < first.new_file_bytes / 2), (first.offset, true));
+    assert!(second.referenced_bytes < first.referenced_bytes * 3 / 4, "{second:?}");
     given.stop().await;
 }
