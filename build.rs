@@ -4,6 +4,7 @@
 use std::{env, error::Error, fs, path::PathBuf};
 
 const PUBLIC: &[&str] = &[
+    "stillframe/v1/access.proto",
     "stillframe/v1/workspace.proto",
     "stillframe/v1/collection.proto",
     "stillframe/v1/document.proto",

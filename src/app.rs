@@ -1,16 +1,17 @@
 //! The service as a whole: opened in order, run under supervision, stopped in
 //! bounded time (**W2**).
 
-use std::{fs::File, path::PathBuf, time::Duration};
+use std::{fs::File, net::SocketAddr, path::PathBuf, time::Duration};
 
 use tokio::{net::TcpListener, runtime::Runtime};
 
 use crate::{
+    access::ApiKeys,
     catalog::Catalog,
     clock::Clock,
     collection::Collections,
     documents::{Bucket, CopyMode, Environment, Root, Storage, Store, Tuning},
-    error::Error,
+    error::{Contact, Error},
     idempotency,
     instance::{self, StartError},
     metadata::{Change, Metadata, RequestId},
@@ -24,7 +25,7 @@ use crate::{
         location::Location,
     },
     tasks::{TaskError, Tasks},
-    workspace::{Gates, Workspaces},
+    workspace::{Gates, Limits, Workspaces},
 };
 
 /// Threads for work that must not slow down writers.
@@ -41,6 +42,12 @@ pub struct Config {
     pub storage: Option<Storage>,
     /// The gates of new workspaces.
     pub gates: Gates,
+    /// How much of everything there may be.
+    pub limits: Limits,
+    /// Whom callers may ask about gates, keys and places.
+    pub operator_contact: Contact,
+    /// Where the key of a first operator is, or is to be written.
+    pub bootstrap_key_file: Option<PathBuf>,
     /// How a restore copies files.
     pub copy_mode: CopyMode,
     /// Intervals and patience of the databases.
@@ -69,6 +76,9 @@ impl Config {
             data_dir,
             storage: None,
             gates: Gates::default(),
+            limits: Limits::default(),
+            operator_contact: None,
+            bootstrap_key_file: None,
             copy_mode: CopyMode::default(),
             tuning: Tuning::default(),
             shortest_retention: retention::SHORTEST,
@@ -109,7 +119,19 @@ impl App {
 
         let catalog = Catalog::new(root.clone());
         let store = Store::new(root.clone(), tasks.clone(), clock.clone(), config.tuning, background.handle());
-        let workspaces = Workspaces::start(metadata.clone(), catalog.clone(), clock.clone(), config.gates).await?;
+        let contact = config.operator_contact.clone();
+        let workspaces = Workspaces::start(
+            metadata.clone(),
+            catalog.clone(),
+            clock.clone(),
+            config.gates,
+            config.limits,
+            contact.clone(),
+        )
+        .await?;
+        let bootstrap = config.bootstrap_key_file.as_deref();
+        let keys =
+            ApiKeys::open(metadata.clone(), clock.clone(), workspaces.clone(), contact.clone(), bootstrap).await?;
         let collections =
             Collections::new(metadata.clone(), catalog.clone(), store.clone(), clock.clone(), workspaces.clone());
         let swept = root.sweep_unfinished_uploads(collections.known_uids()?)?;
@@ -143,9 +165,10 @@ impl App {
             None => Access::import_only(&config.data_dir)?,
         };
         let access = Access::new(allowed, vec![place(&config.data_dir.join("metadata"))?, home]);
-        let access = access.with_environment(config.source_environment.clone());
+        let access = access.with_environment(config.source_environment.clone()).with_contact(contact);
         let sources = Sources::new(metadata.clone(), clock.clone(), tasks.clone(), collections.clone(), access);
         let services = Services {
+            keys,
             workspaces,
             collections,
             snapshots,
@@ -160,18 +183,30 @@ impl App {
         Ok(Self { services, config, tasks, background, metadata, clock, _lock: lock })
     }
 
+    /// Refuses to serve everybody who can reach an address (**A2**).
+    pub fn check_listen(&self, address: SocketAddr) -> Result<(), StartError> {
+        if address.ip().is_loopback() || self.services.keys.are_required() {
+            Ok(())
+        } else {
+            Err(StartError::OpenToAll(address))
+        }
+    }
+
     /// Serves until `shutdown`, or until a part of the service fails.
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<(), TaskError> {
         let Self { services, config, tasks, background, metadata, clock, _lock } = self;
         let stop = tasks.stop_token();
         let sweep = config.sweep_every;
-        let Services { collections, snapshots, restores, sources, .. } = services.clone();
+        let Services { keys, collections, snapshots, restores, sources, .. } = services.clone();
         tasks.service("snapshot worker", snapshots.run(sweep, stop.clone()));
         tasks.service("restore worker", restores.run(sweep, stop.clone()));
         tasks.service("source worker", sources.run(sweep, stop.clone()));
         tasks.service("retire worker", collections.clone().retire(sweep, stop.clone()));
         tasks.service("retention worker", collections.clone().expire(sweep, stop.clone()));
-        tasks.service("housekeeping", housekeeping(collections.clone(), metadata, clock, sweep, stop.clone()));
+        tasks.service(
+            "housekeeping",
+            housekeeping(keys.clone(), collections.clone(), metadata, clock, sweep, stop.clone()),
+        );
         let server = rpc::serve(services, listener, stop.clone());
         // Streams that are not ours (reflection, say) may never end by themselves,
         // nor those of clients that do not read.
@@ -192,6 +227,9 @@ impl App {
         let ended = tasks.until(shutdown).await;
         tasks.cancel();
         let services_drained = tasks.drain_services(config.grace).await;
+        if let Err(error) = keys.save_uses().await {
+            tracing::warn!(?error, "when API keys were last used was not saved");
+        }
         if tokio::time::timeout(config.grace, collections.close_all()).await.is_err() {
             tracing::warn!("some collections did not close in time; their logs are replayed at the next open");
         }
@@ -203,6 +241,7 @@ impl App {
 
 /// Closes what is idle and forgets what is over.
 async fn housekeeping(
+    keys: ApiKeys,
     collections: Collections,
     metadata: Metadata,
     clock: Clock,
@@ -214,12 +253,16 @@ async fn housekeeping(
     let mut last_look = tokio::time::Instant::now();
     while stop.run_until_cancelled(tick.tick()).await.is_some() {
         collections.close_idle().await;
+        keys.end_expired();
         if last_look.elapsed() < every * 60 {
             continue;
         }
         last_look = tokio::time::Instant::now();
         if let Err(error) = forget_requests(&metadata, &clock).await {
             tracing::warn!(?error, "old request ids stay until the next look");
+        }
+        if let Err(error) = keys.tend().await {
+            tracing::warn!(?error, "old API keys stay until the next look");
         }
     }
 }

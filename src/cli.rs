@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::{io::IsTerminal, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{io::IsTerminal, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tokio::{net::TcpListener, signal::unix::SignalKind};
@@ -12,11 +12,14 @@ use crate::{
     demo,
     documents::{CopyMode, Storage},
     source::location::Location,
-    workspace::Gates,
+    workspace::{Gates, Limits},
 };
 
 /// Worker threads of the demo, for its server and its client together.
 const DEMO_THREADS: usize = 2;
+
+/// The longest contact.
+const MAX_CONTACT_BYTES: usize = 512;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
@@ -86,6 +89,19 @@ pub struct ServeArgs {
           default_value_t = Gates::default().snapshot_creates_per_minute,
           value_parser = clap::value_parser!(i32).range(1..))]
     snapshot_creates_per_minute: i32,
+    /// The file with the key of a first operator: read if it is there, written if it is not. With it every call
+    /// needs a key.
+    #[arg(long, env = "STILLFRAME_BOOTSTRAP_KEY_FILE")]
+    bootstrap_key_file: Option<PathBuf>,
+    /// Insecure: listen beyond loopback without API keys. Whoever reaches the port may do everything.
+    #[arg(long, env = "STILLFRAME_INSECURE_ALLOW_EVERYONE")]
+    insecure_allow_everyone: bool,
+    /// Whom callers may ask about gates and keys, as a URL: `mailto:data-platform@example.com`, say.
+    #[arg(long, env = "STILLFRAME_OPERATOR_CONTACT", value_parser = contact)]
+    operator_contact: Option<Arc<str>>,
+    /// How many collections a workspace may have.
+    #[arg(long, env = "STILLFRAME_MAX_COLLECTIONS_PER_WORKSPACE", default_value_t = Limits::default().collections)]
+    max_collections_per_workspace: usize,
     /// How long a stop may take.
     #[arg(long, env = "STILLFRAME_GRACE", default_value = "20s", value_parser = humantime::parse_duration)]
     grace: Duration,
@@ -128,6 +144,10 @@ async fn serve(args: ServeArgs) -> Result<()> {
         snapshot_preview,
         max_restore_bytes,
         snapshot_creates_per_minute,
+        bootstrap_key_file,
+        insecure_allow_everyone,
+        operator_contact,
+        max_collections_per_workspace,
         grace,
         log,
         log_format,
@@ -138,6 +158,9 @@ async fn serve(args: ServeArgs) -> Result<()> {
         tuning: storage.as_ref().map(Storage::tuning).unwrap_or_default(),
         storage,
         gates: Gates { snapshot_preview, max_restore_bytes, snapshot_creates_per_minute },
+        limits: Limits { collections: max_collections_per_workspace, ..Limits::default() },
+        operator_contact,
+        bootstrap_key_file,
         copy_mode: restore_copy,
         source_allow: (!source_allow.is_empty()).then_some(source_allow),
         grace,
@@ -146,12 +169,30 @@ async fn serve(args: ServeArgs) -> Result<()> {
     // First: a signal during the start must not be lost.
     let stop = stop_signal()?;
     let app = App::open(config, Clock::default()).await?;
+    match app.check_listen(listen) {
+        Err(error) if insecure_allow_everyone => tracing::warn!("allowed as asked: {error}"),
+        checked => checked?,
+    }
     let listener = TcpListener::bind(listen).await?;
     let address = listener.local_addr()?;
     println!("stillframe {} serves {} on {address}", env!("CARGO_PKG_VERSION"), data_dir.display());
     println!("try: grpcurl -plaintext {address} list      or, for all of it at once: stillframe demo");
     app.serve(listener, stop).await?;
     Ok(())
+}
+
+/// A URL, as `Help` carries it to callers.
+fn contact(text: &str) -> std::result::Result<Arc<str>, String> {
+    let is_url = text.split_once(':').is_some_and(|(scheme, rest)| {
+        !rest.is_empty()
+            && !scheme.is_empty()
+            && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
+    });
+    if is_url && text.len() <= MAX_CONTACT_BYTES && !text.chars().any(char::is_control) {
+        Ok(text.into())
+    } else {
+        Err(format!("must be a URL of at most {MAX_CONTACT_BYTES} bytes, such as mailto:data-platform@example.com"))
+    }
 }
 
 fn start_log(filter: &str, format: LogFormat) -> Result<()> {

@@ -35,6 +35,26 @@ impl Clock {
     }
 }
 
+/// When something ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expiration {
+    /// At this time.
+    At(Micros),
+    /// After this long.
+    After(Micros),
+}
+
+impl Expiration {
+    /// The time, if the span begins now.
+    #[must_use]
+    pub fn time(self, now: Micros) -> Micros {
+        match self {
+            Self::At(time) => time,
+            Self::After(span) => now.saturating_add(span),
+        }
+    }
+}
+
 /// A duration in the stored unit.
 #[must_use]
 pub fn micros(duration: Duration) -> Micros {

@@ -26,8 +26,8 @@ use crate::{
     error::{Error, Kind},
     idempotency::{self, Request},
     metadata::{Change, Collection, CollectionState, CollectionStats, CommitError, Intent, Metadata, Retired, Stored},
-    names::{CollectionName, ListParent},
-    workspace::{Workspaces, check_etag},
+    names::{CollectionName, Id, ListParent, WorkspaceName},
+    workspace::{Limits, Workspaces, check_etag},
 };
 
 /// What a collection holds, for callers.
@@ -109,6 +109,7 @@ impl Collections {
             return self.by_uid(name, uid);
         }
         self.check_free(name)?;
+        self.check_room(&name.workspace)?;
 
         let (now, uid) = (inner.clock.now(), new_uid());
         let intent = Intent { uid: uid.as_bytes().to_vec(), create_time: now };
@@ -161,6 +162,13 @@ impl Collections {
             Some(_) => Err(Error::Exists { kind: Kind::Collection, name: name.to_string() }),
             None => Ok(()),
         }
+    }
+
+    /// Refuses one more collection than a workspace may have.
+    pub fn check_room(&self, workspace: &Id) -> Result<(), Error> {
+        let count = self.inner.metadata.scan(&Collection::within(workspace.as_str())).count();
+        let limit = self.inner.workspaces.limits().collections;
+        Limits::check(Kind::Collection, WorkspaceName(workspace.clone()), count, limit)
     }
 
     /// Removes what an unfinished creation left, then its intent.

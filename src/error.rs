@@ -8,6 +8,9 @@ use crate::{
     stored,
 };
 
+/// Whom a caller may ask, as the operator configured it: a URL, `mailto:` say.
+pub type Contact = Option<Arc<str>>;
+
 /// A cause for the log; it never reaches a client.
 pub type Cause = Arc<dyn std::error::Error + Send + Sync>;
 
@@ -60,6 +63,36 @@ pub enum Kind {
     Restore,
     /// A source.
     Source,
+    /// An API key.
+    ApiKey,
+}
+
+impl Kind {
+    /// Several of it.
+    #[must_use]
+    pub const fn plural(self) -> &'static str {
+        match self {
+            Self::Workspace => "workspaces",
+            Self::Collection => "collections",
+            Self::Snapshot => "snapshots",
+            Self::Restore => "restores",
+            Self::Source => "sources",
+            Self::ApiKey => "API keys",
+        }
+    }
+}
+
+/// What is wrong with the key that a caller sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyFault {
+    /// There is none.
+    Missing,
+    /// It is none of ours.
+    Invalid,
+    /// Its time is over.
+    Expired,
+    /// An operator has ended it.
+    Revoked,
 }
 
 /// What went wrong.
@@ -110,11 +143,11 @@ pub enum Error {
     #[error(
         "snapshots are a preview that is not enabled in {workspace}; ask the operator to set its snapshot_preview to ENABLED"
     )]
-    SnapshotsNotEnabled { workspace: String },
+    SnapshotsNotEnabled { workspace: String, contact: Contact },
     #[error(
         "{snapshot} has {size_bytes} bytes; restores into {workspace} of more than {limit} need the operator's approval: ask for a higher max_restore_bytes"
     )]
-    RestoreTooLarge { snapshot: String, workspace: String, size_bytes: i64, limit: i64 },
+    RestoreTooLarge { snapshot: String, workspace: String, size_bytes: i64, limit: i64, contact: Contact },
     #[error("{workspace} allows {limit} snapshots a minute")]
     RateLimited { workspace: String, limit: i32, retry_after: Duration },
     #[error("{what}: at most {limit} at a time")]
@@ -126,11 +159,28 @@ pub enum Error {
     #[error("{name} is {state}")]
     RestoreNotCancellable { name: String, state: &'static str },
     #[error("the location {location} {why}")]
-    SourceLocationNotAllowed { location: String, why: String },
+    SourceLocationNotAllowed { location: String, why: String, contact: Contact },
     #[error("{collection} does not know how far a source of {location} was")]
     SourcePositionNotFound { collection: String, location: String },
-    #[error("{collection} has {limit} sources already")]
-    TooManySources { collection: String, limit: usize },
+    #[error("{parent} has {limit} {} already", .kind.plural())]
+    TooMany { kind: Kind, parent: String, limit: usize },
+    #[error("{}", match .fault {
+        KeyFault::Missing => "this server needs an API key: send it as the metadata `authorization: Bearer sf_...`",
+        KeyFault::Invalid => "the API key is not one of this server's",
+        KeyFault::Expired => "the API key has expired",
+        KeyFault::Revoked => "the API key was revoked",
+    })]
+    Unauthenticated { fault: KeyFault, contact: Contact },
+    #[error("{caller} may not do this in {resource}: it needs the permission {permission}, which the role {role} has")]
+    PermissionDenied {
+        caller: String,
+        permission: &'static str,
+        role: &'static str,
+        resource: String,
+        contact: Contact,
+    },
+    #[error("{0} is the last key that is an operator of everything; make another one first")]
+    LastOperatorKey(String),
     #[error("more than {limit} records are bad; resume it to go on behind them")]
     TooManyBadRecords { limit: i64 },
     #[error("the location has more than {limit} objects that match; divide it among several sources")]
@@ -168,6 +218,7 @@ pub enum Code {
     Internal = 13,
     Unavailable = 14,
     DataLoss = 15,
+    Unauthenticated = 16,
 }
 
 impl Error {
@@ -186,6 +237,7 @@ impl Error {
                     Kind::Snapshot => "SNAPSHOT_EXISTS",
                     Kind::Restore => "RESTORE_EXISTS",
                     Kind::Source => "SOURCE_EXISTS",
+                    Kind::ApiKey => "API_KEY_EXISTS",
                 },
             ),
             Self::RequestIdReused => (Code::FailedPrecondition, "REQUEST_ID_REUSED"),
@@ -212,7 +264,28 @@ impl Error {
             Self::RestoreNotCancellable { .. } => (Code::FailedPrecondition, "RESTORE_NOT_CANCELLABLE"),
             Self::SourceLocationNotAllowed { .. } => (Code::PermissionDenied, "SOURCE_LOCATION_NOT_ALLOWED"),
             Self::SourcePositionNotFound { .. } => (Code::FailedPrecondition, "SOURCE_POSITION_NOT_FOUND"),
-            Self::TooManySources { .. } => (Code::ResourceExhausted, "TOO_MANY_SOURCES"),
+            Self::TooMany { kind, .. } => (
+                Code::ResourceExhausted,
+                match kind {
+                    Kind::Workspace => "TOO_MANY_WORKSPACES",
+                    Kind::Collection => "TOO_MANY_COLLECTIONS",
+                    Kind::Snapshot => "TOO_MANY_SNAPSHOTS",
+                    Kind::Restore => "TOO_MANY_RESTORES",
+                    Kind::Source => "TOO_MANY_SOURCES",
+                    Kind::ApiKey => "TOO_MANY_API_KEYS",
+                },
+            ),
+            Self::Unauthenticated { fault, .. } => (
+                Code::Unauthenticated,
+                match fault {
+                    KeyFault::Missing => "API_KEY_MISSING",
+                    KeyFault::Invalid => "API_KEY_INVALID",
+                    KeyFault::Expired => "API_KEY_EXPIRED",
+                    KeyFault::Revoked => "API_KEY_REVOKED",
+                },
+            ),
+            Self::PermissionDenied { .. } => (Code::PermissionDenied, "PERMISSION_DENIED"),
+            Self::LastOperatorKey(_) => (Code::FailedPrecondition, "LAST_OPERATOR_KEY"),
             Self::TooManyBadRecords { .. } => (Code::FailedPrecondition, "TOO_MANY_BAD_RECORDS"),
             Self::TooManyObjects { .. } => (Code::FailedPrecondition, "TOO_MANY_OBJECTS"),
             Self::SourceUnreadable(_) => (Code::FailedPrecondition, "SOURCE_UNREADABLE"),

@@ -7,12 +7,14 @@
 
 use std::{
     fs::{File, TryLockError},
+    net::SocketAddr,
     path::Path,
 };
 
 use uuid::Uuid;
 
 use crate::{
+    access::BootstrapError,
     clock::new_uid,
     documents::{ObjectPath, Root},
     error::Error,
@@ -65,6 +67,14 @@ pub enum StartError {
         /// Why.
         cause: Error,
     },
+    /// Whoever reaches the port could do everything.
+    #[error(
+        "this server has no API keys, so whoever reaches {0} may do everything. Give it a first key (--bootstrap-key-file FILE), listen on 127.0.0.1, or, if everybody who can reach it is meant to, say --insecure-allow-everyone"
+    )]
+    OpenToAll(SocketAddr),
+    /// The key of the first operator.
+    #[error(transparent)]
+    Bootstrap(#[from] BootstrapError),
     /// Storage failed.
     #[error("storage: {0:?}")]
     Storage(#[from] Error),

@@ -5,6 +5,7 @@
 //! `collection`, `snapshot`, `restore`), which keeps its records in `metadata`
 //! and its documents in `documents`.
 
+pub mod access;
 pub mod app;
 pub mod catalog;
 pub mod cli;

@@ -56,23 +56,37 @@ impl fmt::Display for Id {
     }
 }
 
-/// `workspaces/{workspace}`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct WorkspaceName(pub Id);
+macro_rules! top_level {
+    ($name:ident, $prefix:literal, $pattern:literal) => {
+        #[doc = concat!("`", $pattern, "`.")]
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(pub Id);
 
-impl FromStr for WorkspaceName {
-    type Err = NameError;
+        impl FromStr for $name {
+            type Err = NameError;
 
-    fn from_str(text: &str) -> Result<Self, NameError> {
-        let id = text.strip_prefix("workspaces/").ok_or(NameError::Shape("workspaces/{workspace}"))?;
-        if id.contains('/') { Err(NameError::Shape("workspaces/{workspace}")) } else { Ok(Self(id.parse()?)) }
-    }
+            fn from_str(text: &str) -> Result<Self, NameError> {
+                let id = text.strip_prefix($prefix).ok_or(NameError::Shape($pattern))?;
+                if id.contains('/') { Err(NameError::Shape($pattern)) } else { Ok(Self(id.parse()?)) }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!($prefix, "{}"), self.0)
+            }
+        }
+    };
 }
 
-impl fmt::Display for WorkspaceName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "workspaces/{}", self.0)
-    }
+top_level!(WorkspaceName, "workspaces/", "workspaces/{workspace}");
+top_level!(ApiKeyName, "apiKeys/", "apiKeys/{api_key}");
+
+/// The id of the workspace that a name lies in, whatever it names there.
+#[must_use]
+pub fn workspace_of(name: &str) -> Option<Id> {
+    let rest = name.strip_prefix("workspaces/")?;
+    rest.split('/').next()?.parse().ok()
 }
 
 macro_rules! child_of_workspace {
@@ -190,6 +204,7 @@ mod tests {
         fn names_round_trip(workspace in "[A-Za-z0-9][A-Za-z0-9_-]{0,127}", id in "[A-Za-z0-9][A-Za-z0-9_-]{0,127}") {
             let name = SnapshotName { workspace: workspace.parse().unwrap(), id: id.parse().unwrap() };
             prop_assert_eq!(name.to_string().parse(), Ok(name.clone()));
+            prop_assert_eq!(workspace_of(&name.to_string()), Some(name.workspace.clone()));
             let collection = CollectionName { workspace: name.workspace, id: name.id.clone() };
             let source = SourceName { collection, id: name.id };
             prop_assert_eq!(source.to_string().parse(), Ok(source));
@@ -229,6 +244,10 @@ mod tests {
         assert_eq!("workspaces/-/collections/-".parse(), Ok(SourceParent::Each(ListParent::All)));
         assert!("workspaces/-/collections/b".parse::<SourceParent>().is_err());
         assert_eq!("workspaces/-".parse(), Ok(ListParent::All));
+        assert_eq!("apiKeys/a".parse().map(|ApiKeyName(id)| id), "a".parse());
+        for bad in ["apiKeys/", "apiKeys/a/b", "apikeys/a", "workspaces/a"] {
+            assert!(bad.parse::<ApiKeyName>().is_err(), "{bad}");
+        }
         assert!("workspaces/a/b".parse::<ListParent>().is_err());
     }
 }

@@ -44,11 +44,11 @@ use crate::{
         Change, Collection, CollectionState, CommitError, Metadata, Restore, RestoreInfo, RestoreState, Snapshot,
         SnapshotState, Stored, Verification, Workspace,
     },
-    names::{CollectionName, Id, ListParent, RestoreName, SnapshotName},
+    names::{CollectionName, Id, ListParent, RestoreName, SnapshotName, WorkspaceName},
     restore::worker::Work,
     snapshot::{self, Snapshots},
     tasks::Tasks,
-    workspace::Workspaces,
+    workspace::{Limits, Workspaces},
 };
 
 /// Restores that run at once; others wait as PENDING.
@@ -204,9 +204,12 @@ impl Restores {
                 workspace: workspace.name().to_string(),
                 size_bytes,
                 limit: workspace.max_restore_bytes,
+                contact: inner.workspaces.contact(),
             });
         }
         inner.collections.check_free(&command.collection)?;
+        inner.collections.check_room(&command.workspace)?;
+        self.check_room(&command.workspace)?;
         if let Some(id) = &command.id {
             let key = Restore::at(command.workspace.as_str(), id.as_str());
             if inner.metadata.get(&key)?.is_some() {
@@ -215,6 +218,16 @@ impl Restores {
             }
         }
         Ok(())
+    }
+
+    /// Refuses one more restore under way than a workspace may have.
+    fn check_room(&self, workspace: &Id) -> Result<(), Error> {
+        let mut count = 0;
+        for found in self.inner.metadata.scan(&Restore::within(workspace.as_str())) {
+            count += usize::from(!is_terminal(found?.state()));
+        }
+        let limit = self.inner.workspaces.limits().restores;
+        Limits::check(Kind::Restore, WorkspaceName(workspace.clone()), count, limit)
     }
 
     /// The record as it is requested; what the retention drops is settled when

@@ -1,6 +1,9 @@
 //! The gRPC face: the only place that names tonic and the generated types.
 //! Handlers convert, call, convert.
 
+mod access;
+mod admission;
+mod authenticate;
 mod change;
 mod collection;
 mod convert;
@@ -8,6 +11,7 @@ mod deadline;
 mod document;
 mod listing;
 mod restore;
+mod rules;
 mod server;
 mod snapshot;
 mod source;
@@ -15,3 +19,6 @@ mod status;
 mod workspace;
 
 pub use self::server::{Services, serve};
+
+/// No response message is larger, so that every stock client can read it.
+const MAX_RESPONSE_BYTES: usize = 3 << 20;

@@ -27,16 +27,16 @@ use uuid::Uuid;
 pub use self::state::{advance, is_over, state_name};
 use crate::{
     catalog::Catalog,
-    clock::{Clock, Micros, micros, new_uid},
+    clock::{Clock, Expiration, Micros, micros, new_uid},
     collection::Collections,
     documents::{Files, Store},
     error::{Error, Kind},
     hub::Hub,
     idempotency::{self, Request},
     metadata::{Change, Collection, CommitError, Metadata, Record, Retired, Snapshot, SnapshotState, Stored},
-    names::{CollectionName, ListParent, SnapshotName},
+    names::{CollectionName, Id, ListParent, SnapshotName, WorkspaceName},
     tasks::Tasks,
-    workspace::{Workspaces, check_etag},
+    workspace::{Limits, Workspaces, check_etag},
 };
 
 /// The longest life of a snapshot, and its default.
@@ -45,15 +45,6 @@ pub const MAX_LIFE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 pub const CLOCK_SKEW: Duration = Duration::from_secs(5 * 60);
 /// How long the tombstone of one that has ended stays readable.
 pub const TOMBSTONE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-
-/// When a snapshot's data goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expiration {
-    /// At this time.
-    At(Micros),
-    /// After this long.
-    After(Micros),
-}
 
 /// What a caller asks for.
 #[derive(Clone, Debug)]
@@ -164,6 +155,7 @@ impl Snapshots {
         if self.latest(&name)?.is_some_and(|found| !is_over(self.effective(&found).state())) {
             return Err(Error::Exists { kind: Kind::Snapshot, name: name.to_string() });
         }
+        self.check_room(&name.workspace)?;
         inner.workspaces.take_snapshot_slot(&workspace)?;
         let record = Snapshot {
             workspace: name.workspace.to_string(),
@@ -185,6 +177,16 @@ impl Snapshots {
         tracing::info!(%name, %uid, %collection, "snapshot requested");
         inner.bell.notify_one();
         Ok(record)
+    }
+
+    /// Refuses one more snapshot than a workspace may have.
+    fn check_room(&self, workspace: &Id) -> Result<(), Error> {
+        let mut count = 0;
+        for found in self.inner.metadata.scan(&Snapshot::within(workspace.as_str())) {
+            count += usize::from(!is_over(self.effective(&found?.record).state()));
+        }
+        let limit = self.inner.workspaces.limits().snapshots;
+        Limits::check(Kind::Snapshot, WorkspaceName(workspace.clone()), count, limit)
     }
 
     /// Commits a REQUESTED snapshot of a collection that is still there, though
@@ -377,11 +379,7 @@ impl Snapshots {
 /// When the data goes, if that is allowed. A time to live counts from `now`.
 fn expire_time(expiration: Option<Expiration>, now: Micros, create_time: Micros) -> Result<Micros, Error> {
     let latest = create_time + micros(MAX_LIFE);
-    let asked = match expiration {
-        None => return Ok(latest),
-        Some(Expiration::At(time)) => time,
-        Some(Expiration::After(ttl)) => now.saturating_add(ttl),
-    };
+    let Some(asked) = expiration.map(|expiration| expiration.time(now)) else { return Ok(latest) };
     if asked <= now {
         // A span that is not positive has been refused at the door.
         return Err(Error::invalid("snapshot.expire_time", "must be in the future"));

@@ -67,6 +67,7 @@ use crate::{
     metadata::{Change, Collection, CollectionState, CommitError, Metadata, Source, Stored},
     names::{CollectionName, SourceName, SourceParent},
     tasks::Tasks,
+    workspace::Limits,
 };
 
 /// The most sources of one collection; a restored one knows of as many.
@@ -148,9 +149,8 @@ impl Sources {
         if inner.metadata.get(&Source::at(uid, name.id.as_str()))?.is_some() {
             return Err(Error::Exists { kind: Kind::Source, name: name.to_string() });
         }
-        if inner.metadata.scan(&Source::within(uid)).count() >= MAX_SOURCES {
-            return Err(Error::TooManySources { collection: name.collection.to_string(), limit: MAX_SOURCES });
-        }
+        let count = inner.metadata.scan(&Source::within(uid)).count();
+        Limits::check(Kind::Source, &name.collection, count, MAX_SOURCES)?;
         if cfg!(not(feature = "s3")) && matches!(command.spec.location.store(), Store::S3 { .. }) {
             return Err(Error::invalid("source.location", "s3:// is not available in this build of the server"));
         }

@@ -12,7 +12,7 @@ use tokio::sync::{OwnedRwLockReadGuard, RwLock};
 use crate::{
     catalog::Catalog,
     clock::{Clock, Micros, duration, micros, new_uid},
-    error::{Error, Kind},
+    error::{Contact, Error, Kind},
     idempotency::{self, Request},
     metadata::{Change, Collection, CommitError, Metadata, Restore, Snapshot, Stored, Workspace},
     names::{Id, ListParent, WorkspaceName},
@@ -35,6 +35,35 @@ pub struct Gates {
 impl Default for Gates {
     fn default() -> Self {
         Self { snapshot_preview: true, max_restore_bytes: 10_000_000_000_000, snapshot_creates_per_minute: 50 }
+    }
+}
+
+/// How much of something there may be, so that nothing grows without bound
+/// (**W3**). What has ended does not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Workspaces.
+    pub workspaces: usize,
+    /// Collections of a workspace.
+    pub collections: usize,
+    /// Snapshots of a workspace.
+    pub snapshots: usize,
+    /// Restores of a workspace that have not ended.
+    pub restores: usize,
+    /// API keys of the server; ended ones count until they are forgotten.
+    pub api_keys: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { workspaces: 1_000, collections: 10_000, snapshots: 10_000, restores: 1_000, api_keys: 10_000 }
+    }
+}
+
+impl Limits {
+    /// Refuses one more of a kind than its limit.
+    pub fn check(kind: Kind, parent: impl ToString, count: usize, limit: usize) -> Result<(), Error> {
+        if count < limit { Ok(()) } else { Err(Error::TooMany { kind, parent: parent.to_string(), limit }) }
     }
 }
 
@@ -64,6 +93,8 @@ struct Inner {
     catalog: Catalog,
     clock: Clock,
     defaults: Gates,
+    limits: Limits,
+    contact: Contact,
     /// Held shared while something is created in any workspace, alone while one
     /// is deleted, so that nothing appears in a workspace that goes.
     layout: Arc<RwLock<()>>,
@@ -72,9 +103,24 @@ struct Inner {
 
 impl Workspaces {
     /// The workspaces in the metadata; `commons` is made if it is missing.
-    pub async fn start(metadata: Metadata, catalog: Catalog, clock: Clock, defaults: Gates) -> Result<Self, Error> {
-        let inner =
-            Inner { metadata, catalog, clock, defaults, layout: Arc::default(), recent_snapshots: Mutex::default() };
+    pub async fn start(
+        metadata: Metadata,
+        catalog: Catalog,
+        clock: Clock,
+        defaults: Gates,
+        limits: Limits,
+        contact: Contact,
+    ) -> Result<Self, Error> {
+        let inner = Inner {
+            metadata,
+            catalog,
+            clock,
+            defaults,
+            limits,
+            contact,
+            layout: Arc::default(),
+            recent_snapshots: Mutex::default(),
+        };
         let workspaces = Self { inner: Arc::new(inner) };
         let commons = Id::commons();
         if workspaces.inner.metadata.get(&Workspace::at(commons.as_str()))?.is_none() {
@@ -96,6 +142,8 @@ impl Workspaces {
         if inner.metadata.get(&Workspace::at(id.as_str()))?.is_some() {
             return Err(Error::Exists { kind: Kind::Workspace, name: WorkspaceName(id.clone()).to_string() });
         }
+        let count = inner.metadata.scan(&Workspace::all()).count();
+        Limits::check(Kind::Workspace, "the server", count, inner.limits.workspaces)?;
         let (now, uid, gates) = (inner.clock.now(), new_uid(), inner.defaults);
         let mut record = Workspace {
             id: id.to_string(),
@@ -205,12 +253,25 @@ impl Workspaces {
         Arc::clone(&self.inner.layout).read_owned().await
     }
 
+    /// Whom callers may ask about gates.
+    #[must_use]
+    pub fn contact(&self) -> Contact {
+        self.inner.contact.clone()
+    }
+
+    /// How much there may be.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.inner.limits
+    }
+
     /// Refuses unless the preview is enabled.
     pub fn check_preview(&self, workspace: &Workspace) -> Result<(), Error> {
         if workspace.snapshot_preview {
             Ok(())
         } else {
-            Err(Error::SnapshotsNotEnabled { workspace: workspace.name().to_string() })
+            let (workspace, contact) = (workspace.name().to_string(), self.contact());
+            Err(Error::SnapshotsNotEnabled { workspace, contact })
         }
     }
 

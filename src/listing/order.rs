@@ -57,7 +57,7 @@ impl Order {
     }
 
     /// The sort key of an item.
-    pub(super) fn cursor<T: Listed>(&self, item: &T) -> Cursor {
+    pub fn cursor<T: Listed>(&self, item: &T) -> Cursor {
         let values = self.terms.iter().map(|term| item.value(term.field).into_owned()).collect();
         Cursor { values, uid: item.uid() }
     }

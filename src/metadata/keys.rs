@@ -6,8 +6,8 @@ use std::{fmt, marker::PhantomData};
 use uuid::Uuid;
 
 use super::{
-    Collection, CollectionStats, Instance, Intent, Record, RequestId, Restore, Retired, RetiredSource, Snapshot,
-    Source, Workspace, uid,
+    AccessPolicy, ApiKey, ApiKeyUse, Collection, CollectionStats, Instance, Intent, Record, RequestId, Restore,
+    Retired, RetiredSource, Snapshot, Source, Workspace, uid,
 };
 
 /// The key of a record of kind `R`, or a prefix of such keys.
@@ -56,6 +56,9 @@ macro_rules! keyed {
 }
 
 keyed!(Instance, "instance", |_r| "");
+keyed!(AccessPolicy, "access", |_r| "");
+keyed!(ApiKey, "k", |r| r.id);
+keyed!(ApiKeyUse, "u", |r| uid(&r.uid).simple());
 keyed!(Workspace, "w", |r| r.id);
 keyed!(Collection, "c", |r| format_args!("{}/{}", r.workspace, r.id));
 keyed!(CollectionStats, "t", |r| uid(&r.uid).simple());
@@ -70,6 +73,22 @@ keyed!(RequestId, "q", |r| format_args!("{}/{}/{}", r.method, r.caller, r.reques
 // Below the collection's uid: those of a deleted one are out of sight at once.
 keyed!(Source, "o", |r| format_args!("{}/{}", uid(&r.collection_uid).simple(), r.id));
 keyed!(RetiredSource, "y", |r| uid(&r.uid).simple());
+
+impl ApiKey {
+    /// The key of this id.
+    #[must_use]
+    pub fn at(id: &str) -> Key<Self> {
+        Key::new(format!("k/{id}"))
+    }
+}
+
+impl ApiKeyUse {
+    /// When the key of this uid was last used.
+    #[must_use]
+    pub fn at(uid: Uuid) -> Key<Self> {
+        Key::new(format!("u/{}", uid.simple()))
+    }
+}
 
 impl Workspace {
     /// The workspace of this id.

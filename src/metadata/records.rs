@@ -2,11 +2,12 @@
 
 use uuid::Uuid;
 
-use crate::names::{CollectionName, Id, RestoreName, SnapshotName, SourceName, WorkspaceName};
+use crate::names::{ApiKeyName, CollectionName, Id, RestoreName, SnapshotName, SourceName, WorkspaceName};
 pub use crate::stored::{
-    BadRecord, Collection, CollectionState, CollectionStats, Failure, Instance, Intent, ObjectMark, PendingCut,
-    RequestId, Restore, RestoreInfo, RestoreState, Retired, RetiredSource, Snapshot, SnapshotState, Source,
-    SourceCompression, SourceFormat, SourceMark, SourcePosition, SourceState, Totals, Verification, Workspace,
+    AccessPolicy, ApiKey, ApiKeyUse, BadRecord, Collection, CollectionState, CollectionStats, Failure, Instance,
+    Intent, ObjectMark, PendingCut, RequestId, Restore, RestoreInfo, RestoreState, Retired, RetiredSource, Role,
+    RoleBinding, Snapshot, SnapshotState, Source, SourceCompression, SourceFormat, SourceMark, SourcePosition,
+    SourceState, Totals, Verification, Workspace,
 };
 
 /// The uid in a record. Only ever 16 bytes that we wrote; anything else reads
@@ -19,6 +20,20 @@ pub fn uid(bytes: &[u8]) -> Uuid {
 /// Ids in records were checked when they came in.
 fn id(text: &str) -> Id {
     text.parse().unwrap_or_else(|_| Id::commons())
+}
+
+impl ApiKey {
+    /// Its resource name.
+    #[must_use]
+    pub fn name(&self) -> ApiKeyName {
+        ApiKeyName(id(&self.id))
+    }
+
+    /// Its uid.
+    #[must_use]
+    pub fn uid(&self) -> Uuid {
+        uid(&self.uid)
+    }
 }
 
 impl Workspace {

@@ -6,11 +6,13 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use super::{
+    admission::Gate,
     change::to_its_end,
     convert::{self, Mask},
     listing::{Page, page},
 };
 use crate::{
+    access::Caller,
     clock::Micros,
     collection::{Collections, Settings, Stats},
     documents::Retention,
@@ -27,6 +29,8 @@ use crate::{
 /// The service.
 #[derive(Clone)]
 pub struct CollectionRpc {
+    /// Lets callers through.
+    pub gate: Gate,
     /// The domain.
     pub collections: Collections,
     /// Runs changes to their end.
@@ -48,7 +52,9 @@ impl pb::collection_service_server::CollectionService for CollectionRpc {
         &self,
         request: Request<pb::CreateCollectionRequest>,
     ) -> Result<Response<pb::Collection>, Status> {
-        let Create { name, settings, retention, request } = create(request.into_inner(), self.shortest_retention)?;
+        let (caller, request) = self.gate.admit(request)?;
+        let created = create(request, &caller, self.shortest_retention)?;
+        let Create { name, settings, retention, request } = created;
         let collections = self.collections.clone();
         let change = async move { collections.create(&name, settings, retention, request.as_ref()).await };
         let created = to_its_end(&self.tasks, change).await?;
@@ -59,7 +65,7 @@ impl pb::collection_service_server::CollectionService for CollectionRpc {
         &self,
         request: Request<pb::GetCollectionRequest>,
     ) -> Result<Response<pb::Collection>, Status> {
-        let pb::GetCollectionRequest { name } = request.into_inner();
+        let (_caller, pb::GetCollectionRequest { name }) = self.gate.admit(request)?;
         let found = self.collections.get(&name_of("name", &name)?)?;
         Ok(Response::new(self.answer(found).await?))
     }
@@ -68,7 +74,8 @@ impl pb::collection_service_server::CollectionService for CollectionRpc {
         &self,
         request: Request<pb::ListCollectionsRequest>,
     ) -> Result<Response<pb::ListCollectionsResponse>, Status> {
-        let pb::ListCollectionsRequest { parent, page_size, page_token, filter, order_by } = request.into_inner();
+        let (caller, pb::ListCollectionsRequest { parent, page_size, page_token, filter, order_by }) =
+            self.gate.admit(request)?;
         let of: ListParent = parent.parse().map_err(|why| Error::invalid("parent", why))?;
         let arguments = Page {
             domain: "ListCollections",
@@ -78,11 +85,9 @@ impl pb::collection_service_server::CollectionService for CollectionRpc {
             filter: &filter,
             order_by: &order_by,
         };
-        let (found, next_page_token) = page(&arguments, || self.collections.list(&of))?;
-        let mut collections = Vec::with_capacity(found.len());
-        for record in found {
-            collections.push(self.answer(record).await?);
-        }
+        let readable = self.gate.readable(&caller)?;
+        let found = page(&arguments, || Ok(readable.only(self.collections.list(&of)?, |found| &found.workspace)))?;
+        let (collections, next_page_token) = found.messages(|record| self.answer(record)).await?;
         Ok(Response::new(pb::ListCollectionsResponse { collections, next_page_token }))
     }
 
@@ -90,7 +95,8 @@ impl pb::collection_service_server::CollectionService for CollectionRpc {
         &self,
         request: Request<pb::UpdateCollectionRequest>,
     ) -> Result<Response<pb::Collection>, Status> {
-        let Update { name, etag, settings, retention } = update(request.into_inner())?;
+        let (_caller, request) = self.gate.admit(request)?;
+        let Update { name, etag, settings, retention } = update(request)?;
         if let Some(Asked(retention)) = retention
             && retention != retention::of(&self.collections.get(&name)?)
         {
@@ -103,7 +109,7 @@ impl pb::collection_service_server::CollectionService for CollectionRpc {
     }
 
     async fn delete_collection(&self, request: Request<pb::DeleteCollectionRequest>) -> Result<Response<()>, Status> {
-        let pb::DeleteCollectionRequest { name, etag } = request.into_inner();
+        let (_caller, pb::DeleteCollectionRequest { name, etag }) = self.gate.admit(request)?;
         let (collections, name) = (self.collections.clone(), name_of("name", &name)?);
         let change = async move { collections.delete(&name, convert::etag(&etag)).await };
         to_its_end(&self.tasks, change).await?;
@@ -118,10 +124,14 @@ struct Create {
     request: Option<idempotency::Request>,
 }
 
-fn create(mut request: pb::CreateCollectionRequest, shortest_retention: Duration) -> Result<Create, Error> {
+fn create(
+    mut request: pb::CreateCollectionRequest,
+    caller: &Caller,
+    shortest_retention: Duration,
+) -> Result<Create, Error> {
     let mut bad = Violations::default();
     let request_id = std::mem::take(&mut request.request_id);
-    let remembered = convert::request(&mut bad, "CreateCollection", request_id, &request);
+    let remembered = convert::request(&mut bad, "CreateCollection", caller, request_id, &request);
     let pb::CreateCollectionRequest { parent, collection_id, collection, request_id: _ } = request;
     let parent = bad.check("parent", parent.parse::<WorkspaceName>());
     let id = bad.check("collection_id", collection_id.parse::<Id>());

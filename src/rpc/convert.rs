@@ -7,6 +7,7 @@ use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::{
+    access::Caller,
     clock::{Micros, duration},
     error::Violations,
     idempotency::Request,
@@ -20,9 +21,6 @@ const MAX_LABEL_VALUE_BYTES: usize = 255;
 const MAX_REQUEST_ID_BYTES: usize = 128;
 /// 0001-01-01 and 9999-12-31, the range of `google.protobuf.Timestamp`.
 const TIMESTAMP_SECONDS: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
-
-/// Who calls, until there are API keys.
-pub const CALLER: &str = "anonymous";
 
 /// A stored time on the wire.
 pub fn timestamp(micros: Micros) -> prost_types::Timestamp {
@@ -92,7 +90,13 @@ pub fn labels(bad: &mut Violations, field: &str, labels: &BTreeMap<String, Strin
 
 /// The request to remember, if the caller named it. `rest` is the request
 /// without its id: the arguments that must be the same.
-pub fn request(bad: &mut Violations, method: &'static str, id: String, rest: &impl Message) -> Option<Request> {
+pub fn request(
+    bad: &mut Violations,
+    method: &'static str,
+    caller: &Caller,
+    id: String,
+    rest: &impl Message,
+) -> Option<Request> {
     if id.len() > MAX_REQUEST_ID_BYTES || id.chars().any(char::is_control) {
         bad.add(
             "request_id",
@@ -101,7 +105,7 @@ pub fn request(bad: &mut Violations, method: &'static str, id: String, rest: &im
         return None;
     }
     let fingerprint = xxh3_128(&rest.encode_to_vec());
-    (!id.is_empty()).then(|| Request { method, caller: CALLER.to_owned(), id, fingerprint })
+    (!id.is_empty()).then(|| Request { method, caller: caller.name(), id, fingerprint })
 }
 
 /// An etag that was sent; empty is none.

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{collection::name_of, convert};
+use super::{MAX_RESPONSE_BYTES, admission::Gate, collection::name_of, convert};
 use crate::{
     collection::{Collections, Lease},
     documents::{Span, StoredDocument},
@@ -23,12 +23,11 @@ use crate::{
     tasks::Tasks,
 };
 
-/// No message of documents is larger, so that every stock client can read it.
-const MAX_RESPONSE_BYTES: usize = 3 << 20;
-
 /// The service.
 #[derive(Clone)]
 pub struct DocumentRpc {
+    /// Lets callers through.
+    pub gate: Gate,
     /// The domain.
     pub collections: Collections,
     /// Runs streams.
@@ -48,39 +47,45 @@ impl pb::document_service_server::DocumentService for DocumentRpc {
         &self,
         request: Request<pb::WriteDocumentsRequest>,
     ) -> Result<Response<pb::WriteDocumentsResponse>, Status> {
-        Ok(Response::new(self.write(request.into_inner()).await?))
+        let (_caller, request) = self.gate.admit(request)?;
+        Ok(Response::new(self.write(request).await?))
     }
 
     async fn ingest_documents(
         &self,
         request: Request<Streaming<pb::IngestDocumentsRequest>>,
     ) -> Result<Response<Self::IngestDocumentsStream>, Status> {
-        Ok(Response::new(self.ingest(request.into_inner())))
+        let (caller, messages) = self.gate.admit_stream(request)?;
+        Ok(Response::new(self.ingest(caller, messages)))
     }
 
     async fn get_document(&self, request: Request<pb::GetDocumentRequest>) -> Result<Response<pb::Document>, Status> {
-        Ok(Response::new(self.get(request.into_inner()).await?))
+        let (_caller, request) = self.gate.admit(request)?;
+        Ok(Response::new(self.get(request).await?))
     }
 
     async fn batch_get_documents(
         &self,
         request: Request<pb::BatchGetDocumentsRequest>,
     ) -> Result<Response<pb::BatchGetDocumentsResponse>, Status> {
-        Ok(Response::new(self.batch_get(request.into_inner()).await?))
+        let (_caller, request) = self.gate.admit(request)?;
+        Ok(Response::new(self.batch_get(request).await?))
     }
 
     async fn list_documents(
         &self,
         request: Request<pb::ListDocumentsRequest>,
     ) -> Result<Response<pb::ListDocumentsResponse>, Status> {
-        Ok(Response::new(self.list(request.into_inner()).await?))
+        let (_caller, request) = self.gate.admit(request)?;
+        Ok(Response::new(self.list(request).await?))
     }
 
     async fn stream_documents(
         &self,
         request: Request<pb::StreamDocumentsRequest>,
     ) -> Result<Response<Self::StreamDocumentsStream>, Status> {
-        Ok(Response::new(self.stream(request.into_inner()).await?))
+        let (_caller, request) = self.gate.admit(request)?;
+        Ok(Response::new(self.stream(request).await?))
     }
 }
 

@@ -1,10 +1,15 @@
 //! Lists of resources: filter, order and pages, the same for all of them.
 
+use prost::Message;
+
+use super::MAX_RESPONSE_BYTES;
 use crate::{
     error::{Error, Violations},
     listing::{Bound, Cursor, Filter, Listed, ListingError, Order, PageToken, TokenError, page_size, paginate},
 };
 
+/// What a message in a list adds to its own bytes, at most.
+const FRAMING_BYTES: usize = 8;
 const DEFAULT_PAGE: usize = 50;
 const MAX_PAGE: usize = 1000;
 
@@ -24,12 +29,44 @@ pub struct Page<'a> {
     pub order_by: &'a str,
 }
 
+/// The items of one page.
+pub struct Paged<T> {
+    items: Vec<T>,
+    order: Order,
+    bound: u64,
+    /// There are more behind them.
+    more: bool,
+}
+
+impl<T: Listed> Paged<T> {
+    /// The items as messages, as many as a response takes, and the token of the
+    /// next page.
+    pub async fn messages<M: Message, F: Future<Output = Result<M, Error>>>(
+        self,
+        convert: impl Fn(T) -> F,
+    ) -> Result<(Vec<M>, String), Error> {
+        let Self { items, order, bound, mut more } = self;
+        let (mut messages, mut bytes, mut last) = (Vec::with_capacity(items.len()), 0, None);
+        for item in items {
+            let cursor = order.cursor(&item);
+            let message = convert(item).await?;
+            bytes += message.encoded_len() + FRAMING_BYTES;
+            // The one that does not fit is the first of the next page.
+            if bytes > MAX_RESPONSE_BYTES && last.is_some() {
+                more = true;
+                break;
+            }
+            messages.push(message);
+            last = Some(cursor);
+        }
+        let next = last.filter(|_| more).map(|last| PageToken { bound, cursor: last.encode() }.encode());
+        Ok((messages, next.unwrap_or_default()))
+    }
+}
+
 /// Cuts one page out of all items, which are read only if the arguments are
-/// right. Returns it and the token of the next.
-pub fn page<T: Listed>(
-    arguments: &Page<'_>,
-    items: impl FnOnce() -> Result<Vec<T>, Error>,
-) -> Result<(Vec<T>, String), Error> {
+/// right.
+pub fn page<T: Listed>(arguments: &Page<'_>, items: impl FnOnce() -> Result<Vec<T>, Error>) -> Result<Paged<T>, Error> {
     let mut bad = Violations::default();
     let size = bad.check("page_size", page_size(arguments.page_size, DEFAULT_PAGE, MAX_PAGE));
     let filter = bad.check("filter", Filter::parse::<T>(arguments.filter));
@@ -46,8 +83,7 @@ pub fn page<T: Listed>(
         token => Some(cursor(token, bound, &order)?),
     };
     let (items, next) = paginate(items()?.into_iter(), &filter, &order, size, after.as_ref());
-    let token = next.map(|next| PageToken { bound, cursor: next.encode() }.encode()).unwrap_or_default();
-    Ok((items, token))
+    Ok(Paged { items, order, bound, more: next.is_some() })
 }
 
 fn cursor(token: &str, bound: u64, order: &Order) -> Result<Cursor, Error> {

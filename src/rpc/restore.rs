@@ -9,6 +9,7 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use super::{
+    admission::Gate,
     change::to_its_end,
     convert,
     listing::{Page, page},
@@ -16,6 +17,7 @@ use super::{
     status,
 };
 use crate::{
+    access::Caller,
     clock::Clock,
     digest::Digest,
     error::{Error, Violations},
@@ -36,6 +38,8 @@ const QUIET: Duration = Duration::from_millis(4_900);
 /// The service.
 #[derive(Clone)]
 pub struct RestoreRpc {
+    /// Lets callers through.
+    pub gate: Gate,
     /// The domain.
     pub restores: Restores,
     /// Runs changes to their end.
@@ -62,7 +66,8 @@ impl pb::restore_service_server::RestoreService for RestoreRpc {
         &self,
         request: Request<pb::CreateRestoreRequest>,
     ) -> Result<Response<pb::Restore>, Status> {
-        let (command, validate_only) = create(request.into_inner())?;
+        let (caller, request) = self.gate.admit(request)?;
+        let (command, validate_only) = create(request, &caller)?;
         if validate_only {
             return Ok(Response::new(resource(self.restores.plan(&command).await?)));
         }
@@ -72,7 +77,7 @@ impl pb::restore_service_server::RestoreService for RestoreRpc {
     }
 
     async fn get_restore(&self, request: Request<pb::GetRestoreRequest>) -> Result<Response<pb::Restore>, Status> {
-        let pb::GetRestoreRequest { name } = request.into_inner();
+        let (_caller, pb::GetRestoreRequest { name }) = self.gate.admit(request)?;
         Ok(Response::new(self.answer(self.restores.get(&name_of(&name)?)?)))
     }
 
@@ -80,7 +85,8 @@ impl pb::restore_service_server::RestoreService for RestoreRpc {
         &self,
         request: Request<pb::ListRestoresRequest>,
     ) -> Result<Response<pb::ListRestoresResponse>, Status> {
-        let pb::ListRestoresRequest { parent, page_size, page_token, filter, order_by } = request.into_inner();
+        let (caller, pb::ListRestoresRequest { parent, page_size, page_token, filter, order_by }) =
+            self.gate.admit(request)?;
         let of: ListParent = parent.parse().map_err(|why| Error::invalid("parent", why))?;
         let arguments = Page {
             domain: "ListRestores",
@@ -90,8 +96,9 @@ impl pb::restore_service_server::RestoreService for RestoreRpc {
             filter: &filter,
             order_by: &order_by,
         };
-        let (found, next_page_token) = page(&arguments, || self.restores.list(&of))?;
-        let restores = found.into_iter().map(|record| self.answer(record)).collect();
+        let readable = self.gate.readable(&caller)?;
+        let found = page(&arguments, || Ok(readable.only(self.restores.list(&of)?, |found| &found.workspace)))?;
+        let (restores, next_page_token) = found.messages(async |record| Ok(self.answer(record))).await?;
         Ok(Response::new(pb::ListRestoresResponse { restores, next_page_token }))
     }
 
@@ -99,7 +106,7 @@ impl pb::restore_service_server::RestoreService for RestoreRpc {
         &self,
         request: Request<pb::CancelRestoreRequest>,
     ) -> Result<Response<pb::Restore>, Status> {
-        let pb::CancelRestoreRequest { name } = request.into_inner();
+        let (_caller, pb::CancelRestoreRequest { name }) = self.gate.admit(request)?;
         let (restores, name) = (self.restores.clone(), name_of(&name)?);
         let asked = to_its_end(&self.tasks, async move { restores.cancel(&name).await }).await?;
         Ok(Response::new(self.answer(asked)))
@@ -109,7 +116,7 @@ impl pb::restore_service_server::RestoreService for RestoreRpc {
         &self,
         request: Request<pb::WatchRestoreRequest>,
     ) -> Result<Response<Self::WatchRestoreStream>, Status> {
-        let pb::WatchRestoreRequest { name } = request.into_inner();
+        let (_caller, pb::WatchRestoreRequest { name }) = self.gate.admit(request)?;
         let (first, changes) = self.restores.watch(&name_of(&name)?)?;
         let clock = self.clock.clone();
         let message = progress_message(&first, &clock);
@@ -137,10 +144,10 @@ fn beats(sent: Progress, changes: watch::Receiver<Progress>) -> impl Stream<Item
     })
 }
 
-fn create(mut request: pb::CreateRestoreRequest) -> Result<(CreateRestore, bool), Error> {
+fn create(mut request: pb::CreateRestoreRequest, caller: &Caller) -> Result<(CreateRestore, bool), Error> {
     let mut bad = Violations::default();
     let request_id = std::mem::take(&mut request.request_id);
-    let remembered = convert::request(&mut bad, "CreateRestore", request_id, &request);
+    let remembered = convert::request(&mut bad, "CreateRestore", caller, request_id, &request);
     let pb::CreateRestoreRequest { parent, restore_id, restore, request_id: _, validate_only } = request;
     let parent = bad.check("parent", parent.parse::<WorkspaceName>());
     let id = if restore_id.is_empty() { None } else { bad.check("restore_id", restore_id.parse::<Id>()) };
@@ -179,7 +186,7 @@ fn create(mut request: pb::CreateRestoreRequest) -> Result<(CreateRestore, bool)
         labels: restore.labels,
         retention,
         verification,
-        caller: convert::CALLER.to_owned(),
+        caller: caller.name(),
         request: remembered,
     };
     Ok((command, validate_only))

@@ -13,16 +13,19 @@ use tonic::{
 use uuid::Uuid;
 
 use super::{
-    collection::CollectionRpc, deadline::ContractLayer, document::DocumentRpc, restore::RestoreRpc,
-    snapshot::SnapshotRpc, source::SourceRpc, workspace::WorkspaceRpc,
+    access::AccessRpc, admission::Gate, authenticate::AuthenticateLayer, collection::CollectionRpc,
+    deadline::ContractLayer, document::DocumentRpc, restore::RestoreRpc, snapshot::SnapshotRpc, source::SourceRpc,
+    workspace::WorkspaceRpc,
 };
 use crate::{
+    access::ApiKeys,
     clock::{Clock, new_uid},
     collection::Collections,
     pb::{
-        self, collection_service_server::CollectionServiceServer, document_service_server::DocumentServiceServer,
-        restore_service_server::RestoreServiceServer, snapshot_service_server::SnapshotServiceServer,
-        source_service_server::SourceServiceServer, workspace_service_server::WorkspaceServiceServer,
+        self, access_service_server::AccessServiceServer, collection_service_server::CollectionServiceServer,
+        document_service_server::DocumentServiceServer, restore_service_server::RestoreServiceServer,
+        snapshot_service_server::SnapshotServiceServer, source_service_server::SourceServiceServer,
+        workspace_service_server::WorkspaceServiceServer,
     },
     restore::Restores,
     snapshot::Snapshots,
@@ -44,6 +47,8 @@ const KEEPALIVE: Duration = Duration::from_secs(30);
 /// The domain, as the services see it.
 #[derive(Clone)]
 pub struct Services {
+    /// Keys.
+    pub keys: ApiKeys,
     /// Workspaces.
     pub workspaces: Workspaces,
     /// Collections.
@@ -73,6 +78,7 @@ pub async fn serve(
     stop: CancellationToken,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let Services {
+        keys,
         workspaces,
         collections,
         snapshots,
@@ -84,21 +90,31 @@ pub async fn serve(
         shortest_retention,
         shortest_scan_interval,
     } = services;
-    let documents =
-        DocumentRpc { collections: collections.clone(), tasks: tasks.clone(), stop: stop.clone(), patience };
+    let gate = Gate { keys: keys.clone() };
+    let access = AccessRpc { gate: gate.clone(), keys: keys.clone(), tasks: tasks.clone() };
+    let access = AccessServiceServer::new(access);
+    let documents = DocumentRpc {
+        gate: gate.clone(),
+        collections: collections.clone(),
+        tasks: tasks.clone(),
+        stop: stop.clone(),
+        patience,
+    };
     let documents = DocumentServiceServer::new(documents)
         .max_decoding_message_size(MAX_DECODE_BYTES)
         .accept_compressed(CompressionEncoding::Zstd)
         .accept_compressed(CompressionEncoding::Gzip)
         .send_compressed(CompressionEncoding::Zstd)
         .send_compressed(CompressionEncoding::Gzip);
-    let workspaces = WorkspaceServiceServer::new(WorkspaceRpc { workspaces, tasks: tasks.clone() });
-    let collections = CollectionRpc { collections, tasks: tasks.clone(), shortest_retention };
+    let workspaces = WorkspaceServiceServer::new(WorkspaceRpc { gate: gate.clone(), workspaces, tasks: tasks.clone() });
+    let collections = CollectionRpc { gate: gate.clone(), collections, tasks: tasks.clone(), shortest_retention };
     let collections = CollectionServiceServer::new(collections);
-    let snapshots = SnapshotServiceServer::new(SnapshotRpc { snapshots, tasks: tasks.clone(), stop: stop.clone() });
-    let sources = SourceRpc { sources, tasks: tasks.clone(), shortest_scan_interval, stop: stop.clone() };
+    let snapshots = SnapshotRpc { gate: gate.clone(), snapshots, tasks: tasks.clone(), stop: stop.clone() };
+    let snapshots = SnapshotServiceServer::new(snapshots);
+    let sources =
+        SourceRpc { gate: gate.clone(), sources, tasks: tasks.clone(), shortest_scan_interval, stop: stop.clone() };
     let sources = SourceServiceServer::new(sources);
-    let restores = RestoreServiceServer::new(RestoreRpc { restores, tasks, clock, stop: stop.clone() });
+    let restores = RestoreServiceServer::new(RestoreRpc { gate, restores, tasks, clock, stop: stop.clone() });
 
     let (health, health_service) = tonic_health::server::health_reporter();
     for name in names() {
@@ -118,9 +134,11 @@ pub async fn serve(
         .max_concurrent_streams(MAX_STREAMS)
         .http2_keepalive_interval(Some(KEEPALIVE))
         .layer(ContractLayer)
+        .layer(AuthenticateLayer { keys })
         .add_service(health_service)
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?)
+        .add_service(access)
         .add_service(workspaces)
         .add_service(collections)
         .add_service(documents)
@@ -138,9 +156,10 @@ pub async fn serve(
 }
 
 /// The services, and the whole server under the empty name.
-fn names() -> [&'static str; 7] {
+fn names() -> [&'static str; 8] {
     [
         "",
+        AccessServiceServer::<AccessRpc>::NAME,
         WorkspaceServiceServer::<WorkspaceRpc>::NAME,
         CollectionServiceServer::<CollectionRpc>::NAME,
         DocumentServiceServer::<DocumentRpc>::NAME,
@@ -154,7 +173,7 @@ fn names() -> [&'static str; 7] {
 fn span(request: &Request<()>) -> tracing::Span {
     let sent = request.headers().get("x-request-id").and_then(|id| id.to_str().ok()).filter(|id| id.len() <= 64);
     let id = sent.map_or_else(|| short(new_uid()), str::to_owned);
-    tracing::info_span!("rpc", method = request.uri().path(), %id)
+    tracing::info_span!("rpc", method = request.uri().path(), %id, caller = tracing::field::Empty)
 }
 
 /// The random half of a uid is enough to find a request in a log.

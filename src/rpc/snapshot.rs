@@ -9,18 +9,21 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use super::{
+    admission::Gate,
     change::to_its_end,
     convert::{self, Mask},
     listing::{Page, page},
     status,
 };
 use crate::{
+    access::Caller,
+    clock::Expiration,
     error::{Error, Violations},
     listing::{Field, Kind, Listed, Value},
     metadata::{Snapshot, SnapshotState as State},
     names::{Id, ListParent, SnapshotName, WorkspaceName},
     pb,
-    snapshot::{self, CreateSnapshot, Expiration, Settings, Snapshots},
+    snapshot::{self, CreateSnapshot, Settings, Snapshots},
     tasks::Tasks,
     workspace,
 };
@@ -28,6 +31,8 @@ use crate::{
 /// The service.
 #[derive(Clone)]
 pub struct SnapshotRpc {
+    /// Lets callers through.
+    pub gate: Gate,
     /// The domain.
     pub snapshots: Snapshots,
     /// Runs changes to their end.
@@ -44,14 +49,15 @@ impl pb::snapshot_service_server::SnapshotService for SnapshotRpc {
         &self,
         request: Request<pb::CreateSnapshotRequest>,
     ) -> Result<Response<pb::Snapshot>, Status> {
-        let command = create(request.into_inner())?;
+        let (caller, request) = self.gate.admit(request)?;
+        let command = create(request, &caller)?;
         let snapshots = self.snapshots.clone();
         let created = to_its_end(&self.tasks, async move { snapshots.create(command).await }).await?;
         Ok(Response::new(created.into()))
     }
 
     async fn get_snapshot(&self, request: Request<pb::GetSnapshotRequest>) -> Result<Response<pb::Snapshot>, Status> {
-        let pb::GetSnapshotRequest { name } = request.into_inner();
+        let (_caller, pb::GetSnapshotRequest { name }) = self.gate.admit(request)?;
         let found = self.snapshots.get(&name_of("name", &name)?)?;
         let exclusive_bytes = self.snapshots.exclusive_bytes(&found).await?;
         Ok(Response::new(pb::Snapshot { exclusive_bytes, ..found.into() }))
@@ -61,8 +67,8 @@ impl pb::snapshot_service_server::SnapshotService for SnapshotRpc {
         &self,
         request: Request<pb::ListSnapshotsRequest>,
     ) -> Result<Response<pb::ListSnapshotsResponse>, Status> {
-        let pb::ListSnapshotsRequest { parent, page_size, page_token, filter, order_by, show_deleted } =
-            request.into_inner();
+        let (caller, pb::ListSnapshotsRequest { parent, page_size, page_token, filter, order_by, show_deleted }) =
+            self.gate.admit(request)?;
         let of: ListParent = parent.parse().map_err(|why| Error::invalid("parent", why))?;
         let arguments = Page {
             domain: "ListSnapshots",
@@ -72,8 +78,10 @@ impl pb::snapshot_service_server::SnapshotService for SnapshotRpc {
             filter: &filter,
             order_by: &order_by,
         };
-        let (found, next_page_token) = page(&arguments, || self.snapshots.list(&of, show_deleted))?;
-        let snapshots = found.into_iter().map(Into::into).collect();
+        let readable = self.gate.readable(&caller)?;
+        let known = || Ok(readable.only(self.snapshots.list(&of, show_deleted)?, |found| &found.workspace));
+        let found = page(&arguments, known)?;
+        let (snapshots, next_page_token) = found.messages(async |found| Ok(pb::Snapshot::from(found))).await?;
         Ok(Response::new(pb::ListSnapshotsResponse { snapshots, next_page_token }))
     }
 
@@ -81,7 +89,8 @@ impl pb::snapshot_service_server::SnapshotService for SnapshotRpc {
         &self,
         request: Request<pb::UpdateSnapshotRequest>,
     ) -> Result<Response<pb::Snapshot>, Status> {
-        let (name, etag, settings) = update(request.into_inner())?;
+        let (_caller, request) = self.gate.admit(request)?;
+        let (name, etag, settings) = update(request)?;
         let snapshots = self.snapshots.clone();
         let change = async move { snapshots.update(&name, convert::etag(&etag), &settings).await };
         let updated = to_its_end(&self.tasks, change).await?;
@@ -89,7 +98,7 @@ impl pb::snapshot_service_server::SnapshotService for SnapshotRpc {
     }
 
     async fn delete_snapshot(&self, request: Request<pb::DeleteSnapshotRequest>) -> Result<Response<()>, Status> {
-        let pb::DeleteSnapshotRequest { name, etag } = request.into_inner();
+        let (_caller, pb::DeleteSnapshotRequest { name, etag }) = self.gate.admit(request)?;
         let (snapshots, name) = (self.snapshots.clone(), name_of("name", &name)?);
         let change = async move { snapshots.delete(&name, convert::etag(&etag)).await };
         to_its_end(&self.tasks, change).await?;
@@ -100,7 +109,7 @@ impl pb::snapshot_service_server::SnapshotService for SnapshotRpc {
         &self,
         request: Request<pb::WatchSnapshotRequest>,
     ) -> Result<Response<Self::WatchSnapshotStream>, Status> {
-        let pb::WatchSnapshotRequest { name } = request.into_inner();
+        let (_caller, pb::WatchSnapshotRequest { name }) = self.gate.admit(request)?;
         let (first, changes) = self.snapshots.watch(&name_of("name", &name)?)?;
         let first = stream::once(std::future::ready(Ok(first.into())));
         let Some(changes) = changes else { return Ok(Response::new(first.boxed())) };
@@ -121,10 +130,10 @@ pub fn until_stopped<T: Send + 'static>(
     values.take_until(stop.cancelled_owned()).chain(goodbye)
 }
 
-fn create(mut request: pb::CreateSnapshotRequest) -> Result<CreateSnapshot, Error> {
+fn create(mut request: pb::CreateSnapshotRequest, caller: &Caller) -> Result<CreateSnapshot, Error> {
     let mut bad = Violations::default();
     let request_id = std::mem::take(&mut request.request_id);
-    let remembered = convert::request(&mut bad, "CreateSnapshot", request_id, &request);
+    let remembered = convert::request(&mut bad, "CreateSnapshot", caller, request_id, &request);
     let pb::CreateSnapshotRequest { parent, snapshot_id, snapshot, request_id: _, min_offset } = request;
     let parent = bad.check("parent", parent.parse::<WorkspaceName>());
     let id = bad.check("snapshot_id", snapshot_id.parse::<Id>());
@@ -155,7 +164,7 @@ fn create(mut request: pb::CreateSnapshotRequest) -> Result<CreateSnapshot, Erro
         labels: snapshot.labels,
         expiration,
         min_offset,
-        caller: convert::CALLER.to_owned(),
+        caller: caller.name(),
         request: remembered,
     })
 }

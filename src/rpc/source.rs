@@ -12,6 +12,7 @@ use tonic::{Request, Response, Status};
 
 use self::create::create;
 use super::{
+    admission::Gate,
     change::to_its_end,
     convert,
     listing::{Page, page},
@@ -31,6 +32,8 @@ const FASTEST: Duration = Duration::from_millis(100);
 /// The service.
 #[derive(Clone)]
 pub struct SourceRpc {
+    /// Lets callers through.
+    pub gate: Gate,
     /// The domain.
     pub sources: Sources,
     /// Runs changes to their end.
@@ -46,14 +49,15 @@ impl pb::source_service_server::SourceService for SourceRpc {
     type WatchSourceStream = Pin<Box<dyn Stream<Item = Result<pb::Source, Status>> + Send>>;
 
     async fn create_source(&self, request: Request<pb::CreateSourceRequest>) -> Result<Response<pb::Source>, Status> {
-        let command = create(request.into_inner(), self.shortest_scan_interval)?;
+        let (caller, request) = self.gate.admit(request)?;
+        let command = create(request, &caller, self.shortest_scan_interval)?;
         let sources = self.sources.clone();
         let created = to_its_end(&self.tasks, async move { sources.create(command).await }).await?;
         Ok(Response::new(created.into()))
     }
 
     async fn get_source(&self, request: Request<pb::GetSourceRequest>) -> Result<Response<pb::Source>, Status> {
-        let pb::GetSourceRequest { name } = request.into_inner();
+        let (_caller, pb::GetSourceRequest { name }) = self.gate.admit(request)?;
         Ok(Response::new(self.sources.get(&name_of(&name)?).await?.into()))
     }
 
@@ -61,7 +65,8 @@ impl pb::source_service_server::SourceService for SourceRpc {
         &self,
         request: Request<pb::ListSourcesRequest>,
     ) -> Result<Response<pb::ListSourcesResponse>, Status> {
-        let pb::ListSourcesRequest { parent, page_size, page_token, filter, order_by } = request.into_inner();
+        let (caller, pb::ListSourcesRequest { parent, page_size, page_token, filter, order_by }) =
+            self.gate.admit(request)?;
         let of: SourceParent = parent.parse().map_err(|why| Error::invalid("parent", why))?;
         let arguments = Page {
             domain: "ListSources",
@@ -71,17 +76,19 @@ impl pb::source_service_server::SourceService for SourceRpc {
             filter: &filter,
             order_by: &order_by,
         };
-        let known = || Ok(self.sources.list(&of)?.into_iter().map(|record| self.sources.peek(record)).collect());
-        let (found, next_page_token) = page(&arguments, known)?;
-        let mut sources = Vec::with_capacity(found.len());
-        for View { record, .. } in found {
-            sources.push(self.sources.view(record).await?.into());
-        }
+        let readable = self.gate.readable(&caller)?;
+        let known = || {
+            let found = readable.only(self.sources.list(&of)?, |found| &found.workspace);
+            Ok(found.into_iter().map(|record| self.sources.peek(record)).collect())
+        };
+        let found = page(&arguments, known)?;
+        let view = async |View { record, .. }| Ok(pb::Source::from(self.sources.view(record).await?));
+        let (sources, next_page_token) = found.messages(view).await?;
         Ok(Response::new(pb::ListSourcesResponse { sources, next_page_token }))
     }
 
     async fn delete_source(&self, request: Request<pb::DeleteSourceRequest>) -> Result<Response<()>, Status> {
-        let pb::DeleteSourceRequest { name, etag } = request.into_inner();
+        let (_caller, pb::DeleteSourceRequest { name, etag }) = self.gate.admit(request)?;
         let (sources, name) = (self.sources.clone(), name_of(&name)?);
         let change = async move { sources.delete(&name, convert::etag(&etag)).await };
         to_its_end(&self.tasks, change).await?;
@@ -89,14 +96,14 @@ impl pb::source_service_server::SourceService for SourceRpc {
     }
 
     async fn suspend_source(&self, request: Request<pb::SuspendSourceRequest>) -> Result<Response<pb::Source>, Status> {
-        let pb::SuspendSourceRequest { name } = request.into_inner();
+        let (_caller, pb::SuspendSourceRequest { name }) = self.gate.admit(request)?;
         let (sources, name) = (self.sources.clone(), name_of(&name)?);
         let suspended = to_its_end(&self.tasks, async move { sources.suspend(&name).await }).await?;
         Ok(Response::new(suspended.into()))
     }
 
     async fn resume_source(&self, request: Request<pb::ResumeSourceRequest>) -> Result<Response<pb::Source>, Status> {
-        let pb::ResumeSourceRequest { name } = request.into_inner();
+        let (_caller, pb::ResumeSourceRequest { name }) = self.gate.admit(request)?;
         let (sources, name) = (self.sources.clone(), name_of(&name)?);
         let resumed = to_its_end(&self.tasks, async move { sources.resume(&name).await }).await?;
         Ok(Response::new(resumed.into()))
@@ -106,7 +113,7 @@ impl pb::source_service_server::SourceService for SourceRpc {
         &self,
         request: Request<pb::WatchSourceRequest>,
     ) -> Result<Response<Self::WatchSourceStream>, Status> {
-        let pb::WatchSourceRequest { name } = request.into_inner();
+        let (_caller, pb::WatchSourceRequest { name }) = self.gate.admit(request)?;
         let (first, changes) = self.sources.watch(&name_of(&name)?).await?;
         let once = stream::once(std::future::ready(Ok(first.into())));
         let Some(changes) = changes else { return Ok(Response::new(once.boxed())) };

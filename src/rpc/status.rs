@@ -7,13 +7,18 @@ use prost::Message;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, HelpLink, PreconditionViolation, QuotaViolation, StatusExt};
 
-use crate::{clock, error::Error, metadata::Failure};
+use crate::{
+    clock,
+    error::{Contact, Error},
+    metadata::Failure,
+};
 
 /// The domain of every `ErrorInfo`.
 pub const DOMAIN: &str = "stillframe";
 
-/// Where the README explains the gates.
+/// Where the README explains the gates, and keys.
 const GATES: &str = "README.md#gates";
+const ACCESS: &str = "README.md#access";
 
 impl From<Error> for Status {
     fn from(error: Error) -> Self {
@@ -38,7 +43,8 @@ fn info(error: &Error) -> HashMap<String, String> {
         Error::CollectionNotReady(name)
         | Error::CollectionDeleted(name)
         | Error::WorkspaceNotEmpty(name)
-        | Error::WorkspaceProtected(name) => vec![("resource", name.clone())],
+        | Error::WorkspaceProtected(name)
+        | Error::LastOperatorKey(name) => vec![("resource", name.clone())],
         Error::DocumentNotFound { collection, id } => vec![("resource", collection.clone()), ("id", id.clone())],
         Error::SnapshotNotReady { name, state } | Error::RestoreNotCancellable { name, state } => {
             vec![("resource", name.clone()), ("state", (*state).to_owned())]
@@ -54,7 +60,7 @@ fn info(error: &Error) -> HashMap<String, String> {
         Error::BatchTooLarge { size, limit, unit } => {
             vec![("size", size.to_string()), ("limit", limit.to_string()), ("unit", (*unit).to_owned())]
         }
-        Error::SnapshotsNotEnabled { workspace } => vec![("resource", workspace.clone())],
+        Error::SnapshotsNotEnabled { workspace, .. } => vec![("resource", workspace.clone())],
         Error::RestoreTooLarge { workspace, size_bytes, limit, .. } => vec![
             ("resource", workspace.clone()),
             ("size_bytes", size_bytes.to_string()),
@@ -67,9 +73,13 @@ fn info(error: &Error) -> HashMap<String, String> {
         Error::SourcePositionNotFound { collection, location } => {
             vec![("resource", collection.clone()), ("location", location.clone())]
         }
-        Error::TooManySources { collection, limit } => {
-            vec![("resource", collection.clone()), ("limit", limit.to_string())]
-        }
+        Error::TooMany { parent, limit, .. } => vec![("resource", parent.clone()), ("limit", limit.to_string())],
+        Error::PermissionDenied { caller, permission, role, resource, .. } => vec![
+            ("resource", resource.clone()),
+            ("caller", caller.clone()),
+            ("permission", (*permission).to_owned()),
+            ("role", (*role).to_owned()),
+        ],
         Error::TooManyBadRecords { limit } => vec![("limit", limit.to_string())],
         Error::TooManyObjects { limit } | Error::Busy { limit, .. } => vec![("limit", limit.to_string())],
         Error::EventTimeOutOfRange { event_time, earliest, latest } => vec![
@@ -84,6 +94,7 @@ fn info(error: &Error) -> HashMap<String, String> {
         | Error::ExpirationTooLong { .. }
         | Error::PatchFailed(_)
         | Error::SourceUnreadable(_)
+        | Error::Unauthenticated { .. }
         | Error::StreamTooSlow(_)
         | Error::Unavailable(_)
         | Error::OutcomeUnknown(_)
@@ -110,25 +121,28 @@ fn describe(error: &Error, details: &mut ErrorDetails) {
             let violation = QuotaViolation::new(*what, error.to_string());
             details.set_quota_failure(vec![violation]).set_retry_info(Some(*retry_after));
         }
-        Error::SnapshotsNotEnabled { workspace } => {
+        Error::SnapshotsNotEnabled { workspace, contact } => {
             precondition(details, "SNAPSHOT_PREVIEW", workspace, error);
             help(
                 details,
+                contact,
                 GATES,
                 "An operator enables it: WorkspaceService.UpdateWorkspace with update_mask snapshot_preview and the value SNAPSHOT_PREVIEW_ENABLED",
             );
         }
-        Error::RestoreTooLarge { workspace, .. } => {
+        Error::RestoreTooLarge { workspace, contact, .. } => {
             precondition(details, "MAX_RESTORE_BYTES", workspace, error);
             help(
                 details,
+                contact,
                 GATES,
                 "An operator approves it: WorkspaceService.UpdateWorkspace with update_mask max_restore_bytes and a value of at least size_bytes",
             );
         }
-        Error::SourceLocationNotAllowed { .. } => {
+        Error::SourceLocationNotAllowed { contact, .. } => {
             help(
                 details,
+                contact,
                 "README.md#sources",
                 "An operator allows it: start the server with --source-allow and a URL that the location lies in",
             );
@@ -136,9 +150,21 @@ fn describe(error: &Error, details: &mut ErrorDetails) {
         Error::SourcePositionNotFound { collection, .. } => {
             precondition(details, "SOURCE_POSITION", collection, error);
         }
-        Error::TooManySources { collection, .. } => {
-            details.set_quota_failure(vec![QuotaViolation::new(collection, error.to_string())]);
+        Error::TooMany { parent, .. } => {
+            details.set_quota_failure(vec![QuotaViolation::new(parent, error.to_string())]);
         }
+        Error::Unauthenticated { contact, .. } => {
+            help(details, contact, ACCESS, "An operator creates keys: AccessService.CreateApiKey");
+        }
+        Error::PermissionDenied { contact, .. } => {
+            help(
+                details,
+                contact,
+                ACCESS,
+                "An operator creates a key with the role in that workspace: AccessService.CreateApiKey",
+            );
+        }
+        Error::LastOperatorKey(name) => precondition(details, "OPERATOR_KEYS", name, error),
         Error::SnapshotNotReady { name, .. } | Error::SnapshotExpired { name } => {
             precondition(details, "SNAPSHOT_STATE", name, error);
         }
@@ -161,8 +187,11 @@ fn precondition(details: &mut ErrorDetails, kind: &str, subject: &str, error: &E
     details.set_precondition_failure(vec![PreconditionViolation::new(kind, subject, error.to_string())]);
 }
 
-fn help(details: &mut ErrorDetails, chapter: &str, what_to_do: &str) {
-    details.set_help(vec![HelpLink::new(what_to_do, chapter)]);
+/// Whom to ask, if the operator said so, and what there is to be done.
+fn help(details: &mut ErrorDetails, contact: &Contact, chapter: &str, what_to_do: &str) {
+    let ask = contact.iter().map(|contact| HelpLink::new("Ask the operator of this server", &**contact));
+    let links: Vec<_> = ask.chain([HelpLink::new(what_to_do, chapter)]).collect();
+    details.set_help(links);
 }
 
 /// The error inside a message, as `google.rpc.Status`.

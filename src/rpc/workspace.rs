@@ -6,11 +6,13 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use super::{
+    admission::Gate,
     change::to_its_end,
     convert::{self, Mask},
     listing::{Page, page},
 };
 use crate::{
+    access::Caller,
     error::{Error, Violations},
     idempotency,
     listing::{Field, Kind, Listed, Value},
@@ -24,6 +26,8 @@ use crate::{
 /// The service.
 #[derive(Clone)]
 pub struct WorkspaceRpc {
+    /// Lets callers through.
+    pub gate: Gate,
     /// The domain.
     pub workspaces: Workspaces,
     /// Runs changes to their end.
@@ -36,7 +40,8 @@ impl pb::workspace_service_server::WorkspaceService for WorkspaceRpc {
         &self,
         request: Request<pb::CreateWorkspaceRequest>,
     ) -> Result<Response<pb::Workspace>, Status> {
-        let (id, settings, request) = create(request.into_inner())?;
+        let (caller, request) = self.gate.admit(request)?;
+        let (id, settings, request) = create(request, &caller)?;
         let workspaces = self.workspaces.clone();
         let change = async move { workspaces.create(&id, settings, request.as_ref()).await };
         let created = to_its_end(&self.tasks, change).await?;
@@ -47,7 +52,7 @@ impl pb::workspace_service_server::WorkspaceService for WorkspaceRpc {
         &self,
         request: Request<pb::GetWorkspaceRequest>,
     ) -> Result<Response<pb::Workspace>, Status> {
-        let pb::GetWorkspaceRequest { name } = request.into_inner();
+        let (_caller, pb::GetWorkspaceRequest { name }) = self.gate.admit(request)?;
         Ok(Response::new(self.workspaces.get(&name_of("name", &name)?)?.into()))
     }
 
@@ -55,7 +60,8 @@ impl pb::workspace_service_server::WorkspaceService for WorkspaceRpc {
         &self,
         request: Request<pb::ListWorkspacesRequest>,
     ) -> Result<Response<pb::ListWorkspacesResponse>, Status> {
-        let pb::ListWorkspacesRequest { page_size, page_token, filter, order_by } = request.into_inner();
+        let (caller, pb::ListWorkspacesRequest { page_size, page_token, filter, order_by }) =
+            self.gate.admit(request)?;
         let arguments = Page {
             domain: "ListWorkspaces",
             bound: &[],
@@ -64,8 +70,9 @@ impl pb::workspace_service_server::WorkspaceService for WorkspaceRpc {
             filter: &filter,
             order_by: &order_by,
         };
-        let (found, next_page_token) = page(&arguments, || self.workspaces.list())?;
-        let workspaces = found.into_iter().map(Into::into).collect();
+        let readable = self.gate.readable(&caller)?;
+        let found = page(&arguments, || Ok(readable.only(self.workspaces.list()?, |workspace| &workspace.id)))?;
+        let (workspaces, next_page_token) = found.messages(async |found| Ok(pb::Workspace::from(found))).await?;
         Ok(Response::new(pb::ListWorkspacesResponse { workspaces, next_page_token }))
     }
 
@@ -73,7 +80,8 @@ impl pb::workspace_service_server::WorkspaceService for WorkspaceRpc {
         &self,
         request: Request<pb::UpdateWorkspaceRequest>,
     ) -> Result<Response<pb::Workspace>, Status> {
-        let (name, etag, settings) = update(request.into_inner())?;
+        let (_caller, request) = self.gate.admit(request)?;
+        let (name, etag, settings) = update(request)?;
         let workspaces = self.workspaces.clone();
         let change = async move { workspaces.update(&name, convert::etag(&etag), &settings).await };
         let updated = to_its_end(&self.tasks, change).await?;
@@ -81,7 +89,7 @@ impl pb::workspace_service_server::WorkspaceService for WorkspaceRpc {
     }
 
     async fn delete_workspace(&self, request: Request<pb::DeleteWorkspaceRequest>) -> Result<Response<()>, Status> {
-        let pb::DeleteWorkspaceRequest { name, etag } = request.into_inner();
+        let (_caller, pb::DeleteWorkspaceRequest { name, etag }) = self.gate.admit(request)?;
         let (workspaces, name) = (self.workspaces.clone(), name_of("name", &name)?);
         let change = async move { workspaces.delete(&name, convert::etag(&etag)).await };
         to_its_end(&self.tasks, change).await?;
@@ -89,10 +97,13 @@ impl pb::workspace_service_server::WorkspaceService for WorkspaceRpc {
     }
 }
 
-fn create(mut request: pb::CreateWorkspaceRequest) -> Result<(Id, Settings, Option<idempotency::Request>), Error> {
+fn create(
+    mut request: pb::CreateWorkspaceRequest,
+    caller: &Caller,
+) -> Result<(Id, Settings, Option<idempotency::Request>), Error> {
     let mut bad = Violations::default();
     let request_id = std::mem::take(&mut request.request_id);
-    let remembered = convert::request(&mut bad, "CreateWorkspace", request_id, &request);
+    let remembered = convert::request(&mut bad, "CreateWorkspace", caller, request_id, &request);
     let pb::CreateWorkspaceRequest { workspace_id, workspace, request_id: _ } = request;
     let id = bad.check("workspace_id", workspace_id.parse::<Id>());
     let everything = Mask::new(&mut bad, None, &[]);

@@ -7,7 +7,10 @@ use super::{
     allow::AllowList,
     location::{Location, LocationError, Store},
 };
-use crate::{documents::Environment, error::Error};
+use crate::{
+    documents::Environment,
+    error::{Contact, Error},
+};
 
 /// Where sources read when the operator says nothing, in the data directory.
 pub const IMPORT: &str = "import";
@@ -18,6 +21,7 @@ pub struct Access {
     allowed: Vec<Location>,
     forbidden: Vec<Location>,
     environment: Environment,
+    contact: Contact,
 }
 
 impl Access {
@@ -25,13 +29,19 @@ impl Access {
     /// service, whose links are resolved ([`place`]).
     #[must_use]
     pub fn new(allowed: Vec<Location>, forbidden: Vec<Location>) -> Self {
-        Self { allowed, forbidden, environment: Environment::default() }
+        Self { allowed, forbidden, ..Self::default() }
     }
 
     /// How buckets are reached.
     #[must_use]
     pub fn with_environment(self, environment: Environment) -> Self {
         Self { environment, ..self }
+    }
+
+    /// Whom a caller may ask who needs another place.
+    #[must_use]
+    pub fn with_contact(self, contact: Contact) -> Self {
+        Self { contact, ..self }
     }
 
     /// How buckets are reached.
@@ -68,7 +78,8 @@ impl Access {
 
     fn check_place(&self, place: &Location, asked: &Location, allowed: Vec<Location>) -> Result<(), Error> {
         AllowList::new(allowed, self.forbidden.clone()).check(place).map_err(|refusal| {
-            Error::SourceLocationNotAllowed { location: asked.to_string(), why: refusal.to_string() }
+            let (location, contact) = (asked.to_string(), self.contact.clone());
+            Error::SourceLocationNotAllowed { location, why: refusal.to_string(), contact }
         })
     }
 }

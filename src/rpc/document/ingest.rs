@@ -14,6 +14,7 @@ use super::{
     write::{check_batch, convert, results_of},
 };
 use crate::{
+    access::Caller,
     collection::Lease,
     documents::{BatchResult, Submitted},
     error::Error,
@@ -33,12 +34,13 @@ type Next = Result<(Submitted, std::sync::Arc<Lease>), Status>;
 impl DocumentRpc {
     pub(super) fn ingest(
         &self,
+        caller: Caller,
         messages: Streaming<pb::IngestDocumentsRequest>,
     ) -> Pin<Box<dyn Stream<Item = Result<pb::IngestDocumentsResponse, Status>> + Send>> {
         let (queue, submitted) = mpsc::channel(WINDOW);
         let (mode, agreed) = tokio::sync::oneshot::channel();
         let rpc = self.clone();
-        self.tasks.work(async move { rpc.read_messages(messages, mode, queue).await });
+        self.tasks.work(async move { rpc.read_messages(&caller, messages, mode, queue).await });
         let answers = async move {
             let errors_only = agreed.await.unwrap_or(false);
             // An error ends the stream, behind the last acknowledgement.
@@ -49,11 +51,12 @@ impl DocumentRpc {
 
     async fn read_messages(
         &self,
+        caller: &Caller,
         mut messages: Streaming<pb::IngestDocumentsRequest>,
         mode: tokio::sync::oneshot::Sender<bool>,
         queue: mpsc::Sender<Next>,
     ) {
-        let read = self.read_all(&mut messages, mode, &queue);
+        let read = self.read_all(caller, &mut messages, mode, &queue);
         let ended = tokio::select! {
             ended = read => ended,
             () = self.stop.cancelled() => Err(Error::ShuttingDown.into()),
@@ -68,11 +71,14 @@ impl DocumentRpc {
 
     async fn read_all(
         &self,
+        caller: &Caller,
         messages: &mut Streaming<pb::IngestDocumentsRequest>,
         mode: tokio::sync::oneshot::Sender<bool>,
         queue: &mpsc::Sender<Next>,
     ) -> Result<(), Status> {
         let Some(first) = messages.message().await.map_err(of_transport)? else { return Ok(()) };
+        // The others name the same collection, or none.
+        self.gate.check(caller, &first)?;
         let errors_only = match ResultsMode::try_from(first.results_mode) {
             Ok(ResultsMode::Errors) => true,
             Ok(ResultsMode::All | ResultsMode::Unspecified) => false,

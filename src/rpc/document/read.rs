@@ -2,14 +2,14 @@
 
 use prost::Message;
 
-use super::{DocumentRpc, MAX_RESPONSE_BYTES, Selection, Turn, encoding, message};
+use super::{DocumentRpc, Selection, Turn, encoding, message};
 use crate::{
     documents::{Cursor, Scanned},
     error::{Error, Violations},
     json::body,
     listing::{Bound, PageToken, page_size},
     pb,
-    rpc::listing::token_error,
+    rpc::{MAX_RESPONSE_BYTES, listing::token_error},
 };
 
 const MAX_IDS: usize = 1000;

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use prost::Message;
 use serde_json::Value;
 
-use super::{DocumentRpc, MAX_RESPONSE_BYTES};
+use super::DocumentRpc;
 use crate::{
     clock::new_uid,
     digest::Etag,
@@ -18,7 +18,7 @@ use crate::{
         value,
     },
     pb,
-    rpc::{convert, status},
+    rpc::{MAX_RESPONSE_BYTES, convert, status},
 };
 
 /// The largest batch.

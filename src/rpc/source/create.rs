@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::{
+    access::Caller,
     clock::{Micros, micros},
     error::{Error, Violations},
     names::{CollectionName, Id, SourceName},
@@ -21,10 +22,14 @@ const DEFAULT_MAX_BAD_RECORDS: i64 = 1_000;
 const MOST_BAD_RECORDS: i64 = 1_000_000_000;
 
 /// Reads a request.
-pub(super) fn create(mut request: pb::CreateSourceRequest, shortest: Duration) -> Result<CreateSource, Error> {
+pub(super) fn create(
+    mut request: pb::CreateSourceRequest,
+    caller: &Caller,
+    shortest: Duration,
+) -> Result<CreateSource, Error> {
     let mut bad = Violations::default();
     let request_id = std::mem::take(&mut request.request_id);
-    let remembered = convert::request(&mut bad, "CreateSource", request_id, &request);
+    let remembered = convert::request(&mut bad, "CreateSource", caller, request_id, &request);
     let pb::CreateSourceRequest { parent, source_id, source, request_id: _ } = request;
     let collection = bad.check("parent", parent.parse::<CollectionName>());
     let id = bad.check("source_id", source_id.parse::<Id>());

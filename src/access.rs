@@ -1,0 +1,124 @@
+//! API keys: who may do what, and where.
+//!
+//! **A1** A secret is shown once. What is stored is its SHA-256, compared in
+//! constant time; neither is logged. **A2** From its first key on a server lets
+//! nobody in without one, for good: that is a record of its own, because keys end.
+//! **A3** Nobody gives a role that they could not take themselves: keys are made,
+//! seen and revoked by operators of every workspace that they have a role in.
+//! **A4** A key that has ended lets no call in, and ends those that are open.
+//!
+//! All keys are in memory: letting a call in costs a hash and no read.
+
+mod bootstrap;
+mod caller;
+mod check;
+mod create;
+mod keyring;
+mod revoke;
+mod role;
+mod secret;
+mod tend;
+
+use std::{path::Path, sync::Arc};
+
+use self::keyring::Keyring;
+pub use self::{
+    bootstrap::BootstrapError,
+    caller::{ANONYMOUS, Caller},
+    check::Readable,
+    create::CreateApiKey,
+    keyring::{State, View},
+    role::{Permission, grants},
+    secret::Secret,
+};
+use crate::{
+    clock::Clock,
+    error::{Contact, Error},
+    metadata::{AccessPolicy, ApiKey, ApiKeyUse, Metadata},
+    names::ApiKeyName,
+    workspace::Workspaces,
+};
+
+/// The keys. Clones share them.
+#[derive(Clone)]
+pub struct ApiKeys {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    metadata: Metadata,
+    clock: Clock,
+    workspaces: Workspaces,
+    contact: Contact,
+    keyring: Keyring,
+    /// Changes run one at a time: what they are checked against must stay.
+    changing: tokio::sync::Mutex<()>,
+}
+
+impl ApiKeys {
+    /// The keys in the metadata, and the one of the bootstrap file.
+    pub async fn open(
+        metadata: Metadata,
+        clock: Clock,
+        workspaces: Workspaces,
+        contact: Contact,
+        bootstrap_file: Option<&Path>,
+    ) -> Result<Self, BootstrapError> {
+        let keyring = Keyring::default();
+        for found in metadata.scan(&ApiKey::all()) {
+            let record = found?.record;
+            let used = metadata.get(&ApiKeyUse::at(record.uid()))?;
+            keyring.put(record, used.map_or(0, |used| used.last_used_time));
+        }
+        if metadata.get(&AccessPolicy::all())?.is_some() {
+            keyring.close();
+        }
+        let inner = Inner { metadata, clock, workspaces, contact, keyring, changing: tokio::sync::Mutex::default() };
+        let keys = Self { inner: Arc::new(inner) };
+        if let Some(file) = bootstrap_file {
+            keys.bootstrap(file).await?;
+        }
+        Ok(keys)
+    }
+
+    /// Whether calls need a key (**A2**).
+    #[must_use]
+    pub fn are_required(&self) -> bool {
+        self.inner.keyring.is_closed()
+    }
+
+    /// One key.
+    pub fn get(&self, caller: &Caller, name: &ApiKeyName) -> Result<View, Error> {
+        let found = self.inner.keyring.get(name.0.as_str());
+        if let Some(found) = &found
+            && (caller.is(found) || self.manages(caller, &found.record)?)
+        {
+            return Ok(found.view(self.inner.clock.now()));
+        }
+        // Whether there is such a key is for those who may see it.
+        self.check_everywhere(caller, Permission::Operate)?;
+        Err(Error::NotFound(name.to_string()))
+    }
+
+    /// The keys that a caller may get.
+    pub fn list(&self, caller: &Caller) -> Result<Vec<View>, Error> {
+        let now = self.inner.clock.now();
+        let mut views = Vec::new();
+        for known in self.inner.keyring.all() {
+            if caller.is(&known) || self.manages(caller, &known.record)? {
+                views.push(known.view(now));
+            }
+        }
+        Ok(views)
+    }
+
+    /// Whether a caller is an operator wherever a key has a role (**A3**).
+    fn manages(&self, caller: &Caller, key: &ApiKey) -> Result<bool, Error> {
+        for binding in &key.bindings {
+            if !self.may_bind(caller, binding)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}

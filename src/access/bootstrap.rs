@@ -1,0 +1,125 @@
+//! The key of the bootstrap file: how the first operator comes in, and how one
+//! comes back who has lost all keys. Whoever writes that file and starts the
+//! server could read its storage as well.
+
+use std::{
+    fs::File,
+    io::{ErrorKind, Read, Write},
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::Path,
+};
+
+use super::{ApiKeys, Secret, caller::SERVER};
+use crate::{
+    clock::new_uid,
+    error::Error,
+    metadata::{AccessPolicy, ApiKey, ApiKeyUse, Change, CommitError, Role, RoleBinding},
+    names::Id,
+};
+
+/// The id of a key whose file is written by the server.
+const ID: &str = "bootstrap";
+/// No file with a secret is larger.
+const MAX_FILE_BYTES: u64 = 4096;
+
+/// Why the bootstrap file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum BootstrapError {
+    /// It can neither be read nor made.
+    #[error("the bootstrap key file {file}: {cause}")]
+    File {
+        /// Which.
+        file: String,
+        /// Why.
+        cause: std::io::Error,
+    },
+    /// It holds something else.
+    #[error(
+        "the bootstrap key file {0} does not hold a key: one line of `sf_ID_` and 64 hexadecimal digits. Remove it, and the server writes a new one"
+    )]
+    Malformed(String),
+    /// The records failed.
+    #[error(transparent)]
+    Storage(#[from] Error),
+}
+
+impl ApiKeys {
+    /// Takes the key in the file over; writes one if there is none. A secret that
+    /// was taken over before is not again, so a key that was revoked stays so.
+    pub(super) async fn bootstrap(&self, file: &Path) -> Result<(), BootstrapError> {
+        let shown = file.display().to_string();
+        let failed = |cause| BootstrapError::File { file: shown.clone(), cause };
+        let text = match read(file) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let secret = Secret::generate(&ID.parse().unwrap_or_else(|_| Id::commons()))?;
+                write_new(file, secret.reveal()).map_err(failed)?;
+                tracing::info!(file = shown, "wrote the key of a first operator");
+                secret.reveal().to_owned()
+            }
+            Err(error) => return Err(failed(error)),
+        };
+        let Some((secret, id)) = Secret::parse(text.trim()) else { return Err(BootstrapError::Malformed(shown)) };
+        self.take_over(&secret, &id).await?;
+        Ok(())
+    }
+
+    async fn take_over(&self, secret: &Secret, id: &Id) -> Result<(), Error> {
+        let inner = &self.inner;
+        let _one_at_a_time = inner.changing.lock().await;
+        let policy = inner.metadata.get(&AccessPolicy::all())?;
+        if policy.as_ref().is_some_and(|policy| secret.is(&policy.bootstrap_sha256)) {
+            return Ok(());
+        }
+        let now = inner.clock.now();
+        let record = ApiKey {
+            id: id.to_string(),
+            uid: new_uid().as_bytes().to_vec(),
+            description: "from the bootstrap key file".to_owned(),
+            bindings: vec![RoleBinding {
+                workspace: "-".to_owned(),
+                workspace_uid: Vec::new(),
+                role: Role::Operator.into(),
+            }],
+            created_by: SERVER.to_owned(),
+            create_time: now,
+            revision: 1,
+            secret_sha256: secret.sha256().to_vec(),
+            ..ApiKey::default()
+        };
+        let mut change = Change::default().put(&record);
+        // A key of that id gives way: its secret may be lost.
+        if let Some(before) = inner.keyring.get(id.as_str()) {
+            change = change.forget(ApiKeyUse::at(before.record.uid()));
+        }
+        let bootstrap_sha256 = secret.sha256().to_vec();
+        let change = match &policy {
+            Some(policy) => change.replace(policy, &AccessPolicy { bootstrap_sha256, ..policy.record.clone() }),
+            None => change.insert(&AccessPolicy { create_time: now, bootstrap_sha256 }),
+        };
+        inner.metadata.commit(change).await.map_err(CommitError::unexpected)?;
+        tracing::info!(name = %record.name(), "the key of the bootstrap file is an operator");
+        inner.keyring.put(record, 0);
+        inner.keyring.close();
+        Ok(())
+    }
+}
+
+fn read(file: &Path) -> std::io::Result<String> {
+    let mut text = String::new();
+    let opened = File::open(file)?;
+    if opened.metadata()?.permissions().mode() & 0o077 != 0 {
+        tracing::warn!(file = %file.display(), "others than its owner may read the bootstrap key file");
+    }
+    opened.take(MAX_FILE_BYTES).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// Durable before its key is taken over, and for its owner alone.
+fn write_new(file: &Path, secret: &str) -> std::io::Result<()> {
+    let mut created = File::options().write(true).create_new(true).mode(0o600).open(file)?;
+    writeln!(created, "{secret}")?;
+    created.sync_all()?;
+    let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(directory)?.sync_all()
+}

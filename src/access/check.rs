@@ -1,0 +1,170 @@
+//! Who a caller is, and what it may do.
+
+use std::collections::BTreeSet;
+
+use super::{
+    ApiKeys, Caller, Permission,
+    caller::Who,
+    grants,
+    keyring::State,
+    role::{is_everywhere, is_full_operator},
+    secret::Secret,
+};
+use crate::{
+    error::{Error, KeyFault},
+    metadata::{ApiKey, RoleBinding},
+    names::{Id, WorkspaceName},
+};
+
+/// The workspaces that somebody may read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Readable {
+    /// All of them.
+    All,
+    /// Those of these ids.
+    Only(BTreeSet<String>),
+}
+
+impl Readable {
+    /// Those of the items that lie in them.
+    pub fn only<T>(&self, mut items: Vec<T>, workspace: impl Fn(&T) -> &str) -> Vec<T> {
+        match self {
+            Self::All => {}
+            Self::Only(readable) => items.retain(|item| readable.contains(workspace(item))),
+        }
+        items
+    }
+}
+
+impl ApiKeys {
+    /// Who brings this secret, or nothing. Whether a key has ended is told only
+    /// to who has its secret.
+    pub fn authenticate(&self, secret: Option<&str>) -> Result<Caller, Error> {
+        let inner = &self.inner;
+        let Some(text) = secret else {
+            if self.are_required() {
+                return Err(self.refused(KeyFault::Missing));
+            }
+            return Ok(Caller(Who::Anybody { ended: inner.keyring.closed().clone() }));
+        };
+        let (secret, id) = Secret::parse(text).ok_or_else(|| self.refused(KeyFault::Invalid))?;
+        let known = inner.keyring.get(id.as_str());
+        // An unknown id costs as much as a wrong secret.
+        let expected = known.as_ref().map_or(&[0; 32][..], |known| &known.record.secret_sha256);
+        let is_right = secret.is(expected);
+        let known = known.filter(|_| is_right).ok_or_else(|| self.refused(KeyFault::Invalid))?;
+        let now = inner.clock.now();
+        match State::of(&known.record, now) {
+            State::Active => {
+                known.note_use(now);
+                Ok(Caller(Who::Key(known)))
+            }
+            State::Expired => Err(self.refused(KeyFault::Expired)),
+            State::Revoked => Err(self.refused(KeyFault::Revoked)),
+        }
+    }
+
+    /// Why a caller whose calls have ended may not go on (**A4**).
+    #[must_use]
+    pub fn why_ended(&self, caller: &Caller) -> Error {
+        let Some(key) = caller.key() else { return self.refused(KeyFault::Missing) };
+        let now = self.inner.keyring.get(&key.id);
+        let now = now.filter(|now| now.record.uid == key.uid);
+        let state = now.map_or(State::Revoked, |now| State::of(&now.record, self.inner.clock.now()));
+        self.refused(if state == State::Expired { KeyFault::Expired } else { KeyFault::Revoked })
+    }
+
+    /// Refuses a caller who lacks a permission in a workspace. Whether the
+    /// workspace exists is no matter: who may not look is not told.
+    pub fn check(&self, caller: &Caller, permission: Permission, workspace: &Id) -> Result<(), Error> {
+        if self.may(caller, permission, workspace)? {
+            Ok(())
+        } else {
+            Err(self.denied(caller, permission, WorkspaceName(workspace.clone()).to_string()))
+        }
+    }
+
+    /// Refuses a caller who lacks a permission in any workspace.
+    pub fn check_everywhere(&self, caller: &Caller, permission: Permission) -> Result<(), Error> {
+        if Self::may_everywhere(caller, permission) {
+            Ok(())
+        } else {
+            Err(self.denied(caller, permission, "workspaces/-".to_owned()))
+        }
+    }
+
+    /// Whether a caller has a permission in a workspace.
+    pub fn may(&self, caller: &Caller, permission: Permission, workspace: &Id) -> Result<bool, Error> {
+        if Self::may_everywhere(caller, permission) {
+            return Ok(true);
+        }
+        let here =
+            |binding: &&RoleBinding| grants(binding.role(), permission) && binding.workspace == workspace.as_str();
+        for binding in bindings(caller).iter().filter(here) {
+            match self.inner.workspaces.get(&WorkspaceName(workspace.clone())) {
+                // A namesake of the one that the role was given in is another one.
+                Ok(found) if found.uid == binding.workspace_uid => return Ok(true),
+                Ok(_) | Err(Error::NotFound(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(false)
+    }
+
+    /// The workspaces that a caller may read.
+    pub fn readable(&self, caller: &Caller) -> Result<Readable, Error> {
+        if Self::may_everywhere(caller, Permission::Read) {
+            return Ok(Readable::All);
+        }
+        let mut readable = BTreeSet::new();
+        for binding in bindings(caller) {
+            if let Ok(workspace) = binding.workspace.parse::<Id>()
+                && self.may(caller, Permission::Read, &workspace)?
+            {
+                readable.insert(binding.workspace.clone());
+            }
+        }
+        Ok(Readable::Only(readable))
+    }
+
+    /// Whether a caller has a permission in every workspace.
+    #[must_use]
+    pub fn may_everywhere(caller: &Caller, permission: Permission) -> bool {
+        match &caller.0 {
+            Who::Anybody { .. } => true,
+            Who::Key(known) => {
+                known.record.bindings.iter().any(|binding| is_everywhere(binding) && grants(binding.role(), permission))
+            }
+        }
+    }
+
+    /// Whether a caller may give or take back a role (**A3**).
+    pub(super) fn may_bind(&self, caller: &Caller, binding: &RoleBinding) -> Result<bool, Error> {
+        if Self::may_everywhere(caller, Permission::Operate) {
+            return Ok(true);
+        }
+        match binding.workspace.parse::<Id>() {
+            Ok(workspace) if !is_everywhere(binding) => self.may(caller, Permission::Operate, &workspace),
+            _ => Ok(false),
+        }
+    }
+
+    /// Whether a key lets an operator of everything in at this moment.
+    pub(super) fn is_active_operator(&self, key: &ApiKey) -> bool {
+        is_full_operator(&key.bindings) && State::of(key, self.inner.clock.now()) == State::Active
+    }
+
+    pub(super) fn denied(&self, caller: &Caller, permission: Permission, resource: String) -> Error {
+        let contact = self.inner.contact.clone();
+        let (permission, role) = (permission.name(), permission.least_role());
+        Error::PermissionDenied { caller: caller.name(), permission, role, resource, contact }
+    }
+
+    fn refused(&self, fault: KeyFault) -> Error {
+        Error::Unauthenticated { fault, contact: self.inner.contact.clone() }
+    }
+}
+
+fn bindings(caller: &Caller) -> &[RoleBinding] {
+    caller.key().map_or(&[], |key| &key.bindings)
+}

@@ -1,0 +1,137 @@
+//! The keys in memory.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicI64, Ordering},
+    },
+};
+
+use parking_lot::RwLock;
+use tokio_util::sync::CancellationToken;
+
+use crate::{clock::Micros, metadata::ApiKey};
+
+/// Whether a key lets its bearer in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It does.
+    Active,
+    /// Its time is over.
+    Expired,
+    /// An operator has ended it.
+    Revoked,
+}
+
+impl State {
+    /// That of a key at a time.
+    #[must_use]
+    pub fn of(key: &ApiKey, now: Micros) -> Self {
+        if key.revoke_time != 0 {
+            Self::Revoked
+        } else if key.expire_time != 0 && key.expire_time <= now {
+            Self::Expired
+        } else {
+            Self::Active
+        }
+    }
+
+    /// Its name in the contract.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Active => "ACTIVE",
+            Self::Expired => "EXPIRED",
+            Self::Revoked => "REVOKED",
+        }
+    }
+}
+
+/// A key as callers see it.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// What it is.
+    pub record: ApiKey,
+    /// Whether it lets its bearer in.
+    pub state: State,
+    /// 0: never.
+    pub last_used_time: Micros,
+}
+
+/// A key. A changed one takes the place of the one before.
+#[derive(Debug)]
+pub(super) struct Known {
+    pub record: ApiKey,
+    pub ended: CancellationToken,
+    pub last_used: AtomicI64,
+    /// It was used since that was last stored.
+    pub used: AtomicBool,
+}
+
+impl Known {
+    pub fn view(&self, now: Micros) -> View {
+        let last_used_time = self.last_used.load(Ordering::Relaxed);
+        View { state: State::of(&self.record, now), last_used_time, record: self.record.clone() }
+    }
+
+    pub fn note_use(&self, now: Micros) {
+        self.last_used.fetch_max(now, Ordering::Relaxed);
+        self.used.store(true, Ordering::Relaxed);
+    }
+}
+
+/// All keys, by id, and whether there is need of one.
+#[derive(Debug, Default)]
+pub(super) struct Keyring {
+    keys: RwLock<HashMap<String, Arc<Known>>>,
+    /// Cancelled when nobody comes in without a key any more.
+    closed: CancellationToken,
+}
+
+impl Keyring {
+    pub fn is_closed(&self) -> bool {
+        self.closed.is_cancelled()
+    }
+
+    pub fn close(&self) {
+        self.closed.cancel();
+    }
+
+    pub fn closed(&self) -> &CancellationToken {
+        &self.closed
+    }
+
+    pub fn get(&self, id: &str) -> Option<Arc<Known>> {
+        self.keys.read().get(id).cloned()
+    }
+
+    pub fn all(&self) -> Vec<Arc<Known>> {
+        self.keys.read().values().cloned().collect()
+    }
+
+    pub fn count(&self) -> usize {
+        self.keys.read().len()
+    }
+
+    /// Takes a key in; ends the one of that id, and those who came in with it.
+    pub fn put(&self, record: ApiKey, last_used: Micros) {
+        let known = Known {
+            ended: CancellationToken::new(),
+            last_used: AtomicI64::new(last_used),
+            used: AtomicBool::new(false),
+            record,
+        };
+        if let Some(before) = self.keys.write().insert(known.record.id.clone(), Arc::new(known)) {
+            before.ended.cancel();
+        }
+    }
+
+    /// Forgets a key, unless another one has its id by now.
+    pub fn remove(&self, gone: &Known) {
+        let mut keys = self.keys.write();
+        if keys.get(&gone.record.id).is_some_and(|known| known.record.uid == gone.record.uid) {
+            keys.remove(&gone.record.id);
+        }
+    }
+}

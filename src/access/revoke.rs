@@ -1,0 +1,46 @@
+//! Ends keys.
+
+use super::{ApiKeys, Caller, Permission, State, View};
+use crate::{
+    error::Error,
+    metadata::{ApiKey, Change, CommitError},
+    names::ApiKeyName,
+    workspace::check_etag,
+};
+
+impl ApiKeys {
+    /// Revokes a key: no call that begins after the answer comes in with it, and
+    /// those that are open end (**A4**).
+    pub async fn revoke(&self, caller: &Caller, name: &ApiKeyName, etag: Option<&str>) -> Result<View, Error> {
+        let inner = &self.inner;
+        let _one_at_a_time = inner.changing.lock().await;
+        let Some(known) = inner.keyring.get(name.0.as_str()) else {
+            self.check_everywhere(caller, Permission::Operate)?;
+            return Err(Error::NotFound(name.to_string()));
+        };
+        for binding in &known.record.bindings {
+            if !self.may_bind(caller, binding)? {
+                let resource = format!("workspaces/{}", binding.workspace);
+                return Err(self.denied(caller, Permission::Operate, resource));
+            }
+        }
+        check_etag(etag, &name.to_string(), &known.record.uid, known.record.revision)?;
+        let now = inner.clock.now();
+        if State::of(&known.record, now) == State::Revoked {
+            return Ok(known.view(now));
+        }
+        let others = || inner.keyring.all().into_iter().filter(|other| other.record.uid != known.record.uid);
+        if self.is_active_operator(&known.record) && !others().any(|other| self.is_active_operator(&other.record)) {
+            return Err(Error::LastOperatorKey(name.to_string()));
+        }
+        let seen = inner.metadata.get(&ApiKey::at(name.0.as_str()))?;
+        let seen = seen.ok_or_else(|| Error::internal("a key without its record"))?;
+        let next = ApiKey { revoke_time: now, revision: seen.revision + 1, ..seen.record.clone() };
+        let change = Change::default().replace(&seen, &next);
+        inner.metadata.commit(change).await.map_err(CommitError::unexpected)?;
+        let view = View { record: next.clone(), state: State::Revoked, ..known.view(now) };
+        inner.keyring.put(next, view.last_used_time);
+        tracing::info!(%name, by = caller.name(), "API key revoked");
+        Ok(view)
+    }
+}

@@ -1,0 +1,100 @@
+//! Who may make which call.
+//!
+//! [`Gate::admit`] is the only way from a request to its message, held by
+//! `.clippy.toml`: a handler that forgets to ask cannot read what was sent. What an
+//! RPC needs is said of its request message, in `rules.rs`; without a rule there it
+//! does not compile.
+
+use tonic::{Request, Streaming};
+
+use crate::{
+    access::{ApiKeys, Caller, Permission, Readable},
+    error::Error,
+    names::workspace_of,
+};
+
+/// What an RPC needs of its caller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rule<'a> {
+    /// A permission in the workspace that a field names.
+    In(Permission, &'static str, &'a str),
+    /// Several of those.
+    Both([(Permission, &'static str, &'a str); 2]),
+    /// To read the workspace that a parent names; of all of them (`workspaces/-`)
+    /// what the caller may read is listed.
+    List(&'a str),
+    /// A permission in every workspace.
+    Everywhere(Permission),
+    /// Nothing but to be let in; what is answered depends on the caller.
+    Anyone,
+}
+
+/// A request message, which knows its rule.
+pub trait Ruled {
+    /// What it needs.
+    fn rule(&self) -> Rule<'_>;
+}
+
+/// Stands before every handler.
+#[derive(Clone)]
+pub struct Gate {
+    /// The keys.
+    pub keys: ApiKeys,
+}
+
+impl Gate {
+    /// The message of a request that its caller may make.
+    pub fn admit<M: Ruled>(&self, request: Request<M>) -> Result<(Caller, M), Error> {
+        let caller = caller_of(&request)?;
+        #[allow(clippy::disallowed_methods, reason = "checked in the next line")]
+        let message = request.into_inner();
+        self.check(&caller, &message)?;
+        Ok((caller, message))
+    }
+
+    /// The stream of a request; its messages are to be checked.
+    pub fn admit_stream<M>(&self, request: Request<Streaming<M>>) -> Result<(Caller, Streaming<M>), Error> {
+        let caller = caller_of(&request)?;
+        #[allow(clippy::disallowed_methods, reason = "its first message is checked")]
+        let messages = request.into_inner();
+        Ok((caller, messages))
+    }
+
+    /// Refuses a message that its caller may not send.
+    pub fn check<M: Ruled>(&self, caller: &Caller, message: &M) -> Result<(), Error> {
+        match message.rule() {
+            Rule::In(permission, field, name) => self.check_in(caller, permission, field, name),
+            Rule::Both(needs) => needs
+                .into_iter()
+                .try_for_each(|(permission, field, name)| self.check_in(caller, permission, field, name)),
+            Rule::List(parent) if is_all(parent) => Ok(()),
+            Rule::List(parent) => self.check_in(caller, Permission::Read, "parent", parent),
+            Rule::Everywhere(permission) => self.keys.check_everywhere(caller, permission),
+            Rule::Anyone => Ok(()),
+        }
+    }
+
+    /// The workspaces whose contents a caller may see in a list.
+    pub fn readable(&self, caller: &Caller) -> Result<Readable, Error> {
+        self.keys.readable(caller)
+    }
+
+    fn check_in(&self, caller: &Caller, permission: Permission, field: &'static str, name: &str) -> Result<(), Error> {
+        match workspace_of(name) {
+            Some(workspace) => self.keys.check(caller, permission, &workspace),
+            // The handler says what is wrong with the name, and with all the rest.
+            None if ApiKeys::may_everywhere(caller, permission) => Ok(()),
+            None => Err(Error::invalid(field, "must name something in a workspace: workspaces/{workspace}/...")),
+        }
+    }
+}
+
+/// Whether a list is one of all workspaces.
+fn is_all(parent: &str) -> bool {
+    matches!(parent, "workspaces/-" | "workspaces/-/collections/-")
+}
+
+/// Put there by the layer that lets callers in; without it nobody is let in.
+fn caller_of<M>(request: &Request<M>) -> Result<Caller, Error> {
+    request.extensions().get().cloned().ok_or_else(|| Error::internal("a request without a caller"))
+}

@@ -1,0 +1,107 @@
+//! A layer that lets callers in: it tells who calls by the key that comes along,
+//! and refuses who has none. What the caller may do is asked by each handler.
+
+use std::{
+    future::{Future, ready},
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use http::{HeaderMap, Request, Response, header::AUTHORIZATION};
+use tonic::{Status, body::Body};
+use tower::{Layer, Service};
+
+use crate::access::ApiKeys;
+
+/// Needs no key: probes have none, and the contract is no secret.
+const OPEN_TO_ALL: [&str; 3] =
+    ["/grpc.health.v1.Health/", "/grpc.reflection.v1.ServerReflection/", "/grpc.reflection.v1alpha.ServerReflection/"];
+
+/// Makes [`Authenticate`] services.
+#[derive(Clone)]
+pub struct AuthenticateLayer {
+    /// The keys.
+    pub keys: ApiKeys,
+}
+
+impl<S> Layer<S> for AuthenticateLayer {
+    type Service = Authenticate<S>;
+
+    fn layer(&self, inner: S) -> Authenticate<S> {
+        Authenticate { inner, keys: self.keys.clone() }
+    }
+}
+
+/// A service that is only reached by callers who are known.
+#[derive(Clone)]
+pub struct Authenticate<S> {
+    inner: S,
+    keys: ApiKeys,
+}
+
+impl<S, B> Service<Request<B>> for Authenticate<S>
+where
+    S: Service<Request<B>, Response = Response<Body>>,
+    S::Future: Send + 'static,
+    S::Error: Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        if OPEN_TO_ALL.iter().any(|service| request.uri().path().starts_with(service)) {
+            return Box::pin(self.inner.call(request));
+        }
+        match self.keys.authenticate(secret(request.headers())) {
+            Ok(caller) => {
+                tracing::Span::current().record("caller", tracing::field::display(caller.name()));
+                request.extensions_mut().insert(caller);
+                Box::pin(self.inner.call(request))
+            }
+            Err(error) => {
+                tracing::debug!(%error, "a call without a key that lets it in");
+                Box::pin(ready(Ok(Status::from(error).into_http())))
+            }
+        }
+    }
+}
+
+/// What stands behind `Bearer` (RFC 6750).
+fn secret(headers: &HeaderMap) -> Option<&str> {
+    let mut sent = headers.get_all(AUTHORIZATION).iter();
+    let first = sent.next()?;
+    let bearer = first.to_str().ok().and_then(|text| text.split_once(' '));
+    match bearer.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")) {
+        Some((_, secret)) if sent.next().is_none() => Some(secret.trim()),
+        // No secret of ours is empty.
+        _ => Some(""),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_secret_stands_behind_bearer_and_once() {
+        let read = |values: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(AUTHORIZATION, value.parse().unwrap());
+            }
+            secret(&headers).map(str::to_owned)
+        };
+        assert_eq!(read(&[]), None);
+        for good in ["Bearer sf_a_1", "bearer  sf_a_1", "BEARER sf_a_1 "] {
+            assert_eq!(read(&[good]).as_deref(), Some("sf_a_1"), "{good}");
+        }
+        for bad in [&["sf_a_1"][..], &["Basic sf_a_1"], &["Bearer sf_a_1", "Bearer sf_a_1"], &[""]] {
+            assert_eq!(read(bad).as_deref(), Some(""), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! What each RPC needs of its caller, by its request message.
+
+use super::admission::{
+    Rule::{self, Anyone, Both, Everywhere, In, List},
+    Ruled,
+};
+use crate::{
+    access::Permission::{Operate, Read, Snapshot, Write},
+    pb,
+};
+
+macro_rules! rules {
+    ($($message:ident: |$m:ident| $rule:expr;)*) => {$(
+        impl Ruled for pb::$message {
+            fn rule(&self) -> Rule<'_> {
+                let $m = self;
+                $rule
+            }
+        }
+    )*};
+}
+
+rules! {
+    // Keys: what a caller may do to which is the keys' own matter.
+    CreateApiKeyRequest: |_m| Anyone;
+    GetApiKeyRequest: |_m| Anyone;
+    ListApiKeysRequest: |_m| Anyone;
+    RevokeApiKeyRequest: |_m| Anyone;
+    GetCallerRequest: |_m| Anyone;
+
+    CreateWorkspaceRequest: |_m| Everywhere(Operate);
+    GetWorkspaceRequest: |m| In(Read, "name", &m.name);
+    ListWorkspacesRequest: |_m| Anyone;
+    UpdateWorkspaceRequest: |m| In(Operate, "workspace.name", m.workspace.as_ref().map_or("", |w| &w.name));
+    DeleteWorkspaceRequest: |m| In(Operate, "name", &m.name);
+
+    CreateCollectionRequest: |m| In(Write, "parent", &m.parent);
+    GetCollectionRequest: |m| In(Read, "name", &m.name);
+    ListCollectionsRequest: |m| List(&m.parent);
+    UpdateCollectionRequest: |m| In(Write, "collection.name", m.collection.as_ref().map_or("", |c| &c.name));
+    DeleteCollectionRequest: |m| In(Write, "name", &m.name);
+
+    WriteDocumentsRequest: |m| In(Write, "collection", &m.collection);
+    IngestDocumentsRequest: |m| In(Write, "collection", &m.collection);
+    GetDocumentRequest: |m| In(Read, "collection", &m.collection);
+    BatchGetDocumentsRequest: |m| In(Read, "collection", &m.collection);
+    ListDocumentsRequest: |m| In(Read, "collection", &m.collection);
+    StreamDocumentsRequest: |m| In(Read, "collection", &m.collection);
+
+    CreateSnapshotRequest: |m| In(Snapshot, "parent", &m.parent);
+    GetSnapshotRequest: |m| In(Read, "name", &m.name);
+    ListSnapshotsRequest: |m| List(&m.parent);
+    UpdateSnapshotRequest: |m| In(Snapshot, "snapshot.name", m.snapshot.as_ref().map_or("", |s| &s.name));
+    DeleteSnapshotRequest: |m| In(Snapshot, "name", &m.name);
+    WatchSnapshotRequest: |m| In(Read, "name", &m.name);
+
+    // To restore here, and to read there.
+    CreateRestoreRequest: |m| Both([
+        (Snapshot, "parent", &m.parent),
+        (Read, "restore.snapshot", m.restore.as_ref().map_or("", |r| &r.snapshot)),
+    ]);
+    GetRestoreRequest: |m| In(Read, "name", &m.name);
+    ListRestoresRequest: |m| List(&m.parent);
+    CancelRestoreRequest: |m| In(Snapshot, "name", &m.name);
+    WatchRestoreRequest: |m| In(Read, "name", &m.name);
+
+    CreateSourceRequest: |m| In(Write, "parent", &m.parent);
+    GetSourceRequest: |m| In(Read, "name", &m.name);
+    ListSourcesRequest: |m| List(&m.parent);
+    DeleteSourceRequest: |m| In(Write, "name", &m.name);
+    SuspendSourceRequest: |m| In(Write, "name", &m.name);
+    ResumeSourceRequest: |m| In(Write, "name", &m.name);
+    WatchSourceRequest: |m| In(Read, "name", &m.name);
+}
