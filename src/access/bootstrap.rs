@@ -9,11 +9,11 @@ use std::{
     path::Path,
 };
 
-use super::{ApiKeys, Secret, caller::SERVER};
+use super::{ApiKeys, Secret, caller::SERVER, role::everywhere};
 use crate::{
     clock::new_uid,
     error::Error,
-    metadata::{AccessPolicy, ApiKey, ApiKeyUse, Change, CommitError, Role, RoleBinding},
+    metadata::{AccessPolicy, ApiKey, ApiKeyUse, Change, CommitError, Role},
     names::Id,
 };
 
@@ -76,11 +76,7 @@ impl ApiKeys {
             id: id.to_string(),
             uid: new_uid().as_bytes().to_vec(),
             description: "from the bootstrap key file".to_owned(),
-            bindings: vec![RoleBinding {
-                workspace: "-".to_owned(),
-                workspace_uid: Vec::new(),
-                role: Role::Operator.into(),
-            }],
+            bindings: vec![everywhere(Role::Operator)],
             created_by: SERVER.to_owned(),
             create_time: now,
             revision: 1,

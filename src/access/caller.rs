@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::keyring::Known;
+use super::{keyring::Known, role::everywhere};
 use crate::metadata::{ApiKey, Role, RoleBinding};
 
 /// The name of whoever calls a server that has no keys.
@@ -38,7 +38,7 @@ impl Caller {
     #[must_use]
     pub fn bindings(&self) -> Vec<RoleBinding> {
         match &self.0 {
-            Who::Anybody { .. } => vec![RoleBinding { role: Role::Operator.into(), ..RoleBinding::default() }],
+            Who::Anybody { .. } => vec![everywhere(Role::Operator)],
             Who::Key(known) => known.record.bindings.clone(),
         }
     }

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{ApiKeys, Caller, Permission, Secret, State, View, role::is_full_operator};
+use super::{
+    ApiKeys, Caller, Permission, Secret, State, View,
+    role::{everywhere, is_full_operator},
+};
 use crate::{
     clock::{Expiration, new_uid},
     error::{Error, Kind},
@@ -96,7 +99,7 @@ impl ApiKeys {
             bound.push(match place {
                 ListParent::All => {
                     self.check_everywhere(caller, Permission::Operate)?;
-                    RoleBinding { workspace: "-".to_owned(), workspace_uid: Vec::new(), role: role.into() }
+                    everywhere(role)
                 }
                 ListParent::One(WorkspaceName(workspace)) => {
                     self.check(caller, Permission::Operate, &workspace)?;

@@ -51,6 +51,11 @@ pub const fn grants(role: Role, permission: Permission) -> bool {
     }
 }
 
+/// A role in every workspace.
+pub(super) fn everywhere(role: Role) -> RoleBinding {
+    RoleBinding { workspace: "-".to_owned(), workspace_uid: Vec::new(), role: role.into() }
+}
+
 /// Whether a binding is for every workspace.
 pub(super) fn is_everywhere(binding: &RoleBinding) -> bool {
     binding.workspace_uid.is_empty()

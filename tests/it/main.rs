@@ -3,9 +3,11 @@
 #![allow(dead_code, reason = "some of the support is for `s3.rs`")]
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod access;
 mod collections;
 mod demo;
 mod documents;
+mod limits;
 mod listings;
 mod recovery;
 mod restores;

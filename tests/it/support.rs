@@ -1,6 +1,8 @@
 //! A server in this process, and a client for it.
 
+mod keys;
 mod loopback;
+mod raw;
 mod resources;
 mod retained;
 mod totals;
@@ -14,19 +16,20 @@ use stillframe::{
     documents::Tuning,
     error::Error,
     instance::StartError,
+    metadata::Metadata,
     pb::{
         self, collection_service_client::CollectionServiceClient, document_service_client::DocumentServiceClient,
         restore_service_client::RestoreServiceClient, snapshot_service_client::SnapshotServiceClient,
         source_service_client::SourceServiceClient, workspace_service_client::WorkspaceServiceClient,
     },
-    tasks::TaskError,
+    tasks::{TaskError, Tasks},
 };
 use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 use tonic::{Status, transport::Channel};
 use tonic_types::StatusExt;
 
-pub use self::{loopback::Loopback, resources::*, retained::*, totals::*};
+pub use self::{keys::*, loopback::Loopback, resources::*, retained::*, totals::*};
 
 /// Nothing in these tests takes so long unless it hangs.
 pub const DEADLINE: Duration = Duration::from_secs(30);
@@ -373,6 +376,18 @@ pub fn bad_fields(status: &Status) -> Vec<String> {
     let details = status.get_error_details();
     let bad = details.bad_request().map(|bad| bad.field_violations.clone()).unwrap_or_default();
     bad.into_iter().map(|violation| violation.field).collect()
+}
+
+/// The records of a server that has stopped. In one process its last connection
+/// may let go of them a moment later.
+pub async fn metadata_of(dir: &TempDir) -> Metadata {
+    let mut opened = None;
+    eventually("the metadata can be opened", async || {
+        opened = Metadata::open(&dir.path().join("metadata"), Tasks::default()).ok();
+        opened.is_some()
+    })
+    .await;
+    opened.unwrap()
 }
 
 /// The database of a collection, beside its server.

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use stillframe::pb;
+use stillframe::{
+    metadata::{Change, Snapshot},
+    pb,
+};
 use tonic::Code;
 use tonic_types::StatusExt;
 
-use crate::support::{COMMONS, TestServer, refused, refused_fields, restore_request, span};
+use crate::support::{COMMONS, TestServer, metadata_of, refused, refused_fields, restore_request, span};
 
 #[tokio::test]
 async fn a_restore_that_is_too_large_needs_the_operator() {
@@ -30,6 +33,58 @@ async fn a_restore_that_is_too_large_needs_the_operator() {
     }
     server.given_gates(pb::Workspace { max_restore_bytes: Some(size), ..Default::default() }).await;
     server.given_restore("monday", "again").await;
+    server.stop().await;
+}
+
+const TERABYTE: i64 = 1_000_000_000_000;
+
+/// Makes the record of a snapshot say that it has so many bytes.
+async fn enlarge(server: TestServer, size_bytes: i64) -> tempfile::TempDir {
+    let dir = server.stop().await;
+    let metadata = metadata_of(&dir).await;
+    let found = metadata.scan(&Snapshot::all()).next().unwrap().unwrap();
+    let mut larger = found.record.clone();
+    larger.totals.as_mut().unwrap().size_bytes = size_bytes;
+    metadata.commit(Change::default().replace(&found, &larger)).await.unwrap();
+    dir
+}
+
+#[tokio::test]
+async fn eleven_terabytes_are_refused_before_anything_is_copied() {
+    let mut server = TestServer::start().await;
+    server.given_collection("books").await;
+    server.given_documents("books", 3, 1).await;
+    server.given_snapshot("books", "monday").await;
+    let contact = |config: &mut stillframe::app::Config| {
+        config.operator_contact = Some("mailto:ops@example.com".into());
+    };
+    for (size, is_allowed) in [(11 * TERABYTE, false), (10 * TERABYTE + 1, false), (10 * TERABYTE, true)] {
+        let dir = enlarge(server, size).await;
+        server = TestServer::reopen_with(dir, contact).await.unwrap();
+        let plan = pb::CreateRestoreRequest { validate_only: true, ..restore_request("monday", "again") };
+        if is_allowed {
+            server.create_restore(plan).await.unwrap();
+            continue;
+        }
+        for request in [plan, restore_request("monday", "again")] {
+            let answer = server.create_restore(request).await;
+            let status = refused(answer, Code::FailedPrecondition, "RESTORE_TOO_LARGE");
+            let details = status.get_error_details();
+            assert_eq!(details.error_info().unwrap().metadata["size_bytes"], size.to_string());
+            let links = &details.help().unwrap().links;
+            assert_eq!(links[0].url, "mailto:ops@example.com");
+            assert!(links[1].description.contains("max_restore_bytes"), "{links:?}");
+        }
+        assert_eq!(server.collection("again").await.unwrap_err().code(), Code::NotFound);
+        let collections = std::fs::read_dir(server.dir.path().join("storage/collections")).unwrap();
+        assert_eq!(collections.count(), 1, "nothing was copied");
+    }
+    let dir = enlarge(server, 11 * TERABYTE).await;
+    let mut server = TestServer::reopen(dir).await;
+    let approved = pb::Workspace { max_restore_bytes: Some(11 * TERABYTE), ..Default::default() };
+    server.given_gates(approved).await;
+    let plan = pb::CreateRestoreRequest { validate_only: true, ..restore_request("monday", "again") };
+    server.create_restore(plan).await.unwrap();
     server.stop().await;
 }
 

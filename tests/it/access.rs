@@ -1,0 +1,9 @@
+//! Who may do what: API keys, roles and workspaces.
+
+mod bad_input;
+mod bootstrap;
+mod keys;
+mod matrix;
+mod requests;
+mod restores;
+mod visible;

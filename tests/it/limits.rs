@@ -1,0 +1,4 @@
+//! Limits, each at its edge.
+
+mod counts;
+mod responses;

@@ -1,0 +1,37 @@
+//! No response is larger than a stock client reads.
+
+use prost::Message;
+use stillframe::pb;
+
+use crate::support::{COMMONS, TestServer};
+
+/// Of our own making; gRPC clients take 4 MiB unless told otherwise.
+const MOST: usize = 3 << 20;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_of_large_resources_ends_before_three_mebibytes() {
+    let mut server = TestServer::start().await;
+    let labels: std::collections::BTreeMap<_, _> = (0..64).map(|n| (format!("{n:063}"), "v".repeat(255))).collect();
+    const COUNT: usize = 160;
+    for n in 0..COUNT {
+        let workspace = pb::Workspace { description: "d".repeat(4096), labels: labels.clone(), ..Default::default() };
+        server.create_workspace(&format!("w{n:03}"), workspace).await.unwrap();
+    }
+    let (mut names, mut page_token, mut sizes) = (Vec::new(), String::new(), Vec::new());
+    loop {
+        let request = pb::ListWorkspacesRequest { page_size: 1_000, page_token, ..Default::default() };
+        let page = server.workspaces.list_workspaces(request).await.unwrap().into_inner();
+        sizes.push(page.encoded_len());
+        names.extend(page.workspaces.into_iter().map(|workspace| workspace.name));
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+    }
+    let all = (0..COUNT).map(|n| format!("workspaces/w{n:03}"));
+    assert_eq!(names, std::iter::once(COMMONS.to_owned()).chain(all).collect::<Vec<_>>());
+    let one = sizes.iter().sum::<usize>() / COUNT;
+    assert!(sizes.len() > 1 && sizes.iter().all(|size| *size <= MOST), "{sizes:?}");
+    assert!(sizes[0] + 2 * one > MOST, "the first page is as full as it gets: {sizes:?}");
+    server.stop().await;
+}
