@@ -9,8 +9,7 @@ use subtle::ConstantTimeEq;
 use crate::{error::Error, names::Id};
 
 const PREFIX: &str = "sf_";
-const RANDOM_BYTES: usize = 32;
-const RANDOM_DIGITS: usize = 2 * RANDOM_BYTES;
+const RANDOM_DIGITS: usize = 64;
 
 /// What a client sends. It does not print itself.
 #[derive(Clone, PartialEq, Eq)]
@@ -19,13 +18,8 @@ pub struct Secret(String);
 impl Secret {
     /// A new one for a key.
     pub(super) fn generate(id: &Id) -> Result<Self, Error> {
-        let mut random = [0; RANDOM_BYTES];
-        getrandom::fill(&mut random).map_err(|error| Error::internal(format!("no random bytes: {error}")))?;
-        let mut text = format!("{PREFIX}{id}_");
-        for byte in random {
-            text.push_str(&format!("{byte:02x}"));
-        }
-        Ok(Self(text))
+        let (high, low) = (random()?, random()?);
+        Ok(Self(format!("{PREFIX}{id}_{high:032x}{low:032x}")))
     }
 
     /// Reads one, and the id of its key.
@@ -51,6 +45,12 @@ impl Secret {
     pub(super) fn is(&self, sha256: &[u8]) -> bool {
         self.sha256().as_slice().ct_eq(sha256).into()
     }
+}
+
+fn random() -> Result<u128, Error> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| Error::internal(format!("no random bytes: {error}")))?;
+    Ok(u128::from_be_bytes(bytes))
 }
 
 impl fmt::Debug for Secret {

@@ -53,7 +53,7 @@ impl Gate {
     }
 
     /// The stream of a request; its messages are to be checked.
-    pub fn admit_stream<M>(&self, request: Request<Streaming<M>>) -> Result<(Caller, Streaming<M>), Error> {
+    pub fn admit_stream<M>(request: Request<Streaming<M>>) -> Result<(Caller, Streaming<M>), Error> {
         let caller = caller_of(&request)?;
         #[allow(clippy::disallowed_methods, reason = "its first message is checked")]
         let messages = request.into_inner();

@@ -55,7 +55,7 @@ impl pb::document_service_server::DocumentService for DocumentRpc {
         &self,
         request: Request<Streaming<pb::IngestDocumentsRequest>>,
     ) -> Result<Response<Self::IngestDocumentsStream>, Status> {
-        let (caller, messages) = self.gate.admit_stream(request)?;
+        let (caller, messages) = Gate::admit_stream(request)?;
         Ok(Response::new(self.ingest(caller, messages)))
     }
 

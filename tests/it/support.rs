@@ -29,7 +29,9 @@ use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 use tonic::{Status, transport::Channel};
 use tonic_types::StatusExt;
 
-pub use self::{keys::*, loopback::Loopback, resources::*, retained::*, totals::*};
+#[allow(unused_imports, reason = "the core that runs on S3 needs no keys")]
+pub use self::keys::*;
+pub use self::{loopback::Loopback, resources::*, retained::*, totals::*};
 
 /// Nothing in these tests takes so long unless it hangs.
 pub const DEADLINE: Duration = Duration::from_secs(30);

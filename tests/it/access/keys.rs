@@ -5,9 +5,11 @@ use std::time::Duration;
 use stillframe::pb::{self, Role, api_key::State};
 use tonic::Code;
 
-use crate::support::{COMMONS, MINUTE, TestServer, eventually, key_with, micros, reason, refused, span};
+use crate::support::{COMMONS, MINUTE, TestServer, almost, eventually, key_with, micros, reason, refused, span};
 
 const HOUR: Duration = Duration::from_secs(3600);
+/// How long a key that has ended is kept.
+const KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 
 #[tokio::test]
 async fn without_keys_everybody_is_an_operator_until_there_is_one() {
@@ -143,7 +145,7 @@ async fn a_key_ends_when_its_time_is_over() {
     let key = pb::ApiKey { expiration: ttl, ..key_with(&[("commons", Role::Reader)]) };
     let secret = root.create_key("short", key).await.unwrap().secret;
     let mut short = server.caller(Some(&secret));
-    server.clock.advance(HOUR - MINUTE);
+    server.clock.advance(almost(HOUR));
     assert!(short.who_am_i().await.unwrap().expire_time.is_some());
     server.clock.advance(MINUTE);
     refused(short.who_am_i().await, Code::Unauthenticated, "API_KEY_EXPIRED");
@@ -283,8 +285,7 @@ async fn only_so_many_keys_are_kept_and_ended_ones_are_forgotten() {
     root.revoke_key("a").await.unwrap();
     refused(root.create_key("c", key_with(&roles)).await, Code::ResourceExhausted, "TOO_MANY_API_KEYS");
 
-    const KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
-    server.clock.advance(KEPT - MINUTE);
+    server.clock.advance(almost(KEPT));
     assert_eq!(root.key_ids().await, ["a", "b", "root"]);
     server.clock.advance(MINUTE);
     eventually("the revoked one is forgotten", async || root.key_ids().await == ["b", "root"]).await;

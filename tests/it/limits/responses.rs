@@ -5,6 +5,8 @@ use stillframe::pb;
 
 use crate::support::{COMMONS, TestServer};
 
+/// Each has about 25 KB.
+const COUNT: usize = 160;
 /// Of our own making; gRPC clients take 4 MiB unless told otherwise.
 const MOST: usize = 3 << 20;
 
@@ -12,7 +14,6 @@ const MOST: usize = 3 << 20;
 async fn a_page_of_large_resources_ends_before_three_mebibytes() {
     let mut server = TestServer::start().await;
     let labels: std::collections::BTreeMap<_, _> = (0..64).map(|n| (format!("{n:063}"), "v".repeat(255))).collect();
-    const COUNT: usize = 160;
     for n in 0..COUNT {
         let workspace = pb::Workspace { description: "d".repeat(4096), labels: labels.clone(), ..Default::default() };
         server.create_workspace(&format!("w{n:03}"), workspace).await.unwrap();
