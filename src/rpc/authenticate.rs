@@ -11,7 +11,8 @@ use http::{HeaderMap, Request, Response, header::AUTHORIZATION};
 use tonic::{Status, body::Body};
 use tower::{Layer, Service};
 
-use crate::access::ApiKeys;
+use super::ending::Ending;
+use crate::access::{ApiKeys, Caller};
 
 /// Needs no key: probes have none, and the contract is no secret.
 const OPEN_TO_ALL: [&str; 3] =
@@ -60,8 +61,9 @@ where
         match self.keys.authenticate(secret(request.headers())) {
             Ok(caller) => {
                 tracing::Span::current().record("caller", tracing::field::display(caller.name()));
-                request.extensions_mut().insert(caller);
-                Box::pin(self.inner.call(request))
+                request.extensions_mut().insert(caller.clone());
+                let (keys, answer) = (self.keys.clone(), self.inner.call(request));
+                Box::pin(async move { Ok(answer.await?.map(|body| until_ended(body, keys, caller))) })
             }
             Err(error) => {
                 tracing::debug!(%error, "a call without a key that lets it in");
@@ -69,6 +71,16 @@ where
             }
         }
     }
+}
+
+/// Ends what a caller still reads when it may go on no longer (**A4**).
+fn until_ended(body: Body, keys: ApiKeys, caller: Caller) -> Body {
+    let ended = caller.ended().clone();
+    let end = async move {
+        ended.cancelled_owned().await;
+        Status::from(keys.why_ended(&caller))
+    };
+    Ending::of(body, Box::pin(end))
 }
 
 /// What stands behind `Bearer` (RFC 6750).

@@ -6,4 +6,5 @@ mod keys;
 mod matrix;
 mod requests;
 mod restores;
+mod streams;
 mod visible;
