@@ -23,6 +23,7 @@ use crate::{
         access::{Access, place},
         location::Location,
     },
+    space::Space,
     tasks::{TaskError, Tasks},
     workspace::{Gates, Workspaces},
 };
@@ -55,6 +56,11 @@ pub struct Config {
     /// The shortest scan interval that a source may have. Only tests want a
     /// shorter one than the contract's.
     pub shortest_scan_interval: Duration,
+    /// What must be free on each disk for anything to be taken in; absent: 512 MiB,
+    /// or 2 % of the disk if that is more.
+    pub min_free_bytes: Option<u64>,
+    /// How often the free space is looked at.
+    pub space_every: Duration,
     /// How often the records are looked through for work.
     pub sweep_every: Duration,
     /// How long a stop may take.
@@ -75,6 +81,8 @@ impl Config {
             source_allow: None,
             source_environment: Environment::of_process(),
             shortest_scan_interval: Duration::from_secs(1),
+            min_free_bytes: None,
+            space_every: Duration::from_millis(500),
             sweep_every: Duration::from_secs(1),
             grace: Duration::from_secs(20),
         }
@@ -88,6 +96,7 @@ pub struct App {
     tasks: Tasks,
     background: Background,
     metadata: Metadata,
+    space: Space,
     clock: Clock,
     _lock: File,
 }
@@ -108,7 +117,9 @@ impl App {
         instance::claim(&metadata, &root).await?;
 
         let catalog = Catalog::new(root.clone());
+        let space = Space::watching(&config.data_dir, root.directory(), config.min_free_bytes);
         let store = Store::new(root.clone(), tasks.clone(), clock.clone(), config.tuning, background.handle());
+        let store = store.with_space(space.clone());
         let workspaces = Workspaces::start(metadata.clone(), catalog.clone(), clock.clone(), config.gates).await?;
         let collections =
             Collections::new(metadata.clone(), catalog.clone(), store.clone(), clock.clone(), workspaces.clone());
@@ -157,15 +168,16 @@ impl App {
             shortest_retention: config.shortest_retention,
             shortest_scan_interval: config.shortest_scan_interval,
         };
-        Ok(Self { services, config, tasks, background, metadata, clock, _lock: lock })
+        Ok(Self { services, config, tasks, background, metadata, space, clock, _lock: lock })
     }
 
     /// Serves until `shutdown`, or until a part of the service fails.
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<(), TaskError> {
-        let Self { services, config, tasks, background, metadata, clock, _lock } = self;
+        let Self { services, config, tasks, background, metadata, space, clock, _lock } = self;
         let stop = tasks.stop_token();
         let sweep = config.sweep_every;
         let Services { collections, snapshots, restores, sources, .. } = services.clone();
+        tasks.service("space watch", space.watch(config.space_every, tasks.clone()));
         tasks.service("snapshot worker", snapshots.run(sweep, stop.clone()));
         tasks.service("restore worker", restores.run(sweep, stop.clone()));
         tasks.service("source worker", sources.run(sweep, stop.clone()));

@@ -86,6 +86,10 @@ pub struct ServeArgs {
           default_value_t = Gates::default().snapshot_creates_per_minute,
           value_parser = clap::value_parser!(i32).range(1..))]
     snapshot_creates_per_minute: i32,
+    /// What must be free on each disk for anything to be taken in, in bytes; 0 for no reserve. Default: 512 MiB, or
+    /// 2 % of the disk if that is more.
+    #[arg(long, env = "STILLFRAME_MIN_FREE_BYTES")]
+    min_free_bytes: Option<u64>,
     /// How long a stop may take.
     #[arg(long, env = "STILLFRAME_GRACE", default_value = "20s", value_parser = humantime::parse_duration)]
     grace: Duration,
@@ -128,6 +132,7 @@ async fn serve(args: ServeArgs) -> Result<()> {
         snapshot_preview,
         max_restore_bytes,
         snapshot_creates_per_minute,
+        min_free_bytes,
         grace,
         log,
         log_format,
@@ -140,6 +145,7 @@ async fn serve(args: ServeArgs) -> Result<()> {
         gates: Gates { snapshot_preview, max_restore_bytes, snapshot_creates_per_minute },
         copy_mode: restore_copy,
         source_allow: (!source_allow.is_empty()).then_some(source_allow),
+        min_free_bytes,
         grace,
         ..Config::new(data_dir.clone())
     };

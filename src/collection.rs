@@ -109,6 +109,7 @@ impl Collections {
             return self.by_uid(name, uid);
         }
         self.check_free(name)?;
+        self.admit()?;
 
         let (now, uid) = (inner.clock.now(), new_uid());
         let intent = Intent { uid: uid.as_bytes().to_vec(), create_time: now };
@@ -153,6 +154,11 @@ impl Collections {
     fn by_uid(&self, name: &CollectionName, uid: Uuid) -> Result<Collection, Error> {
         let found = self.get(name)?;
         if found.uid() == uid { Ok(found) } else { Err(Error::NotFound(name.to_string())) }
+    }
+
+    /// Refuses what makes collections larger while the disk is full.
+    pub fn admit(&self) -> Result<(), Error> {
+        self.inner.store.space().admit()
     }
 
     /// Refuses if the name is taken, by a collection in restoring, too.

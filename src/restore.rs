@@ -12,6 +12,7 @@
 
 mod plan;
 mod progress;
+mod room;
 mod state;
 mod worker;
 
@@ -214,7 +215,7 @@ impl Restores {
                 return Err(Error::Exists { kind: Kind::Restore, name: name.to_string() });
             }
         }
-        Ok(())
+        self.check_space(snapshot)
     }
 
     /// The record as it is requested; what the retention drops is settled when

@@ -164,6 +164,7 @@ impl Snapshots {
         if self.latest(&name)?.is_some_and(|found| !is_over(self.effective(&found).state())) {
             return Err(Error::Exists { kind: Kind::Snapshot, name: name.to_string() });
         }
+        inner.store.space().admit()?;
         inner.workspaces.take_snapshot_slot(&workspace)?;
         let record = Snapshot {
             workspace: name.workspace.to_string(),

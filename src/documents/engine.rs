@@ -165,7 +165,8 @@ impl Engine {
         self.submit(writes).await?.acknowledged().await
     }
 
-    /// Queues a batch behind those submitted before it.
+    /// Queues a batch behind those submitted before it, unless the disk is full
+    /// and it does more than delete.
     pub async fn submit(&self, writes: Vec<Write>) -> Result<Submitted, Error> {
         self.enqueue(writes, None).await
     }
@@ -175,6 +176,9 @@ impl Engine {
         writes: Vec<Write>,
         marking: Option<Box<dyn Marking>>,
     ) -> Result<Submitted, Error> {
+        if writes.iter().any(Write::grows) {
+            self.store.space.admit()?;
+        }
         let bytes: usize = writes.iter().map(Write::cost).sum();
         // A batch larger than the whole budget would wait for ever.
         let kib = u32::try_from(bytes.div_ceil(1024).clamp(1, 32 << 10)).unwrap_or(u32::MAX);

@@ -66,6 +66,14 @@ pub struct Write {
 }
 
 impl Write {
+    /// Whether it may make the collection larger.
+    pub(super) fn grows(&self) -> bool {
+        match &self.operation {
+            Operation::Upsert { .. } | Operation::Patch(_) => true,
+            Operation::Delete | Operation::Refused(_) => false,
+        }
+    }
+
     /// About how many bytes it takes up while it is under way.
     pub(super) fn cost(&self) -> usize {
         let body = match &self.operation {

@@ -6,6 +6,7 @@
 mod collections;
 mod demo;
 mod documents;
+mod full_disk;
 mod listings;
 mod recovery;
 mod restores;

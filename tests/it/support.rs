@@ -54,6 +54,9 @@ pub struct TestServer {
 /// Quick about everything that is slow by design.
 pub fn config(dir: &Path) -> Config {
     let mut config = Config::new(dir.to_path_buf());
+    // Whatever the machine has left; the tests of a full disk have their own.
+    config.min_free_bytes = Some(0);
+    config.space_every = Duration::from_millis(20);
     config.sweep_every = Duration::from_millis(50);
     config.shortest_scan_interval = Duration::from_millis(1);
     config.tuning.gc_interval = Duration::from_millis(200);
