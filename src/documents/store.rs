@@ -14,7 +14,7 @@ use tokio::{runtime::Handle, sync::Semaphore};
 use uuid::Uuid;
 
 use super::{
-    buffers::Buffers,
+    buffers::{Buffers, Database},
     drain::{Drains, Floor},
     filter::Budget,
     keep::Keep,
@@ -46,7 +46,7 @@ pub struct Store {
     pub(super) clock: Clock,
     pub(super) tuning: Tuning,
     pub(super) filters: Arc<Budget>,
-    pub(super) buffers: Arc<Buffers<Db>>,
+    pub(super) buffers: Arc<Buffers<Database>>,
     pub(super) in_flight: Arc<Semaphore>,
     pub(super) space: Space,
     pub(super) scans: Arc<Semaphore>,
