@@ -109,6 +109,7 @@ impl App {
         let tasks = Tasks::default();
         let background = Background::start()?;
         let metadata = Metadata::open(&config.data_dir.join("metadata"), tasks.clone())?;
+        tracing::info!(records = ?metadata.count()?, "metadata opened");
         let storage = config.storage.clone();
         let storage = storage.unwrap_or_else(|| Storage::Directory(config.data_dir.join("storage")));
         let root = Root::open(&storage).await;
@@ -223,15 +224,18 @@ async fn housekeeping(
 ) {
     let mut tick = tokio::time::interval(every);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut last_look = tokio::time::Instant::now();
+    let mut last_look: Option<tokio::time::Instant> = None;
     while stop.run_until_cancelled(tick.tick()).await.is_some() {
         collections.close_idle().await;
-        if last_look.elapsed() < every * 60 {
+        if last_look.is_some_and(|last| last.elapsed() < every * 60) {
             continue;
         }
-        last_look = tokio::time::Instant::now();
+        last_look = Some(tokio::time::Instant::now());
         if let Err(error) = forget_requests(&metadata, &clock).await {
             tracing::warn!(?error, "old request ids stay until the next look");
+        }
+        if let Err(error) = collections.tidy().await {
+            tracing::warn!(?error, "what was left over stays until the next look");
         }
     }
 }

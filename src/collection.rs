@@ -244,12 +244,14 @@ impl Collections {
             let seen = self.ready(name)?;
             check_etag(etag, &name.to_string(), &seen.uid, seen.revision)?;
             let uid = seen.uid();
+            // Before: its bytes may be given back, and the handle dropped, at once.
+            let handle = self.handle(uid);
             let retired =
                 Retired { uid: seen.record.uid.clone(), name: name.to_string(), delete_time: inner.clock.now() };
             let change = Change::default().remove(&seen).insert(&retired).forget(CollectionStats::at(uid));
             match inner.metadata.commit(change).await {
                 Ok(()) => {
-                    self.handle(uid).mark_deleted();
+                    handle.mark_deleted();
                     tracing::info!(%name, %uid, "collection deleted");
                     inner.catalog.remove(&seen.record).await?;
                     inner.retire_bell.notify_one();

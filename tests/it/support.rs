@@ -102,6 +102,11 @@ impl TestServer {
     }
 
     pub async fn reopen_with(dir: TempDir, change: impl FnOnce(&mut Config)) -> Result<Self, StartError> {
+        Self::reopen_at(dir, Clock::default(), change).await
+    }
+
+    /// The same, at the time of another server's clock.
+    pub async fn reopen_at(dir: TempDir, clock: Clock, change: impl FnOnce(&mut Config)) -> Result<Self, StartError> {
         let mut config = config(dir.path());
         let loopback = if crate::ON_S3 { Some(Loopback::start(dir.path()).await) } else { None };
         if let Some(loopback) = &loopback {
@@ -109,7 +114,6 @@ impl TestServer {
             config.tuning = on_s3(config.tuning);
         }
         change(&mut config);
-        let clock = Clock::default();
         let app = open(config, &clock).await?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
