@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-use crate::support::{TestServer, eventually, refused, try_write, upsert};
+use crate::support::{TestServer, delete, eventually, refused, try_write, upsert};
 
 pub const MIB: u64 = 1 << 20;
 /// What must be free.
@@ -97,6 +97,7 @@ async fn fill(disk: &Disk, server: &mut TestServer) {
     disk.leave(RESERVE - MIB);
     eventually("it is full", async || try_write(server, "probe").await.is_err()).await;
     full(try_write(server, "probe").await);
+    server.write("books", vec![delete("probe")]).await;
 }
 
 /// Makes room, and waits until the server has seen it.

@@ -22,7 +22,7 @@ async fn it_ends_behind_the_last_acknowledgement() {
         // Several are under way at once.
         let batch: Vec<String> = (0..8).map(|n| format!("{:06}", acknowledged.len() + n)).collect();
         for id in &batch {
-            ingest.send(message(vec![large(id, 50_000)])).await;
+            ingest.try_send(message(vec![large(id, 50_000)])).await;
         }
         let mut ended = None;
         for id in batch {
