@@ -24,6 +24,7 @@ use crate::{
         access::{Access, place},
         location::Location,
     },
+    space::Space,
     tasks::{TaskError, Tasks},
     workspace::{Gates, Limits, Workspaces},
 };
@@ -62,6 +63,11 @@ pub struct Config {
     /// The shortest scan interval that a source may have. Only tests want a
     /// shorter one than the contract's.
     pub shortest_scan_interval: Duration,
+    /// What must be free on each disk for anything to be taken in; absent: 512 MiB,
+    /// or 2 % of the disk if that is more.
+    pub min_free_bytes: Option<u64>,
+    /// How often the free space is looked at.
+    pub space_every: Duration,
     /// How often the records are looked through for work.
     pub sweep_every: Duration,
     /// How long a stop may take.
@@ -85,6 +91,8 @@ impl Config {
             source_allow: None,
             source_environment: Environment::of_process(),
             shortest_scan_interval: Duration::from_secs(1),
+            min_free_bytes: None,
+            space_every: Duration::from_millis(500),
             sweep_every: Duration::from_secs(1),
             grace: Duration::from_secs(20),
         }
@@ -98,6 +106,7 @@ pub struct App {
     tasks: Tasks,
     background: Background,
     metadata: Metadata,
+    space: Space,
     clock: Clock,
     _lock: File,
 }
@@ -110,6 +119,7 @@ impl App {
         let tasks = Tasks::default();
         let background = Background::start()?;
         let metadata = Metadata::open(&config.data_dir.join("metadata"), tasks.clone())?;
+        tracing::info!(records = ?metadata.count()?, "metadata opened");
         let storage = config.storage.clone();
         let storage = storage.unwrap_or_else(|| Storage::Directory(config.data_dir.join("storage")));
         let root = Root::open(&storage).await;
@@ -118,7 +128,9 @@ impl App {
         instance::claim(&metadata, &root).await?;
 
         let catalog = Catalog::new(root.clone());
+        let space = Space::watching(&config.data_dir, root.directory(), config.min_free_bytes);
         let store = Store::new(root.clone(), tasks.clone(), clock.clone(), config.tuning, background.handle());
+        let store = store.with_space(space.clone());
         let contact = config.operator_contact.clone();
         let workspaces = Workspaces::start(
             metadata.clone(),
@@ -180,7 +192,7 @@ impl App {
             shortest_retention: config.shortest_retention,
             shortest_scan_interval: config.shortest_scan_interval,
         };
-        Ok(Self { services, config, tasks, background, metadata, clock, _lock: lock })
+        Ok(Self { services, config, tasks, background, metadata, space, clock, _lock: lock })
     }
 
     /// Refuses to serve everybody who can reach an address (**A2**).
@@ -194,10 +206,11 @@ impl App {
 
     /// Serves until `shutdown`, or until a part of the service fails.
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<(), TaskError> {
-        let Self { services, config, tasks, background, metadata, clock, _lock } = self;
+        let Self { services, config, tasks, background, metadata, space, clock, _lock } = self;
         let stop = tasks.stop_token();
         let sweep = config.sweep_every;
         let Services { keys, collections, snapshots, restores, sources, .. } = services.clone();
+        tasks.service("space watch", space.watch(config.space_every, tasks.clone()));
         tasks.service("snapshot worker", snapshots.run(sweep, stop.clone()));
         tasks.service("restore worker", restores.run(sweep, stop.clone()));
         tasks.service("source worker", sources.run(sweep, stop.clone()));
@@ -250,19 +263,22 @@ async fn housekeeping(
 ) {
     let mut tick = tokio::time::interval(every);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut last_look = tokio::time::Instant::now();
+    let mut last_look: Option<tokio::time::Instant> = None;
     while stop.run_until_cancelled(tick.tick()).await.is_some() {
         collections.close_idle().await;
         keys.end_expired();
-        if last_look.elapsed() < every * 60 {
+        if last_look.is_some_and(|last| last.elapsed() < every * 60) {
             continue;
         }
-        last_look = tokio::time::Instant::now();
+        last_look = Some(tokio::time::Instant::now());
         if let Err(error) = forget_requests(&metadata, &clock).await {
             tracing::warn!(?error, "old request ids stay until the next look");
         }
         if let Err(error) = keys.tend().await {
             tracing::warn!(?error, "old API keys stay until the next look");
+        }
+        if let Err(error) = collections.tidy().await {
+            tracing::warn!(?error, "what was left over stays until the next look");
         }
     }
 }

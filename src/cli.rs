@@ -102,6 +102,10 @@ pub struct ServeArgs {
     /// How many collections a workspace may have.
     #[arg(long, env = "STILLFRAME_MAX_COLLECTIONS_PER_WORKSPACE", default_value_t = Limits::default().collections)]
     max_collections_per_workspace: usize,
+    /// What must be free on each disk for anything to be taken in, in bytes; 0 for no reserve. Default: 512 MiB, or
+    /// 2 % of the disk if that is more.
+    #[arg(long, env = "STILLFRAME_MIN_FREE_BYTES")]
+    min_free_bytes: Option<u64>,
     /// How long a stop may take.
     #[arg(long, env = "STILLFRAME_GRACE", default_value = "20s", value_parser = humantime::parse_duration)]
     grace: Duration,
@@ -148,6 +152,7 @@ async fn serve(args: ServeArgs) -> Result<()> {
         insecure_allow_everyone,
         operator_contact,
         max_collections_per_workspace,
+        min_free_bytes,
         grace,
         log,
         log_format,
@@ -163,6 +168,7 @@ async fn serve(args: ServeArgs) -> Result<()> {
         bootstrap_key_file,
         copy_mode: restore_copy,
         source_allow: (!source_allow.is_empty()).then_some(source_allow),
+        min_free_bytes,
         grace,
         ..Config::new(data_dir.clone())
     };

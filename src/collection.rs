@@ -110,6 +110,7 @@ impl Collections {
         }
         self.check_free(name)?;
         self.check_room(&name.workspace)?;
+        self.admit()?;
 
         let (now, uid) = (inner.clock.now(), new_uid());
         let intent = Intent { uid: uid.as_bytes().to_vec(), create_time: now };
@@ -154,6 +155,11 @@ impl Collections {
     fn by_uid(&self, name: &CollectionName, uid: Uuid) -> Result<Collection, Error> {
         let found = self.get(name)?;
         if found.uid() == uid { Ok(found) } else { Err(Error::NotFound(name.to_string())) }
+    }
+
+    /// Refuses what makes collections larger while the disk is full.
+    pub fn admit(&self) -> Result<(), Error> {
+        self.inner.store.space().admit()
     }
 
     /// Refuses if the name is taken, by a collection in restoring, too.
@@ -246,12 +252,14 @@ impl Collections {
             let seen = self.ready(name)?;
             check_etag(etag, &name.to_string(), &seen.uid, seen.revision)?;
             let uid = seen.uid();
+            // Before: its bytes may be given back, and the handle dropped, at once.
+            let handle = self.handle(uid);
             let retired =
                 Retired { uid: seen.record.uid.clone(), name: name.to_string(), delete_time: inner.clock.now() };
             let change = Change::default().remove(&seen).insert(&retired).forget(CollectionStats::at(uid));
             match inner.metadata.commit(change).await {
                 Ok(()) => {
-                    self.handle(uid).mark_deleted();
+                    handle.mark_deleted();
                     tracing::info!(%name, %uid, "collection deleted");
                     inner.catalog.remove(&seen.record).await?;
                     inner.retire_bell.notify_one();

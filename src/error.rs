@@ -189,6 +189,8 @@ pub enum Error {
     SourceUnreadable(String),
     #[error("nothing was read from the stream for {0:?}; resume it with its last token")]
     StreamTooSlow(Duration),
+    #[error("the storage is nearly full; at least {needed} bytes must be free")]
+    StorageFull { free: u64, needed: u64 },
     #[error("storage is unavailable")]
     Unavailable(#[source] Cause),
     #[error("the write may or may not have happened; read before you repeat it")]
@@ -290,6 +292,7 @@ impl Error {
             Self::TooManyObjects { .. } => (Code::FailedPrecondition, "TOO_MANY_OBJECTS"),
             Self::SourceUnreadable(_) => (Code::FailedPrecondition, "SOURCE_UNREADABLE"),
             Self::StreamTooSlow(_) => (Code::Aborted, "STREAM_TOO_SLOW"),
+            Self::StorageFull { .. } => (Code::ResourceExhausted, "STORAGE_FULL"),
             Self::Unavailable(_) => (Code::Unavailable, "STORAGE_UNAVAILABLE"),
             Self::OutcomeUnknown(_) => (Code::Unknown, "WRITE_OUTCOME_UNKNOWN"),
             Self::DataLoss(_) => (Code::DataLoss, "DATA_LOSS"),
@@ -311,7 +314,14 @@ impl Error {
     /// Whether the same work may succeed later without anyone changing it.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::OutcomeUnknown(_) | Self::ShuttingDown | Self::Busy { .. })
+        matches!(
+            self,
+            Self::Unavailable(_)
+                | Self::OutcomeUnknown(_)
+                | Self::ShuttingDown
+                | Self::Busy { .. }
+                | Self::StorageFull { .. }
+        )
     }
 }
 

@@ -28,7 +28,11 @@ impl<K: Eq + Hash, V: Clone> Hub<K, V> {
                 sender.send_replace(value);
             }
         } else if let Some(sender) = live.get(&key) {
-            sender.send_replace(value);
+            if sender.receiver_count() == 0 {
+                live.remove(&key);
+            } else {
+                sender.send_replace(value);
+            }
         }
     }
 
@@ -77,6 +81,14 @@ mod tests {
         receiver.changed().await.unwrap();
         assert_eq!(*receiver.borrow_and_update(), 4);
         assert!(receiver.changed().await.is_err(), "the last value ends the watch");
+        assert_eq!(hub.latest(&"a"), None);
+    }
+
+    #[test]
+    fn what_nobody_watches_any_more_is_forgotten() {
+        let hub = Hub::default();
+        drop(hub.watch("a", || Ok::<_, ()>((1, false))).unwrap());
+        hub.publish("a", 2, false);
         assert_eq!(hub.latest(&"a"), None);
     }
 

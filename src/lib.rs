@@ -28,6 +28,7 @@ pub mod retention;
 pub mod rpc;
 pub mod snapshot;
 pub mod source;
+pub mod space;
 pub mod tasks;
 pub mod workspace;
 

@@ -16,6 +16,7 @@ mod keys;
 mod records;
 
 use std::{
+    collections::BTreeMap,
     fs::File,
     path::Path,
     sync::{
@@ -174,6 +175,15 @@ impl Metadata {
         self.inner.db.scan_prefix(prefix.as_bytes()).map(|entry| decode(entry?.1))
     }
 
+    /// How many records of each kind there are.
+    pub fn count(&self) -> Result<BTreeMap<&'static str, usize>, Error> {
+        let mut counted = BTreeMap::new();
+        for key in self.inner.db.iter().keys() {
+            *counted.entry(keys::kind_of(&key?)).or_default() += 1;
+        }
+        Ok(counted)
+    }
+
     /// Makes a change durable (M1, M2).
     pub async fn commit(&self, change: Change) -> Result<(), CommitError> {
         let ticket = self.apply(change)?;
@@ -246,6 +256,29 @@ mod tests {
         assert!(matches!(metadata.commit(stale).await, Err(CommitError::Conflict)));
         assert!(metadata.get(&Workspace::at("b")).unwrap().is_none(), "M2: all or nothing");
         assert_eq!(metadata.get(&Workspace::at("a")).unwrap().unwrap().revision, 2);
+    }
+
+    #[tokio::test]
+    async fn every_kind_is_counted_under_its_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let metadata = Metadata::open(dir.path(), Tasks::default()).unwrap();
+        let change = Change::default()
+            .insert(&Instance::default())
+            .insert(&workspace("a", 1))
+            .insert(&workspace("b", 1))
+            .insert(&Collection::default())
+            .insert(&CollectionStats::default())
+            .insert(&Retired::default())
+            .insert(&Intent::default())
+            .insert(&Snapshot::default())
+            .insert(&Restore::default())
+            .insert(&RequestId::default())
+            .insert(&Source::default())
+            .insert(&RetiredSource::default());
+        metadata.commit(change).await.unwrap();
+        let counted = metadata.count().unwrap();
+        assert_eq!((counted.len(), counted["workspace"]), (11, 2));
+        assert!(!counted.contains_key("unknown"), "{counted:?}");
     }
 
     #[tokio::test]

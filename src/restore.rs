@@ -12,6 +12,7 @@
 
 mod plan;
 mod progress;
+mod room;
 mod state;
 mod worker;
 
@@ -217,7 +218,7 @@ impl Restores {
                 return Err(Error::Exists { kind: Kind::Restore, name: name.to_string() });
             }
         }
-        Ok(())
+        self.check_space(snapshot)
     }
 
     /// Refuses one more restore under way than a workspace may have.

@@ -156,6 +156,7 @@ impl Snapshots {
             return Err(Error::Exists { kind: Kind::Snapshot, name: name.to_string() });
         }
         self.check_room(&name.workspace)?;
+        inner.store.space().admit()?;
         inner.workspaces.take_snapshot_slot(&workspace)?;
         let record = Snapshot {
             workspace: name.workspace.to_string(),

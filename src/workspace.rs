@@ -224,7 +224,11 @@ impl Workspaces {
             return Err(Error::WorkspaceNotEmpty(name.to_string()));
         }
         match inner.metadata.commit(Change::default().remove(&seen)).await {
-            Ok(()) => inner.catalog.remove(&seen.record).await,
+            Ok(()) => {
+                // The records know about the last minute, should the name come again.
+                inner.recent_snapshots.lock().remove(&name.0);
+                inner.catalog.remove(&seen.record).await
+            }
             Err(CommitError::Conflict) => Err(Error::EtagMismatch { name: name.to_string(), current: String::new() }),
             Err(CommitError::Failed(error)) => Err(error),
         }

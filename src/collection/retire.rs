@@ -12,7 +12,10 @@ use uuid::Uuid;
 use super::Collections;
 use crate::{
     error::Error,
-    metadata::{Change, Collection, CommitError, Intent, Restore, Retired, Snapshot, SnapshotState, Stored, uid},
+    metadata::{
+        Change, Collection, CollectionStats, CommitError, Intent, Restore, Retired, Snapshot, SnapshotState, Stored,
+        uid,
+    },
     restore,
     tasks::Looks,
 };
@@ -118,8 +121,32 @@ impl Collections {
         Ok(pins)
     }
 
-    /// Removes what creations left that a crash cut short.
+    /// Removes records that nothing would remove any more.
+    pub async fn tidy(&self) -> Result<(), Error> {
+        self.sweep_intents().await?;
+        self.sweep_statistics().await
+    }
+
+    /// Statistics may have been saved at the moment their collection was deleted.
+    async fn sweep_statistics(&self) -> Result<(), Error> {
+        let inner = &self.inner;
+        // First: those of a collection that is created meanwhile are not among them.
+        let saved: Vec<_> = inner.metadata.scan(&CollectionStats::all()).collect::<Result<_, _>>()?;
+        let known = self.known_uids()?;
+        for found in saved.iter().filter(|found| !known.contains(&uid(&found.uid))) {
+            let gone = Change::default().remove(found);
+            match inner.metadata.commit(gone).await {
+                Ok(()) | Err(CommitError::Conflict) => {}
+                Err(CommitError::Failed(error)) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes what creations left that a crash, or storage that failed, cut short.
     pub async fn sweep_intents(&self) -> Result<(), Error> {
+        // While none is under way.
+        let _one_at_a_time = self.inner.creating.lock().await;
         let mut bound = std::collections::HashSet::new();
         for found in self.inner.metadata.scan(&Collection::all()) {
             bound.insert(found?.uid());

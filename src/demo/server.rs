@@ -24,7 +24,9 @@ pub(super) struct Server {
 impl Server {
     pub async fn start() -> Result<Self> {
         let directory = tempfile::Builder::new().prefix("stillframe-demo-").tempdir()?;
-        let app = App::open(Config::new(directory.path().to_owned()), Clock::default()).await?;
+        // It needs a few megabytes, for a second: nothing is kept free for later.
+        let config = Config { min_free_bytes: Some(0), ..Config::new(directory.path().to_owned()) };
+        let app = App::open(config, Clock::default()).await?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let shutdown = CancellationToken::new();

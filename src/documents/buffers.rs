@@ -1,88 +1,194 @@
-//! What unflushed writes take up, over all open databases: beyond a budget the
-//! largest one is flushed, so that many collections written to at once cannot
-//! take up the memory of each other's sum.
+//! What unflushed writes take up, over all open databases.
+//!
+//! Beyond a budget the largest database is flushed, so that many collections
+//! written to at once do not take up the memory of each other's sum. While the
+//! disk is slower than they are, what is being flushed piles up as well; at a
+//! hard limit over all of it writers wait until there is room.
+//!
+//! A database says up to which of its writes it has been flushed; what came after
+//! counts. It is asked only when something is scarce, so a lone writer pays
+//! nothing for it.
 
-use std::collections::HashMap;
+mod database;
+
+use std::{
+    collections::{HashMap, VecDeque},
+    time::Duration,
+};
 
 use parking_lot::Mutex;
-use uuid::Uuid;
+
+pub(super) use self::database::Database;
+
+/// Writes are counted in heaps of this size: there may be hundreds of thousands.
+const HEAP_BYTES: usize = 1 << 20;
+/// Until a writer that waits for room looks again: flushes that a database makes
+/// by itself tell nobody.
+pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
+/// A database that can be flushed.
+pub(super) trait Flushed: Clone {
+    /// The last write that is in files.
+    fn flushed_to(&self) -> u64;
+}
+
+/// An open database, as its owner knows it. One that is opened again is another.
+pub(super) type Ticket = u64;
 
 /// The buffers of all open databases. `D` is what can be flushed.
 #[derive(Debug)]
 pub(super) struct Buffers<D> {
     budget: usize,
+    limit: usize,
     /// A database flushes itself at this size.
     self_flush: usize,
-    open: Mutex<HashMap<Uuid, Buffer<D>>>,
+    state: Mutex<State<D>>,
+}
+
+#[derive(Debug)]
+struct State<D> {
+    open: HashMap<Ticket, Buffer<D>>,
+    next: Ticket,
+    /// All that is held.
+    total: usize,
 }
 
 #[derive(Debug)]
 struct Buffer<D> {
     database: D,
-    bytes: usize,
-    flushing: bool,
+    /// Bytes for which no flush has begun, as far as that is known.
+    fresh: usize,
+    /// Bytes in memory, and those that are about to be.
+    held: usize,
+    /// The bytes of writes, with the last of each heap, the oldest first.
+    heaps: VecDeque<(u64, usize)>,
+    /// A flush was asked for and has not ended, or has failed: then another would
+    /// fail, too, and its owner opens it again.
+    asked: bool,
 }
 
-impl<D: Clone> Buffers<D> {
+/// What became of a wish for room.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Room<D> {
+    /// There is, and it is taken.
+    Taken,
+    /// There is none until something has been flushed: this, if nobody has asked
+    /// for that.
+    Full(Option<(Ticket, D)>),
+}
+
+impl<D: Flushed> Buffers<D> {
     pub fn new(budget: usize, self_flush: usize) -> Self {
-        Self { budget, self_flush, open: Mutex::default() }
+        let state = State { open: HashMap::new(), next: 0, total: 0 };
+        // Half as much again, for what is on its way to the disk.
+        Self { budget, limit: budget + budget / 2, self_flush, state: Mutex::new(state) }
     }
 
-    /// Counts a database that was opened.
-    pub fn open(&self, uid: Uuid, database: D) {
-        self.open.lock().insert(uid, Buffer { database, bytes: 0, flushing: false });
+    /// Counts a database that was opened. `replayed` is the last write that its log
+    /// has brought back into memory, if there was one; how many bytes those are it
+    /// does not say, but hardly more than it flushes at once.
+    pub fn open(&self, database: D, replayed: Option<u64>) -> Ticket {
+        let mut state = self.state.lock();
+        let ticket = state.next;
+        state.next += 1;
+        let bytes = if replayed.is_some() { self.self_flush } else { 0 };
+        let heaps = replayed.map(|last| (last, bytes)).into_iter().collect();
+        state.total += bytes;
+        state.open.insert(ticket, Buffer { database, fresh: bytes, held: bytes, heaps, asked: false });
+        ticket
     }
 
     /// Forgets a database that is closed.
-    pub fn close(&self, uid: Uuid) {
-        self.open.lock().remove(&uid);
+    pub fn close(&self, ticket: Ticket) {
+        let mut state = self.state.lock();
+        if let Some(closed) = state.open.remove(&ticket) {
+            state.total -= closed.held;
+        }
     }
 
-    /// Counts bytes written to a database; returns the one to flush, if it is
-    /// time to.
-    pub fn wrote(&self, uid: Uuid, bytes: usize) -> Option<(Uuid, D)> {
-        let mut open = self.open.lock();
-        if let Some(buffer) = open.get_mut(&uid) {
-            buffer.bytes += bytes;
-            if buffer.bytes >= self.self_flush {
-                buffer.bytes %= self.self_flush;
+    /// Takes room for a write, if there is some.
+    pub fn take(&self, ticket: Ticket, bytes: usize) -> Room<D> {
+        let mut state = self.state.lock();
+        if !state.open.contains_key(&ticket) {
+            // Its write will fail; nobody is to wait for that.
+            return Room::Taken;
+        }
+        if state.total + bytes > self.limit {
+            state.settle();
+        }
+        // The largest write there can be is far smaller, but must not wait for ever.
+        if state.total > 0 && state.total + bytes > self.limit {
+            return Room::Full(state.ask_largest(|buffer| buffer.held));
+        }
+        let State { open, total, .. } = &mut *state;
+        if let Some(buffer) = open.get_mut(&ticket) {
+            buffer.held += bytes;
+            *total += bytes;
+        }
+        Room::Taken
+    }
+
+    /// Counts a write for which room was taken; returns the database to flush, if
+    /// it is time to.
+    pub fn wrote(&self, ticket: Ticket, number: u64, bytes: usize) -> Option<(Ticket, D)> {
+        let mut state = self.state.lock();
+        let State { open, total, .. } = &mut *state;
+        if let Some(buffer) = open.get_mut(&ticket) {
+            match buffer.heaps.back_mut() {
+                Some((last, heap)) if *heap + bytes <= HEAP_BYTES => (*last, *heap) = (number, *heap + bytes),
+                _ => buffer.heaps.push_back((number, bytes)),
+            }
+            buffer.fresh += bytes;
+            if buffer.fresh >= self.self_flush {
+                buffer.fresh %= self.self_flush;
+                // What it has flushed by itself need not be kept in mind.
+                *total -= buffer.settle();
             }
         }
-        let total: usize = open.values().filter(|buffer| !buffer.flushing).map(|buffer| buffer.bytes).sum();
-        if total <= self.budget {
-            return None;
-        }
-        let idle = open.iter_mut().filter(|(_, buffer)| !buffer.flushing);
-        let (uid, largest) = idle.max_by_key(|(_, buffer)| buffer.bytes)?;
-        largest.flushing = true;
-        Some((*uid, largest.database.clone()))
+        let fresh: usize = open.values().filter(|buffer| !buffer.asked).map(|buffer| buffer.fresh).sum();
+        if fresh > self.budget { state.ask_largest(|buffer| buffer.fresh) } else { None }
     }
 
     /// A flush that was asked for has ended.
-    pub fn flushed(&self, uid: Uuid) {
-        if let Some(buffer) = self.open.lock().get_mut(&uid) {
-            (buffer.bytes, buffer.flushing) = (0, false);
+    pub fn flushed(&self, ticket: Ticket, is_done: bool) {
+        let mut state = self.state.lock();
+        let State { open, total, .. } = &mut *state;
+        if let Some(buffer) = open.get_mut(&ticket) {
+            if is_done {
+                (buffer.fresh, buffer.asked) = (0, false);
+            }
+            *total -= buffer.settle();
         }
+    }
+}
+
+impl<D: Flushed> State<D> {
+    /// Forgets what has been flushed.
+    fn settle(&mut self) {
+        let flushed: usize = self.open.values_mut().map(Buffer::settle).sum();
+        self.total -= flushed;
+    }
+
+    fn ask_largest(&mut self, size: impl Fn(&Buffer<D>) -> usize) -> Option<(Ticket, D)> {
+        let idle = self.open.iter_mut().filter(|(_, buffer)| !buffer.asked && size(buffer) > 0);
+        let (ticket, largest) = idle.max_by_key(|(_, buffer)| size(buffer))?;
+        largest.asked = true;
+        Some((*ticket, largest.database.clone()))
+    }
+}
+
+impl<D: Flushed> Buffer<D> {
+    /// Forgets what has been flushed; returns how much that was.
+    fn settle(&mut self) -> usize {
+        let flushed_to = self.database.flushed_to();
+        let mut bytes = 0;
+        while let Some((_, heap)) = self.heaps.pop_front_if(|(last, _)| *last <= flushed_to) {
+            bytes += heap;
+        }
+        self.held -= bytes;
+        bytes
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn beyond_the_budget_the_largest_is_flushed() {
-        let buffers = Buffers::new(100, 80);
-        let [a, b] = [1, 2].map(Uuid::from_u128);
-        buffers.open(a, "a");
-        buffers.open(b, "b");
-        assert_eq!(buffers.wrote(a, 60), None);
-        assert_eq!(buffers.wrote(b, 40), None);
-        assert_eq!(buffers.wrote(b, 1), Some((a, "a")));
-        assert_eq!(buffers.wrote(b, 1), None, "a is being flushed");
-        buffers.flushed(a);
-        assert_eq!(buffers.wrote(b, 50), None, "b flushed itself");
-        buffers.close(b);
-        assert_eq!(buffers.wrote(b, 1000), None, "a late write of a closed one counts nowhere");
-    }
-}
+mod tests;

@@ -231,9 +231,21 @@ impl Store {
                 }
             }
         }
+        // Others may have taken the room since the restore was let in.
+        self.space.admit()?;
         let copied = self.tasks.blocking(move || copy_bytes(&source, &target)).await;
         let copied = copied.map_err(|panicked| Error::Internal(Arc::new(panicked)))?;
         self.unless_missing(from, copied).await
+    }
+
+    /// Whether a copy takes up as many bytes of a disk of ours as it has.
+    #[must_use]
+    pub fn copies_bytes(&self, mode: CopyMode) -> bool {
+        match mode {
+            CopyMode::Bytes => self.root.directory().is_some(),
+            CopyMode::Link => false,
+            CopyMode::Auto => self.root.directory().is_some() && !self.root.has_links(),
+        }
     }
 
     /// Whether every file of a restored collection is there with its size.

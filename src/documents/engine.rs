@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
+    buffers::{Database, Ticket},
     checkpoint::CutOutcome,
     cutoff::Cutoff,
     drain::{Drained, Floor},
@@ -64,6 +65,7 @@ pub struct Engine {
     pub(super) durable: watch::Receiver<Totals>,
     pub(super) filter: Arc<IdFilter>,
     pub(super) cutoff: Arc<Cutoff>,
+    buffer: Ticket,
     commands: mpsc::Sender<Command>,
     failed: CancellationToken,
     closing: CancellationToken,
@@ -102,16 +104,19 @@ impl Engine {
             None => IdFilter::incomplete(Arc::clone(&store.filters)),
         });
 
-        store.buffers.open(uid, db.clone());
+        let database = Database::new(db.clone());
+        let replayed = database.replayed();
+        let buffer = store.buffers.open(database, replayed);
         let (commands, queue) = mpsc::channel(QUEUE);
         let (publish, durable) = watch::channel(totals.clone());
         let (failed, closing) = (CancellationToken::new(), CancellationToken::new());
         let cutoff = Arc::new(Cutoff::new(&totals, store.clock.clone()));
         let writer =
-            writer::Writer::new(uid, db.clone(), store.clone(), totals, Arc::clone(&filter), floor, failed.clone());
+            writer::Writer::new(buffer, db.clone(), store.clone(), totals, Arc::clone(&filter), floor, failed.clone());
         store.tasks.work(writer.run(queue, publish));
         let store = store.clone();
-        let engine = Arc::new(Self { uid, db, store, keep, durable, filter, cutoff, commands, failed, closing });
+        let engine =
+            Arc::new(Self { uid, db, store, keep, durable, filter, cutoff, buffer, commands, failed, closing });
         if !known_ids {
             engine.store.tasks.work(engine.learn_ids());
         }
@@ -156,7 +161,7 @@ impl Engine {
     pub fn begin_close(&self) {
         if !self.closing.is_cancelled() {
             self.closing.cancel();
-            self.store.buffers.close(self.uid);
+            self.store.buffers.close(self.buffer);
         }
     }
 
@@ -165,7 +170,8 @@ impl Engine {
         self.submit(writes).await?.acknowledged().await
     }
 
-    /// Queues a batch behind those submitted before it.
+    /// Queues a batch behind those submitted before it, unless the disk is full
+    /// and it does more than delete.
     pub async fn submit(&self, writes: Vec<Write>) -> Result<Submitted, Error> {
         self.enqueue(writes, None).await
     }
@@ -175,6 +181,9 @@ impl Engine {
         writes: Vec<Write>,
         marking: Option<Box<dyn Marking>>,
     ) -> Result<Submitted, Error> {
+        if writes.iter().any(Write::grows) {
+            self.store.space.admit()?;
+        }
         let bytes: usize = writes.iter().map(Write::cost).sum();
         // A batch larger than the whole budget would wait for ever.
         let kib = u32::try_from(bytes.div_ceil(1024).clamp(1, 32 << 10)).unwrap_or(u32::MAX);

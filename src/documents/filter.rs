@@ -176,6 +176,28 @@ mod tests {
     }
 
     #[test]
+    fn all_filters_together_stay_within_the_budget() {
+        let first = layer_bytes(FIRST_LAYER_IDS);
+        let exact = Budget::new(2 * first);
+        let [a, b, c] = [(); 3].map(|()| IdFilter::empty(Arc::clone(&exact)));
+        a.insert(0, "a");
+        b.insert(0, "b");
+        assert!(!exact.take(1), "used up, to the byte");
+        c.insert(0, "c");
+        assert_eq!(c.candidates("x"), Candidates::Any, "it gives up");
+        assert_eq!((a.candidates("x"), b.candidates("b")), (NOWHERE, Candidates::Only(vec![0])), "the others go on");
+        drop(a);
+        assert!(exact.take(first) && !exact.take(1), "what it took is there again, and no more");
+
+        let short = Budget::new(2 * first - 1);
+        let [a, b] = [(); 2].map(|()| IdFilter::empty(Arc::clone(&short)));
+        a.insert(0, "a");
+        b.insert(0, "b");
+        assert_eq!(b.candidates("x"), Candidates::Any, "a byte short");
+        assert!(short.take(first - 1));
+    }
+
+    #[test]
     fn a_dropped_bucket_gives_its_memory_back() {
         let budget = Budget::new(2 * layer_bytes(FIRST_LAYER_IDS));
         let filter = IdFilter::empty(Arc::clone(&budget));

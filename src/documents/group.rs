@@ -31,6 +31,8 @@ use crate::{
 
 /// Reads of one group that run at once.
 const LOOKUPS_AT_ONCE: usize = 32;
+/// About what an entry takes up in memory besides its key and value.
+const ENTRY_BYTES: usize = 64;
 /// What the bodies that patches read, and those that they make, may take up in
 /// one group.
 const MAX_PATCHED_BYTES: usize = 64 << 20;
@@ -66,6 +68,14 @@ pub struct Write {
 }
 
 impl Write {
+    /// Whether it may make the collection larger.
+    pub(super) fn grows(&self) -> bool {
+        match &self.operation {
+            Operation::Upsert { .. } | Operation::Patch(_) => true,
+            Operation::Delete | Operation::Refused(_) => false,
+        }
+    }
+
     /// About how many bytes it takes up while it is under way.
     pub(super) fn cost(&self) -> usize {
         let body = match &self.operation {
@@ -145,6 +155,8 @@ pub(super) struct Group<'a> {
     /// Bytes of bodies that patches made.
     patched: usize,
     batch: WriteBatch,
+    /// About what the batch will take up in memory.
+    bytes: usize,
     changed: bool,
 }
 
@@ -177,7 +189,7 @@ impl<'a> Group<'a> {
         let current = lookups.buffer_unordered(LOOKUPS_AT_ONCE).try_collect().await?;
         totals.move_cutoff(now);
         let (touched, batch) = (BTreeSet::new(), WriteBatch::new());
-        Ok(Self { totals, filter, now, current, touched, patched: 0, batch, changed: false })
+        Ok(Self { totals, filter, now, current, touched, patched: 0, batch, bytes: 0, changed: false })
     }
 
     /// Applies one batch.
@@ -185,7 +197,7 @@ impl<'a> Group<'a> {
         let results: Vec<_> = writes.into_iter().map(|write| self.apply_one(write)).collect();
         if let Some(marking) = marking {
             for mark in marking.settle(&results) {
-                mark.write(&mut self.batch);
+                self.bytes += ENTRY_BYTES + mark.write(&mut self.batch);
             }
             self.totals.marks += 1;
             self.changed = true;
@@ -193,9 +205,9 @@ impl<'a> Group<'a> {
         BatchResult { results, offset: self.totals.offset }
     }
 
-    /// The batch for the database, with the totals in it; `None` if nothing
-    /// changed.
-    pub fn finish(mut self) -> Option<WriteBatch> {
+    /// The batch for the database, with the totals in it, and about what it takes
+    /// up in memory; `None` if nothing changed.
+    pub fn finish(mut self) -> Option<(WriteBatch, usize)> {
         if !self.changed {
             return None;
         }
@@ -205,7 +217,7 @@ impl<'a> Group<'a> {
             }
         }
         self.batch.put(keys::TOTALS, self.totals.encode());
-        Some(self.batch)
+        Some((self.batch, self.bytes))
     }
 
     fn apply_one(&mut self, write: Write) -> WriteResult {
@@ -269,6 +281,7 @@ impl<'a> Group<'a> {
         let key = keys::document(bucket, id);
         self.totals.delete(id, old);
         self.batch.delete(&key);
+        self.bytes += ENTRY_BYTES + key.len();
         self.current.insert(keys::id_in(&key), None);
         self.touched.insert(bucket);
         self.changed = true;
@@ -306,6 +319,7 @@ impl<'a> Group<'a> {
         // A later patch in this group reads what the batch holds anyway.
         let body = Some(value::body_of(&value));
         self.current.insert(keys::id_in(&key), Some(Old { entry, body }));
+        self.bytes += ENTRY_BYTES + key.len() + value.len();
         self.batch.put_bytes(key, value);
         self.changed = true;
         Etag(digest)

@@ -48,16 +48,18 @@ impl Marking for Vec<Mark> {
 }
 
 impl Mark {
-    /// Adds it to a batch.
-    pub(super) fn write(self, batch: &mut WriteBatch) {
+    /// Adds it to a batch; returns its bytes.
+    pub(super) fn write(self, batch: &mut WriteBatch) -> usize {
         let (key, value) = match self {
             Self::Source(source, mark) => (keys::source(source), mark.map(|mark| mark.encode_to_vec())),
             Self::Object(source, path, mark) => (keys::object(source, &path), mark.map(|mark| mark.encode_to_vec())),
         };
+        let bytes = key.len() + value.as_ref().map_or(0, Vec::len);
         match value {
             Some(value) => batch.put_bytes(key, value.into()),
             None => batch.delete(key),
         }
+        bytes
     }
 }
 

@@ -3,6 +3,7 @@
 //! Nothing unknown is ever deleted: a prefix is removed only by a caller that
 //! holds a durable record naming its uid.
 
+mod links;
 #[cfg(feature = "s3")]
 mod probe;
 #[cfg(feature = "s3")]

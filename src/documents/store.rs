@@ -14,7 +14,7 @@ use tokio::{runtime::Handle, sync::Semaphore};
 use uuid::Uuid;
 
 use super::{
-    buffers::Buffers,
+    buffers::{Buffers, Database},
     drain::{Drains, Floor},
     filter::Budget,
     keep::Keep,
@@ -23,7 +23,7 @@ use super::{
     root::{self, Root},
     settings::{self, Tuning},
 };
-use crate::{clock::Clock, error::Error, tasks::Tasks};
+use crate::{clock::Clock, error::Error, space::Space, tasks::Tasks};
 
 /// What blocks of documents may take up in memory, over all databases.
 const BLOCK_BYTES: u64 = 96 << 20;
@@ -46,8 +46,9 @@ pub struct Store {
     pub(super) clock: Clock,
     pub(super) tuning: Tuning,
     pub(super) filters: Arc<Budget>,
-    pub(super) buffers: Arc<Buffers<Db>>,
+    pub(super) buffers: Arc<Buffers<Database>>,
     pub(super) in_flight: Arc<Semaphore>,
+    pub(super) space: Space,
     pub(super) scans: Arc<Semaphore>,
     /// Where work runs that must not slow down writers.
     pub(super) background: Handle,
@@ -73,10 +74,23 @@ impl Store {
             filters: Budget::new(FILTER_BYTES),
             buffers: Arc::new(Buffers::new(BUFFER_BYTES, tuning.flush_bytes)),
             in_flight: Arc::new(Semaphore::new(IN_FLIGHT_KIB)),
+            space: Space::default(),
             scans: Arc::new(Semaphore::new(MAX_SCANS)),
             background,
             cache: Arc::new(cache),
         }
+    }
+
+    /// The same on disks that may fill up.
+    #[must_use]
+    pub fn with_space(self, space: Space) -> Self {
+        Self { space, ..self }
+    }
+
+    /// Room on the disks.
+    #[must_use]
+    pub fn space(&self) -> &Space {
+        &self.space
     }
 
     /// Whether clients are writing at this moment.

@@ -8,14 +8,15 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use slatedb::{
-    Db, WriteBatch,
-    config::{CheckpointOptions, CheckpointScope, FlushOptions, FlushType},
+    Db, WriteBatch, WriteHandle,
+    config::{CheckpointOptions, CheckpointScope},
 };
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
+    buffers::{LOOK_AGAIN, Room, Ticket},
     checkpoint::{CutOutcome, UnfinishedCheckpoint},
     drain::Floor,
     filter::IdFilter,
@@ -88,7 +89,7 @@ impl Reusable {
 
 /// The writer.
 pub(super) struct Writer {
-    uid: Uuid,
+    buffer: Ticket,
     db: Db,
     store: Store,
     totals: Totals,
@@ -101,7 +102,7 @@ pub(super) struct Writer {
 
 impl Writer {
     pub fn new(
-        uid: Uuid,
+        buffer: Ticket,
         db: Db,
         store: Store,
         totals: Totals,
@@ -109,7 +110,7 @@ impl Writer {
         floor: Arc<Floor>,
         failed: CancellationToken,
     ) -> Self {
-        Self { uid, db, store, totals, unsaved: false, filter, floor, failed }
+        Self { buffer, db, store, totals, unsaved: false, filter, floor, failed }
     }
 
     /// Runs until it is closed, nobody is left, or a write failed.
@@ -147,9 +148,8 @@ impl Writer {
                     None
                 }
                 Some(Command::Write { batch, bytes }) => {
-                    let (group, bytes) = gather(&mut queue, &mut left_over, batch, bytes);
+                    let group = gather(&mut queue, &mut left_over, batch, bytes);
                     self.write(group, &flights).await;
-                    self.make_room(bytes);
                     None
                 }
             };
@@ -178,11 +178,11 @@ impl Writer {
         };
         let handle = match batch {
             None => None,
-            Some(batch) => match in_time(self.db.write(batch)).await {
+            Some((batch, bytes)) => match self.commit(batch, bytes).await {
                 Ok(handle) => Some(handle),
-                Err(cause) => {
+                Err(error) => {
                     let waiting = replies.into_iter().map(|reply| reply.to);
-                    return self.fail(&Error::OutcomeUnknown(cause), waiting.collect());
+                    return self.fail(&error, waiting.collect());
                 }
             },
         };
@@ -193,24 +193,36 @@ impl Writer {
         }
     }
 
-    /// Starts a flush of the largest buffer when all of them take up too much.
-    fn make_room(&self, bytes: usize) {
-        let Some((uid, largest)) = self.store.buffers.wrote(self.uid, bytes) else { return };
-        let buffers = Arc::clone(&self.store.buffers);
-        self.store.tasks.work(async move {
-            let memtable = FlushOptions { flush_type: FlushType::MemTable };
-            if let Err(error) = largest.flush_with_options(memtable).await {
-                tracing::debug!(%error, "a buffer was not flushed; its owner will see why");
+    /// Writes a batch to the database, when there is room for it in memory.
+    async fn commit(&self, batch: WriteBatch, bytes: usize) -> Result<WriteHandle, Error> {
+        self.take_room(bytes).await?;
+        let handle = in_time(self.db.write(batch)).await.map_err(Error::OutcomeUnknown)?;
+        self.store.flush(self.store.buffers.wrote(self.buffer, handle.seqnum(), bytes));
+        Ok(handle)
+    }
+
+    /// Waits while the buffers of all databases take up too much.
+    async fn take_room(&self, bytes: usize) -> Result<(), Error> {
+        let room = async {
+            while let Room::Full(largest) = self.store.buffers.take(self.buffer, bytes) {
+                self.store.flush(largest);
+                tokio::time::sleep(LOOK_AGAIN).await;
             }
-            buffers.flushed(uid);
-        });
+        };
+        let failed = || Error::Unavailable(Arc::new(std::io::Error::other("an earlier write failed")));
+        match tokio::time::timeout(DURABLE_DEADLINE, self.failed.run_until_cancelled(room)).await {
+            Ok(Some(())) => Ok(()),
+            Ok(None) => Err(failed()),
+            Err(late) => Err(Error::Unavailable(Arc::new(late))),
+        }
     }
 
     #[allow(clippy::type_complexity, reason = "a group that could not be read, and who waits for it")]
     async fn apply(
         &mut self,
         group: Vec<Pending>,
-    ) -> Result<(Option<WriteBatch>, Vec<Reply>), (Error, Vec<oneshot::Sender<Result<BatchResult, Error>>>)> {
+    ) -> Result<(Option<(WriteBatch, usize)>, Vec<Reply>), (Error, Vec<oneshot::Sender<Result<BatchResult, Error>>>)>
+    {
         let writes: Vec<&[Write]> = group.iter().map(|batch| batch.writes.as_slice()).collect();
         let now = self.store.clock.now();
         let prepared = Group::prepare(&self.db, &self.filter, &mut self.totals, now, &writes);
@@ -309,7 +321,7 @@ fn gather(
     left_over: &mut VecDeque<Command>,
     first: Pending,
     first_bytes: usize,
-) -> (Vec<Pending>, usize) {
+) -> Vec<Pending> {
     let (mut total_bytes, mut total_writes) = (first_bytes, first.writes.len());
     let mut group = vec![first];
     while total_bytes < GROUP_BYTES && total_writes < GROUP_WRITES {
@@ -326,5 +338,5 @@ fn gather(
             Err(_) => break,
         }
     }
-    (group, total_bytes)
+    group
 }

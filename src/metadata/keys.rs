@@ -36,6 +36,24 @@ impl<R> fmt::Debug for Key<R> {
     }
 }
 
+/// What records of a key's kind are called.
+pub(super) fn kind_of(key: &[u8]) -> &'static str {
+    match key.split(|byte| *byte == b'/').next() {
+        Some(b"instance") => "instance",
+        Some(b"w") => "workspace",
+        Some(b"c") => "collection",
+        Some(b"t") => "statistics",
+        Some(b"x") => "retired collection",
+        Some(b"i") => "intent",
+        Some(b"s") => "snapshot",
+        Some(b"r") => "restore",
+        Some(b"q") => "request id",
+        Some(b"o") => "source",
+        Some(b"y") => "retired source",
+        _ => "unknown",
+    }
+}
+
 macro_rules! keyed {
     ($record:ty, $letter:literal, |$r:ident| $rest:expr) => {
         impl Record for $record {

@@ -19,6 +19,8 @@ pub const DOMAIN: &str = "stillframe";
 /// Where the README explains the gates, and keys.
 const GATES: &str = "README.md#gates";
 const ACCESS: &str = "README.md#access";
+/// Room on a disk does not come in an instant.
+const ROOM: Duration = Duration::from_secs(10);
 
 impl From<Error> for Status {
     fn from(error: Error) -> Self {
@@ -87,6 +89,9 @@ fn info(error: &Error) -> HashMap<String, String> {
             ("earliest", clock::rfc3339(*earliest)),
             ("latest", clock::rfc3339(*latest)),
         ],
+        Error::StorageFull { free, needed } => {
+            vec![("free_bytes", free.to_string()), ("required_bytes", needed.to_string())]
+        }
         Error::Invalid(_)
         | Error::RequestIdReused
         | Error::PageTokenMismatch
@@ -120,6 +125,16 @@ fn describe(error: &Error, details: &mut ErrorDetails) {
         Error::Busy { what, retry_after, .. } => {
             let violation = QuotaViolation::new(*what, error.to_string());
             details.set_quota_failure(vec![violation]).set_retry_info(Some(*retry_after));
+        }
+        Error::StorageFull { .. } => {
+            let violation = QuotaViolation::new("storage", error.to_string());
+            details.set_quota_failure(vec![violation]).set_retry_info(Some(ROOM));
+            help(
+                details,
+                &None,
+                "README.md#operations",
+                "An operator makes room on the disk; deleting snapshots, collections and documents is allowed and makes room, too",
+            );
         }
         Error::SnapshotsNotEnabled { workspace, contact } => {
             precondition(details, "SNAPSHOT_PREVIEW", workspace, error);

@@ -37,6 +37,7 @@ impl Sources {
     /// Prepares the marks of a source that was created or resumed.
     pub(super) async fn initialise(&self, seen: &Stored<Source>) -> Result<(), Error> {
         let lease = self.lease(seen).await?;
+        self.inner.collections.admit()?;
         let mark = match lease.source_mark(seen.uid()).await? {
             // A new allowance of bad records.
             Some(mark) => SourceMark { bad_records_excused: mark.bad_records, first_bad_records: Vec::new(), ..mark },
@@ -110,6 +111,8 @@ impl Sources {
         inner.lives.scanned(uid, pending.parts.len(), inner.clock.now());
         self.announce(record);
         if !pending.parts.is_empty() {
+            // Nothing is read that could not be written.
+            inner.collections.admit()?;
             let _turn = stop.run_until_cancelled(inner.turns.acquire()).await.ok_or(Error::ShuttingDown)?;
             let mut ingest = Ingest {
                 sources: self,

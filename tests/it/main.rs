@@ -7,6 +7,7 @@ mod access;
 mod collections;
 mod demo;
 mod documents;
+mod full_disk;
 mod limits;
 mod listings;
 mod recovery;

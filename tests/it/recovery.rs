@@ -9,6 +9,7 @@ mod crash_points;
 mod crash_restore;
 mod crash_source;
 mod crash_trim;
+mod ends;
 mod fault;
 mod fences;
 mod foreign;

@@ -59,6 +59,9 @@ pub struct TestServer {
 /// Quick about everything that is slow by design.
 pub fn config(dir: &Path) -> Config {
     let mut config = Config::new(dir.to_path_buf());
+    // Whatever the machine has left; the tests of a full disk have their own.
+    config.min_free_bytes = Some(0);
+    config.space_every = Duration::from_millis(20);
     config.sweep_every = Duration::from_millis(50);
     config.shortest_scan_interval = Duration::from_millis(1);
     config.tuning.gc_interval = Duration::from_millis(200);
@@ -104,6 +107,11 @@ impl TestServer {
     }
 
     pub async fn reopen_with(dir: TempDir, change: impl FnOnce(&mut Config)) -> Result<Self, StartError> {
+        Self::reopen_at(dir, Clock::default(), change).await
+    }
+
+    /// The same, at the time of another server's clock.
+    pub async fn reopen_at(dir: TempDir, clock: Clock, change: impl FnOnce(&mut Config)) -> Result<Self, StartError> {
         let mut config = config(dir.path());
         let loopback = if crate::ON_S3 { Some(Loopback::start(dir.path()).await) } else { None };
         if let Some(loopback) = &loopback {
@@ -111,7 +119,6 @@ impl TestServer {
             config.tuning = on_s3(config.tuning);
         }
         change(&mut config);
-        let clock = Clock::default();
         let app = open(config, &clock).await?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;

@@ -26,6 +26,11 @@ impl Ingest {
         self.messages.send(message).await.unwrap();
     }
 
+    /// The same, on a stream that may have ended.
+    pub async fn try_send(&self, message: pb::IngestDocumentsRequest) {
+        let _ = self.messages.send(message).await;
+    }
+
     pub async fn answer(&mut self) -> Result<Option<pb::IngestDocumentsResponse>, Status> {
         tokio::time::timeout(DEADLINE, self.answers.message()).await.expect("an answer in time")
     }

@@ -110,6 +110,8 @@ fn spawn(
         .args(["serve", "--listen", "127.0.0.1:0", "--snapshot-creates-per-minute", "1000000", "--data-dir"])
         .arg(dir)
         .args(arguments)
+        // Whatever the machine has left.
+        .env("STILLFRAME_MIN_FREE_BYTES", "0")
         .env("STILLFRAME_CRASH_AT", crash_at)
         .envs(environment.iter().cloned())
         .stdin(Stdio::null())

@@ -2,19 +2,18 @@
 //! that a lost write happened, and the server recovers by itself.
 
 use std::{
-    fs::File,
-    io::Write,
     path::{Path, PathBuf},
-    process::Command,
     time::Duration,
 };
 
-use stillframe::{documents::Storage, pb};
-use tempfile::TempDir;
+use stillframe::{app::Config, documents::Storage, pb};
 use tonic::{Code, Status};
 
 use super::{
-    super::support::{TestServer, collection_name, eventually, reason, try_write, upsert},
+    super::{
+        full_disk::{Disk, MIB},
+        support::{TestServer, collection_name, eventually, reason, try_write, upsert},
+    },
     invariants::{check, check_totals, contents, size_of},
 };
 
@@ -103,39 +102,19 @@ async fn a_snapshot_that_cannot_be_taken_now_is_taken_later() {
     server.stop().await;
 }
 
-/// A file system of its own, so small that it is soon full.
-struct Small {
-    directory: TempDir,
-}
-
-impl Small {
-    /// `None` where mounting is not allowed.
-    fn mount() -> Option<Self> {
-        let directory = tempfile::tempdir().unwrap();
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", "size=24m", "tmpfs"]).arg(directory.path());
-        mount.output().is_ok_and(|output| output.status.success()).then_some(Self { directory })
-    }
-}
-
-impl Drop for Small {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.directory.path()).output();
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_full_disk_fails_writes_until_there_is_room() {
-    let Some(disk) = Small::mount() else {
-        eprintln!("skipped: mounting a file system is not allowed here");
-        return;
+async fn a_disk_without_a_byte_fails_writes_until_there_is_room() {
+    let Some((disk, directory)) = Disk::mount(24) else { return };
+    let storage = directory.path().join("storage");
+    // Nothing is kept free, or it would never come so far.
+    let unguarded = |config: &mut Config| {
+        config.storage = Some(Storage::Directory(storage));
+        config.min_free_bytes = Some(0);
     };
-    let storage = disk.directory.path().join("storage");
-    let mut server = TestServer::start_with(|config| config.storage = Some(Storage::Directory(storage.clone()))).await;
+    let mut server = TestServer::start_with(unguarded).await;
     server.given_collection("books").await;
     server.given_documents("books", 100, 1).await;
-    let ballast = disk.directory.path().join("ballast");
-    fill(&ballast);
+    disk.leave(MIB);
     let large = format!(r#"{{"large":"{}"}}"#, "x".repeat(100_000));
     let mut acknowledged = contents(&mut server, "books").await;
     for n in 0.. {
@@ -154,19 +133,11 @@ async fn a_full_disk_fails_writes_until_there_is_room() {
             }
         }
     }
-    std::fs::remove_file(ballast).unwrap();
+    disk.clear();
     eventually("writes work again", async || try_write(&mut server, "after").await.is_ok()).await;
     let after = contents(&mut server, "books").await;
     assert!(acknowledged.iter().all(|(id, json)| after.get(id) == Some(json)), "D1");
     check_totals(&mut server).await;
     server.stop().await;
-}
-
-/// Takes all room but a little.
-fn fill(ballast: &Path) {
-    let mut file = File::create(ballast).unwrap();
-    let block = vec![0_u8; 64 << 10];
-    while file.write_all(&block).is_ok() {}
-    let length = file.metadata().unwrap().len();
-    file.set_len(length - (1 << 20)).unwrap();
+    drop(disk);
 }
