@@ -1,11 +1,14 @@
 //! The command line.
 
+mod connections;
+
 use std::{io::IsTerminal, net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tokio::{net::TcpListener, signal::unix::SignalKind};
 use tracing_subscriber::EnvFilter;
 
+use self::connections::ConnectionArgs;
 use crate::{
     app::{App, Config},
     clock::Clock,
@@ -86,6 +89,8 @@ pub struct ServeArgs {
           default_value_t = Gates::default().snapshot_creates_per_minute,
           value_parser = clap::value_parser!(i32).range(1..))]
     snapshot_creates_per_minute: i32,
+    #[command(flatten)]
+    connections: ConnectionArgs,
     /// How long a stop may take.
     #[arg(long, env = "STILLFRAME_GRACE", default_value = "20s", value_parser = humantime::parse_duration)]
     grace: Duration,
@@ -128,6 +133,7 @@ async fn serve(args: ServeArgs) -> Result<()> {
         snapshot_preview,
         max_restore_bytes,
         snapshot_creates_per_minute,
+        connections,
         grace,
         log,
         log_format,
@@ -140,16 +146,18 @@ async fn serve(args: ServeArgs) -> Result<()> {
         gates: Gates { snapshot_preview, max_restore_bytes, snapshot_creates_per_minute },
         copy_mode: restore_copy,
         source_allow: (!source_allow.is_empty()).then_some(source_allow),
+        transport: connections.transport(),
         grace,
         ..Config::new(data_dir.clone())
     };
+    let try_with = config.transport.tls.as_ref().map_or_else(|| "-plaintext".to_owned(), connections::grpcurl);
     // First: a signal during the start must not be lost.
     let stop = stop_signal()?;
     let app = App::open(config, Clock::default()).await?;
     let listener = TcpListener::bind(listen).await?;
     let address = listener.local_addr()?;
     println!("stillframe {} serves {} on {address}", env!("CARGO_PKG_VERSION"), data_dir.display());
-    println!("try: grpcurl -plaintext {address} list      or, for all of it at once: stillframe demo");
+    println!("try: grpcurl {try_with} {address} list      or, for all of it at once: stillframe demo");
     app.serve(listener, stop).await?;
     Ok(())
 }

@@ -65,6 +65,9 @@ pub enum StartError {
         /// Why.
         cause: Error,
     },
+    /// Certificates or key cannot be used as they are.
+    #[error("no TLS with these files: {0}")]
+    Tls(String),
     /// Storage failed.
     #[error("storage: {0:?}")]
     Storage(#[from] Error),
