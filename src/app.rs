@@ -1,7 +1,7 @@
 //! The service as a whole: opened in order, run under supervision, stopped in
 //! bounded time (**W2**).
 
-use std::{fs::File, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{fs::File, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::{net::TcpListener, runtime::Runtime};
 
@@ -17,7 +17,7 @@ use crate::{
     metadata::{Change, Metadata, RequestId},
     restore::{Parts, Restores},
     retention,
-    rpc::{self, Services},
+    rpc::{self, Services, Tls, Transport},
     snapshot::Snapshots,
     source::{
         Sources,
@@ -68,6 +68,8 @@ pub struct Config {
     pub min_free_bytes: Option<u64>,
     /// How often the free space is looked at.
     pub space_every: Duration,
+    /// How clients connect.
+    pub transport: Transport,
     /// How often the records are looked through for work.
     pub sweep_every: Duration,
     /// How long a stop may take.
@@ -93,6 +95,7 @@ impl Config {
             shortest_scan_interval: Duration::from_secs(1),
             min_free_bytes: None,
             space_every: Duration::from_millis(500),
+            transport: Transport::default(),
             sweep_every: Duration::from_secs(1),
             grace: Duration::from_secs(20),
         }
@@ -103,6 +106,7 @@ impl Config {
 pub struct App {
     services: Services,
     config: Config,
+    tls: Option<Arc<Tls>>,
     tasks: Tasks,
     background: Background,
     metadata: Metadata,
@@ -115,6 +119,10 @@ impl App {
     /// Opens the data directory and the storage root, and settles what a crash
     /// left open.
     pub async fn open(config: Config, clock: Clock) -> Result<Self, StartError> {
+        let tls = match config.transport.tls.clone() {
+            Some(files) => Some(Arc::new(Tls::load(files).await.map_err(|error| StartError::Tls(error.to_string()))?)),
+            None => None,
+        };
         let lock = instance::lock(&config.data_dir)?;
         let tasks = Tasks::default();
         let background = Background::start()?;
@@ -192,7 +200,7 @@ impl App {
             shortest_retention: config.shortest_retention,
             shortest_scan_interval: config.shortest_scan_interval,
         };
-        Ok(Self { services, config, tasks, background, metadata, space, clock, _lock: lock })
+        Ok(Self { services, config, tls, tasks, background, metadata, space, clock, _lock: lock })
     }
 
     /// Refuses to serve everybody who can reach an address (**A2**).
@@ -206,7 +214,7 @@ impl App {
 
     /// Serves until `shutdown`, or until a part of the service fails.
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<(), TaskError> {
-        let Self { services, config, tasks, background, metadata, space, clock, _lock } = self;
+        let Self { services, config, tls, tasks, background, metadata, space, clock, _lock } = self;
         let stop = tasks.stop_token();
         let sweep = config.sweep_every;
         let Services { keys, collections, snapshots, restores, sources, .. } = services.clone();
@@ -220,7 +228,10 @@ impl App {
             "housekeeping",
             housekeeping(keys.clone(), collections.clone(), metadata, clock, sweep, stop.clone()),
         );
-        let server = rpc::serve(services, listener, stop.clone());
+        if let Some(tls) = &tls {
+            tasks.service("certificate renewal", Arc::clone(tls).renew(config.transport.tls_look_every, stop.clone()));
+        }
+        let server = rpc::serve(services, config.transport, tls, listener, stop.clone());
         // Streams that are not ours (reflection, say) may never end by themselves,
         // nor those of clients that do not read.
         let patience = config.grace / 4;

@@ -1,11 +1,14 @@
 //! The command line.
 
+mod connections;
+
 use std::{io::IsTerminal, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tokio::{net::TcpListener, signal::unix::SignalKind};
 use tracing_subscriber::EnvFilter;
 
+use self::connections::ConnectionArgs;
 use crate::{
     app::{App, Config},
     clock::Clock,
@@ -106,6 +109,8 @@ pub struct ServeArgs {
     /// 2 % of the disk if that is more.
     #[arg(long, env = "STILLFRAME_MIN_FREE_BYTES")]
     min_free_bytes: Option<u64>,
+    #[command(flatten)]
+    connections: ConnectionArgs,
     /// How long a stop may take.
     #[arg(long, env = "STILLFRAME_GRACE", default_value = "20s", value_parser = humantime::parse_duration)]
     grace: Duration,
@@ -153,6 +158,7 @@ async fn serve(args: ServeArgs) -> Result<()> {
         operator_contact,
         max_collections_per_workspace,
         min_free_bytes,
+        connections,
         grace,
         log,
         log_format,
@@ -169,9 +175,11 @@ async fn serve(args: ServeArgs) -> Result<()> {
         copy_mode: restore_copy,
         source_allow: (!source_allow.is_empty()).then_some(source_allow),
         min_free_bytes,
+        transport: connections.transport(),
         grace,
         ..Config::new(data_dir.clone())
     };
+    let try_with = config.transport.tls.as_ref().map_or_else(|| "-plaintext".to_owned(), connections::grpcurl);
     // First: a signal during the start must not be lost.
     let stop = stop_signal()?;
     let app = App::open(config, Clock::default()).await?;
@@ -182,7 +190,7 @@ async fn serve(args: ServeArgs) -> Result<()> {
     let listener = TcpListener::bind(listen).await?;
     let address = listener.local_addr()?;
     println!("stillframe {} serves {} on {address}", env!("CARGO_PKG_VERSION"), data_dir.display());
-    println!("try: grpcurl -plaintext {address} list      or, for all of it at once: stillframe demo");
+    println!("try: grpcurl {try_with} {address} list      or, for all of it at once: stillframe demo");
     app.serve(listener, stop).await?;
     Ok(())
 }

@@ -75,6 +75,9 @@ pub enum StartError {
     /// The key of the first operator.
     #[error(transparent)]
     Bootstrap(#[from] BootstrapError),
+    /// Certificates or key cannot be used as they are.
+    #[error("no TLS with these files: {0}")]
+    Tls(String),
     /// Storage failed.
     #[error("storage: {0:?}")]
     Storage(#[from] Error),

@@ -4,11 +4,15 @@
 mod access;
 mod admission;
 mod authenticate;
+mod certificates;
 mod change;
 mod collection;
+mod connection;
 mod convert;
 mod deadline;
 mod document;
+mod ending;
+mod incoming;
 mod listing;
 mod restore;
 mod rules;
@@ -16,9 +20,15 @@ mod server;
 mod snapshot;
 mod source;
 mod status;
+mod tls;
+mod transport;
 mod workspace;
 
-pub use self::server::{Services, serve};
+pub use self::{
+    server::{Services, serve},
+    tls::Tls,
+    transport::{TlsFiles, Transport},
+};
 
 /// No response message is larger, so that every stock client can read it.
 const MAX_RESPONSE_BYTES: usize = 3 << 20;

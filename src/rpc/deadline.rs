@@ -1,6 +1,6 @@
 //! A layer around all services: it keeps the client's deadline with an error of
-//! the contract, and gives tonic's own errors (unknown methods, malformed
-//! messages) their details.
+//! the contract, to the end of the answer, and gives tonic's own errors (unknown
+//! methods, malformed messages) their details.
 
 use std::{
     future::Future,
@@ -13,7 +13,7 @@ use http::{HeaderMap, Request, Response};
 use tonic::{Code, Status, body::Body};
 use tower::{Layer, Service};
 
-use super::status::of_transport;
+use super::{ending::Ending, status::of_transport};
 
 /// tonic's own timer stands behind ours and answers without details.
 const AHEAD: Duration = Duration::from_millis(5);
@@ -51,19 +51,23 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let deadline = timeout(request.headers()).map(|timeout| timeout.saturating_sub(AHEAD));
+        let deadline = timeout(request.headers()).map(|timeout| Box::pin(passed(timeout.saturating_sub(AHEAD))));
         let answer = self.inner.call(request);
         Box::pin(async move {
-            let answer = match deadline {
-                None => answer.await?,
-                Some(deadline) => match tokio::time::timeout(deadline, answer).await {
-                    Ok(answer) => answer?,
-                    Err(_) => Status::deadline_exceeded("the deadline passed before the work was done").into_http(),
-                },
-            };
-            Ok(with_details(answer))
+            let Some(mut deadline) = deadline else { return Ok(with_details(answer.await?)) };
+            tokio::select! {
+                biased;
+                answer = answer => Ok(with_details(answer?).map(|body| Ending::of(body, deadline))),
+                status = &mut deadline => Ok(status.into_http()),
+            }
         })
     }
+}
+
+/// What the client is told when its time is over.
+async fn passed(timeout: Duration) -> Status {
+    tokio::time::sleep(timeout).await;
+    of_transport(Status::deadline_exceeded("the deadline passed before the work was done"))
 }
 
 /// Errors that come before any message are in the headers.

@@ -1,21 +1,17 @@
 //! The gRPC server.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use http::Request;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tonic::{
-    codec::CompressionEncoding,
-    server::NamedService,
-    transport::{Server, server::TcpIncoming},
-};
+use tonic::{codec::CompressionEncoding, server::NamedService, transport::Server};
 use uuid::Uuid;
 
 use super::{
     access::AccessRpc, admission::Gate, authenticate::AuthenticateLayer, collection::CollectionRpc,
-    deadline::ContractLayer, document::DocumentRpc, restore::RestoreRpc, snapshot::SnapshotRpc, source::SourceRpc,
-    workspace::WorkspaceRpc,
+    deadline::ContractLayer, document::DocumentRpc, incoming::incoming, restore::RestoreRpc, snapshot::SnapshotRpc,
+    source::SourceRpc, tls::Tls, transport::Transport, workspace::WorkspaceRpc,
 };
 use crate::{
     access::ApiKeys,
@@ -40,9 +36,6 @@ const MAX_DECODE_BYTES: usize = 12 << 20;
 const MAX_FRAME_BYTES: u32 = 256 << 10;
 const STREAM_WINDOW_BYTES: u32 = 4 << 20;
 const CONNECTION_WINDOW_BYTES: u32 = 8 << 20;
-/// Streams beyond it wait silently in the client.
-const MAX_STREAMS: u32 = 1024;
-const KEEPALIVE: Duration = Duration::from_secs(30);
 
 /// The domain, as the services see it.
 #[derive(Clone)]
@@ -74,6 +67,8 @@ pub struct Services {
 /// Serves until `stop`, then finishes what is under way.
 pub async fn serve(
     services: Services,
+    transport: Transport,
+    tls: Option<Arc<Tls>>,
     listener: TcpListener,
     stop: CancellationToken,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
@@ -100,6 +95,16 @@ pub async fn serve(
         stop: stop.clone(),
         patience,
     };
+    let Transport {
+        tls: _,
+        tls_look_every: _,
+        max_connections,
+        max_streams,
+        handshake_patience,
+        keepalive_interval,
+        keepalive_timeout,
+        max_connection_age,
+    } = transport;
     let documents = DocumentServiceServer::new(documents)
         .max_decoding_message_size(MAX_DECODE_BYTES)
         .accept_compressed(CompressionEncoding::Zstd)
@@ -131,8 +136,11 @@ pub async fn serve(
         .max_frame_size(MAX_FRAME_BYTES)
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-        .max_concurrent_streams(MAX_STREAMS)
-        .http2_keepalive_interval(Some(KEEPALIVE))
+        .max_concurrent_streams(max_streams)
+        .http2_keepalive_interval(Some(keepalive_interval))
+        .http2_keepalive_timeout(Some(keepalive_timeout))
+        // Without tonic's grace, with which it would break off streams that are under way.
+        .max_connection_age(max_connection_age)
         .layer(ContractLayer)
         .layer(AuthenticateLayer { keys })
         .add_service(health_service)
@@ -145,7 +153,7 @@ pub async fn serve(
         .add_service(snapshots)
         .add_service(restores)
         .add_service(sources)
-        .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), async move {
+        .serve_with_incoming_shutdown(incoming(listener, tls, max_connections, handshake_patience), async move {
             stop.cancelled().await;
             for name in names() {
                 health.set_service_status(name, tonic_health::ServingStatus::NotServing).await;

@@ -1,0 +1,100 @@
+//! The front door: as many connections as there are places, each greeted within
+//! its patience, none holding up another, and no error that closes the door.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use futures::{Stream, StreamExt, future::ready, stream};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
+
+use super::{connection::Connection, tls::Tls};
+
+/// Between attempts when the process or the machine has no room for a connection.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// The connections of a listener.
+pub fn incoming(
+    listener: TcpListener,
+    tls: Option<Arc<Tls>>,
+    places: usize,
+    patience: Duration,
+) -> impl Stream<Item = io::Result<Connection>> {
+    // A connection keeps its place until it is closed. Without a free one nothing
+    // is accepted: newcomers wait in the kernel's queue, which costs us nothing.
+    let free = Arc::new(Semaphore::new(places));
+    let accepted = stream::unfold((listener, free), |(listener, free)| async {
+        // It is never closed.
+        let place = Arc::clone(&free).acquire_owned().await.ok()?;
+        let socket = accept(|| listener.accept()).await;
+        Some(((socket, place), (listener, free)))
+    });
+    accepted
+        .map(move |(socket, place)| greet(socket, place, tls.clone(), patience))
+        .buffer_unordered(places)
+        .filter_map(|greeted| ready(greeted.map(Ok)))
+}
+
+/// The next connection, whatever comes in between.
+async fn accept<F>(mut next: impl FnMut() -> F) -> TcpStream
+where
+    F: Future<Output = io::Result<(TcpStream, SocketAddr)>>,
+{
+    loop {
+        match next().await {
+            Ok((socket, _)) => return socket,
+            // The client gave up while it waited: nothing of ours.
+            Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) => {
+            }
+            // Too many open files, say. The connection is still in the queue.
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted; trying again");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn greet(
+    socket: TcpStream,
+    place: OwnedSemaphorePermit,
+    tls: Option<Arc<Tls>>,
+    patience: Duration,
+) -> Option<Connection> {
+    let peer = socket.peer_addr().ok();
+    if let Err(error) = socket.set_nodelay(true) {
+        tracing::debug!(?peer, %error, "a connection may be slow");
+    }
+    match tokio::time::timeout(patience, Connection::greet(socket, place, tls.as_deref())).await {
+        Ok(Ok(connection)) => return Some(connection),
+        // Anybody can cause it as often as they like, so it is not for the usual log.
+        Ok(Err(error)) => tracing::debug!(?peer, %error, "a connection came to nothing"),
+        Err(_) => tracing::debug!(?peer, ?patience, "a connection was silent for too long and is closed"),
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn no_error_ends_the_accepting() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        // EMFILE, ENFILE, ECONNABORTED
+        let mut errors = vec![24, 23, 103];
+        let socket = accept(|| {
+            let (error, listener) = (errors.pop(), &listener);
+            async move {
+                match error {
+                    Some(code) => Err(io::Error::from_raw_os_error(code)),
+                    None => listener.accept().await,
+                }
+            }
+        });
+        assert_eq!(socket.await.peer_addr().unwrap(), client.local_addr().unwrap());
+        assert!(errors.is_empty());
+    }
+}

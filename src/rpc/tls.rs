@@ -1,0 +1,66 @@
+//! The server's side of TLS: new connections get what the files hold, also when
+//! they are renewed.
+
+use std::{sync::Arc, time::Duration};
+
+use parking_lot::{Mutex, RwLock};
+use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    certificates::{Contents, TlsError},
+    transport::TlsFiles,
+};
+
+/// The configuration of new connections.
+pub struct Tls {
+    files: TlsFiles,
+    current: RwLock<Arc<ServerConfig>>,
+    /// What was found at the last look, good or bad: each is told once.
+    seen: Mutex<Result<Contents, String>>,
+}
+
+impl Tls {
+    /// Reads the files, which must be good at the start.
+    pub async fn load(files: TlsFiles) -> Result<Self, TlsError> {
+        let contents = Contents::read(&files).await?;
+        let config = contents.config(&files)?;
+        Ok(Self { files, current: RwLock::new(Arc::new(config)), seen: Mutex::new(Ok(contents)) })
+    }
+
+    /// For one connection.
+    pub fn acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::from(Arc::clone(&self.current.read()))
+    }
+
+    /// Looks at the files until `stop`. Contents are compared, not times: files
+    /// come by rename, by symbolic link and from backups.
+    pub async fn renew(self: Arc<Self>, every: Duration, stop: CancellationToken) {
+        let mut tick = tokio::time::interval(every);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        while stop.run_until_cancelled(tick.tick()).await.is_some() {
+            self.look().await;
+        }
+    }
+
+    async fn look(&self) {
+        let found = Contents::read(&self.files).await.map_err(|error| error.to_string());
+        if *self.seen.lock() == found {
+            return;
+        }
+        let config = match &found {
+            Ok(contents) => contents.config(&self.files).map_err(|error| error.to_string()),
+            Err(error) => Err(error.clone()),
+        };
+        match config {
+            Ok(config) => {
+                *self.current.write() = Arc::new(config);
+                tracing::info!(cert = %self.files.cert.display(), "new connections get the renewed certificates");
+            }
+            Err(error) => {
+                tracing::warn!(error, "the certificates have changed for the worse; the old ones stay in use")
+            }
+        }
+        *self.seen.lock() = found;
+    }
+}
