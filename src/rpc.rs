@@ -20,6 +20,7 @@ mod server;
 mod snapshot;
 mod source;
 mod status;
+mod streams;
 mod tls;
 mod transport;
 mod workspace;

@@ -142,7 +142,7 @@ pub async fn serve(
         // Without tonic's grace, with which it would break off streams that are under way.
         .max_connection_age(max_connection_age)
         .layer(ContractLayer)
-        .layer(AuthenticateLayer { keys })
+        .layer(AuthenticateLayer::new(keys)?)
         .add_service(health_service)
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?)
