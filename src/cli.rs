@@ -246,4 +246,15 @@ mod tests {
         assert_eq!(places, ["file:///a", "s3://bucket/in", "file:///b%2Cc"]);
         assert!(Cli::try_parse_from(["stillframe", "--source-allow", "/a"]).is_err());
     }
+
+    #[test]
+    fn the_reserve_is_a_number_of_bytes() {
+        let reserve = |arguments: &[&str]| {
+            let parsed = Cli::try_parse_from([&["stillframe"], arguments].concat());
+            parsed.map(|cli| cli.serve.min_free_bytes).map_err(|error| error.kind())
+        };
+        assert_eq!(reserve(&[]), Ok(None));
+        assert_eq!(reserve(&["--min-free-bytes", "0"]), Ok(Some(0)));
+        assert_eq!(reserve(&["--min-free-bytes", "10%"]), Err(clap::error::ErrorKind::ValueValidation));
+    }
 }

@@ -209,10 +209,9 @@ impl Writer {
                 tokio::time::sleep(LOOK_AGAIN).await;
             }
         };
-        let failed = || Error::Unavailable(Arc::new(std::io::Error::other("an earlier write failed")));
         match tokio::time::timeout(DURABLE_DEADLINE, self.failed.run_until_cancelled(room)).await {
             Ok(Some(())) => Ok(()),
-            Ok(None) => Err(failed()),
+            Ok(None) => Err(Error::Unavailable(Arc::new(std::io::Error::other("an earlier write failed")))),
             Err(late) => Err(Error::Unavailable(Arc::new(late))),
         }
     }

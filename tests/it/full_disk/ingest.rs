@@ -1,12 +1,13 @@
 //! A stream of batches on a disk that fills up.
 
+use stillframe::pb;
+
 use super::{MIB, RESERVE, clear, full, given_disk, has_all, large};
 use crate::{
     documents::ingest::Ingest,
     recovery::invariants::check,
     support::{collection_name, delete, upsert},
 };
-use stillframe::pb;
 
 fn message(writes: Vec<pb::Write>) -> pb::IngestDocumentsRequest {
     pb::IngestDocumentsRequest { collection: collection_name("books"), writes, ..Default::default() }

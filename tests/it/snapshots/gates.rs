@@ -66,6 +66,38 @@ async fn a_restart_does_not_refill_the_rate() {
     server.stop().await;
 }
 
+/// A snapshot in the workspace `team`.
+async fn snapshot_of_team(server: &mut TestServer, id: &str) -> Result<pb::Snapshot, tonic::Status> {
+    let collection = "workspaces/team/collections/books".to_owned();
+    let request = pb::CreateSnapshotRequest {
+        parent: "workspaces/team".to_owned(),
+        snapshot_id: id.to_owned(),
+        snapshot: Some(pb::Snapshot { collection, ..Default::default() }),
+        ..Default::default()
+    };
+    Ok(server.snapshots.create_snapshot(request).await?.into_inner())
+}
+
+#[tokio::test]
+async fn a_workspace_that_is_made_again_does_not_refill_it_either() {
+    let limit = |config: &mut stillframe::app::Config| config.gates.snapshot_creates_per_minute = 1;
+    let mut server = TestServer::start_with(limit).await;
+    server.given_workspace("team").await;
+    server.create_collection("workspaces/team", "books").await.unwrap();
+    let made = snapshot_of_team(&mut server, "s1").await.unwrap();
+    let request = pb::DeleteSnapshotRequest { name: made.name, ..Default::default() };
+    server.snapshots.delete_snapshot(request).await.unwrap();
+    let name = "workspaces/team/collections/books".to_owned();
+    server.collections.delete_collection(pb::DeleteCollectionRequest { name, ..Default::default() }).await.unwrap();
+    server.delete_workspace("team").await.unwrap();
+    server.given_workspace("team").await;
+    server.create_collection("workspaces/team", "books").await.unwrap();
+    refused(snapshot_of_team(&mut server, "s2").await, Code::ResourceExhausted, "RATE_LIMITED");
+    server.clock.advance(MINUTE);
+    snapshot_of_team(&mut server, "s3").await.unwrap();
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn a_refused_request_uses_up_no_rate() {
     let mut server = TestServer::start_with(|config| config.gates.snapshot_creates_per_minute = 2).await;
