@@ -3,13 +3,15 @@
 use std::{
     io::{self, IoSlice},
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf},
     net::TcpStream,
     sync::OwnedSemaphorePermit,
+    time::Sleep,
 };
 use tonic::transport::server::{Connected, TcpConnectInfo};
 
@@ -17,6 +19,9 @@ use super::tls::Tls;
 
 /// The first bytes of every HTTP/2 client.
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// How long a connection is listened to that has nothing more to say.
+const LINGER: Duration = Duration::from_secs(1);
 
 trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
 
@@ -28,6 +33,8 @@ pub struct Connection {
     /// Read to see that the client is one; HTTP/2 wants it again.
     preface: &'static [u8],
     ends: TcpConnectInfo,
+    /// Since we have said that nothing more will come.
+    linger: Option<Pin<Box<Sleep>>>,
     _place: OwnedSemaphorePermit,
 }
 
@@ -45,7 +52,7 @@ impl Connection {
         if first != *PREFACE {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "the client does not speak HTTP/2"));
         }
-        Ok(Self { wire, preface: PREFACE, ends, _place: place })
+        Ok(Self { wire, preface: PREFACE, ends, linger: None, _place: place })
     }
 }
 
@@ -90,7 +97,23 @@ impl AsyncWrite for Connection {
         Pin::new(&mut self.wire).poll_flush(context)
     }
 
+    /// A socket that is closed with something unread, or that is sent something
+    /// later, answers with a reset, and the client may lose the last words that it
+    /// has not read. So it is listened to until the client closes, too.
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.wire).poll_shutdown(context)
+        let Self { wire, linger, .. } = &mut *self;
+        if linger.is_none() {
+            ready!(Pin::new(&mut *wire).poll_shutdown(context))?;
+        }
+        let linger = linger.get_or_insert_with(|| Box::pin(tokio::time::sleep(LINGER)));
+        let mut ignored = [0; 1024];
+        loop {
+            let mut ignored = ReadBuf::new(&mut ignored);
+            match Pin::new(&mut *wire).poll_read(context, &mut ignored) {
+                Poll::Ready(Ok(())) if !ignored.filled().is_empty() => {}
+                Poll::Ready(_) => return Poll::Ready(Ok(())),
+                Poll::Pending => return linger.as_mut().poll(context).map(Ok),
+            }
+        }
     }
 }
