@@ -101,9 +101,7 @@ impl App {
     /// left open.
     pub async fn open(config: Config, clock: Clock) -> Result<Self, StartError> {
         let tls = match config.transport.tls.clone() {
-            Some(files) => {
-                Some(Arc::new(Tls::load(files).await.map_err(|error| StartError::Tls(error.to_string()))?))
-            }
+            Some(files) => Some(Arc::new(Tls::load(files).await.map_err(|error| StartError::Tls(error.to_string()))?)),
             None => None,
         };
         let lock = instance::lock(&config.data_dir)?;

@@ -125,9 +125,7 @@ impl Contents {
         let certified = CertifiedKey::new(chain, signer);
         match certified.keys_match() {
             Ok(()) => Ok(certified),
-            Err(rustls::Error::InconsistentKeys(_)) => {
-                Err(TlsError::Mismatch { cert: cert.clone(), key: key.clone() })
-            }
+            Err(rustls::Error::InconsistentKeys(_)) => Err(TlsError::Mismatch { cert: cert.clone(), key: key.clone() }),
             Err(error) => Err(unusable(cert, &error)),
         }
     }

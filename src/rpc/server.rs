@@ -9,16 +9,8 @@ use tonic::{codec::CompressionEncoding, server::NamedService, transport::Server}
 use uuid::Uuid;
 
 use super::{
-    collection::CollectionRpc,
-    deadline::ContractLayer,
-    document::DocumentRpc,
-    incoming::incoming,
-    restore::RestoreRpc,
-    snapshot::SnapshotRpc,
-    source::SourceRpc,
-    tls::Tls,
-    transport::Transport,
-    workspace::WorkspaceRpc,
+    collection::CollectionRpc, deadline::ContractLayer, document::DocumentRpc, incoming::incoming, restore::RestoreRpc,
+    snapshot::SnapshotRpc, source::SourceRpc, tls::Tls, transport::Transport, workspace::WorkspaceRpc,
 };
 use crate::{
     clock::{Clock, new_uid},
