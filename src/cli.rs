@@ -1,6 +1,7 @@
 //! The command line.
 
 mod connections;
+mod open_files;
 
 use std::{io::IsTerminal, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
@@ -164,6 +165,7 @@ async fn serve(args: ServeArgs) -> Result<()> {
         log_format,
     } = args;
     start_log(&log, log_format)?;
+    open_files::allow_all();
     let snapshot_preview = matches!(snapshot_preview, Gate::Enabled);
     let config = Config {
         tuning: storage.as_ref().map(Storage::tuning).unwrap_or_default(),

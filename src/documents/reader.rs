@@ -17,7 +17,6 @@ use super::{
     keys::{self, Bucket, ONLY_BUCKET},
     patience::{READ, within},
     retention::Retention,
-    store::MAX_SCANS,
     totals::Totals,
     value::StoredDocument,
 };
@@ -159,8 +158,8 @@ impl Engine {
     }
 
     fn begin_scan(&self) -> Result<(ScanGuard, OwnedSemaphorePermit), Error> {
-        let busy =
-            || Error::Busy { what: "document scans", limit: MAX_SCANS, retry_after: std::time::Duration::from_secs(1) };
+        let limit = self.store.tuning.scans_at_once;
+        let busy = || Error::Busy { what: "document scans", limit, retry_after: std::time::Duration::from_secs(1) };
         let permit = Arc::clone(&self.store.scans).try_acquire_owned().map_err(|_| busy())?;
         Ok((self.keep.scan(), permit))
     }

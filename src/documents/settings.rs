@@ -57,6 +57,8 @@ pub struct Tuning {
     pub idle_close: Duration,
     /// Files that a restore copies at once.
     pub copies_at_once: usize,
+    /// Scans for clients at once, in all collections.
+    pub scans_at_once: usize,
     /// How long a stream waits for a client that does not read.
     pub stream_patience: Duration,
 }
@@ -73,6 +75,7 @@ impl Tuning {
         reader_grace: Duration::from_secs(60),
         idle_close: Duration::from_secs(45),
         copies_at_once: 8,
+        scans_at_once: 256,
         stream_patience: Duration::from_secs(15 * 60),
     };
 

@@ -35,8 +35,6 @@ const FILTER_BYTES: usize = 128 << 20;
 const BUFFER_BYTES: usize = 256 << 20;
 /// What clients may have in flight, over all collections, in KiB.
 const IN_FLIGHT_KIB: usize = 64 << 10;
-/// Scans that may run at once: each reads ahead.
-pub(super) const MAX_SCANS: usize = 256;
 
 /// What all collections share. Clones share it.
 #[derive(Clone)]
@@ -75,7 +73,7 @@ impl Store {
             buffers: Arc::new(Buffers::new(BUFFER_BYTES, tuning.flush_bytes)),
             in_flight: Arc::new(Semaphore::new(IN_FLIGHT_KIB)),
             space: Space::default(),
-            scans: Arc::new(Semaphore::new(MAX_SCANS)),
+            scans: Arc::new(Semaphore::new(tuning.scans_at_once)),
             background,
             cache: Arc::new(cache),
         }

@@ -64,3 +64,46 @@ impl Tls {
         *self.seen.lock() = found;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    /// Gives the files a certificate and a key of their own.
+    fn fill(directory: &Path) -> TlsFiles {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let files = TlsFiles { cert: directory.join("cert.pem"), key: directory.join("key.pem"), client_ca: None };
+        std::fs::write(&files.cert, made.cert.pem()).unwrap();
+        std::fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
+        files
+    }
+
+    #[tokio::test]
+    async fn only_good_new_files_replace_the_old_ones() {
+        let directory = tempfile::tempdir().unwrap();
+        let files = fill(directory.path());
+        let tls = Tls::load(files.clone()).await.unwrap();
+        let current = || Arc::clone(&tls.current.read());
+        let first = current();
+        tls.look().await;
+        assert!(Arc::ptr_eq(&first, &current()), "nothing has changed");
+
+        let key = std::fs::read(&files.key).unwrap();
+        fill(directory.path());
+        let new_key = std::fs::read(&files.key).unwrap();
+        for bad in [&key[..], b"nothing", &new_key[..new_key.len() / 2]] {
+            std::fs::write(&files.key, bad).unwrap();
+            tls.look().await;
+            assert!(Arc::ptr_eq(&first, &current()), "half of it is new");
+        }
+        std::fs::remove_file(&files.key).unwrap();
+        tls.look().await;
+        assert!(Arc::ptr_eq(&first, &current()), "half of it is gone");
+
+        std::fs::write(&files.key, new_key).unwrap();
+        tls.look().await;
+        assert!(!Arc::ptr_eq(&first, &current()), "all of it is new");
+    }
+}

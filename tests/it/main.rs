@@ -17,6 +17,7 @@ mod smoke;
 mod snapshots;
 mod sources;
 mod support;
+mod transport;
 mod workspaces;
 
 /// Where the storage root of every server is; `tests/s3` says otherwise.

@@ -119,6 +119,7 @@ impl TestServer {
             config.tuning = on_s3(config.tuning);
         }
         change(&mut config);
+        let encrypted = config.transport.tls.is_some();
         let app = open(config, &clock).await?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
@@ -127,7 +128,9 @@ impl TestServer {
         let serving = tokio::spawn(app.serve(listener, async move {
             let _ = stopped.await;
         }));
-        let channel = Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
+        let endpoint = Channel::from_shared(format!("http://{address}")).unwrap();
+        // Where there is TLS, the test brings a channel of its own.
+        let channel = if encrypted { endpoint.connect_lazy() } else { endpoint.connect().await.unwrap() };
         Ok(Self {
             dir,
             loopback,
@@ -165,6 +168,17 @@ impl TestServer {
             shutdown,
             serving: tokio::spawn(async { Ok(()) }),
         }
+    }
+
+    /// Makes all calls go through another channel.
+    pub fn go_through(&mut self, channel: &Channel) {
+        self.workspaces = WorkspaceServiceClient::new(channel.clone());
+        self.collections = CollectionServiceClient::new(channel.clone());
+        self.documents = DocumentServiceClient::new(channel.clone()).max_decoding_message_size(16 << 20);
+        self.snapshots = SnapshotServiceClient::new(channel.clone());
+        self.restores = RestoreServiceClient::new(channel.clone());
+        self.sources = SourceServiceClient::new(channel.clone());
+        self.channel = channel.clone();
     }
 
     /// Stops the server and hands its data on.

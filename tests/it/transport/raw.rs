@@ -1,0 +1,103 @@
+//! A client of HTTP/2 that does only what it is told: it keeps no deadline,
+//! opens no new connection, and answers nothing while it is not driven.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use futures::{
+    FutureExt,
+    future::{Fuse, FusedFuture},
+};
+use h2::{
+    RecvStream, SendStream,
+    client::{Connection, SendRequest},
+};
+use http::{HeaderMap, Request};
+use prost::Message;
+use tokio::net::TcpStream;
+use tonic::Status;
+
+use crate::support::{DEADLINE, TestServer};
+
+pub struct Raw {
+    pub client: SendRequest<Bytes>,
+    pub connection: Fuse<Connection<TcpStream, Bytes>>,
+}
+
+impl Raw {
+    pub async fn connect(server: &TestServer) -> Self {
+        let socket = TcpStream::connect(server.address).await.unwrap();
+        let (client, connection) = h2::client::handshake(socket).await.unwrap();
+        Self { client, connection: connection.fuse() }
+    }
+
+    /// Starts a call; what it sends stays open if there is nothing to send yet.
+    pub fn begin<M: Message>(
+        &mut self,
+        path: &str,
+        message: Option<&M>,
+        timeout: Option<&str>,
+    ) -> (h2::client::ResponseFuture, SendStream<Bytes>) {
+        let mut request = Request::post(format!("http://localhost{path}"))
+            .header("content-type", "application/grpc")
+            .header("te", "trailers");
+        if let Some(timeout) = timeout {
+            request = request.header("grpc-timeout", timeout);
+        }
+        let (answer, mut sent) = self.client.send_request(request.body(()).unwrap(), false).unwrap();
+        if let Some(message) = message {
+            let mut frame = BytesMut::new();
+            frame.put_u8(0);
+            frame.put_u32(u32::try_from(message.encoded_len()).unwrap());
+            message.encode(&mut frame).unwrap();
+            sent.send_data(frame.freeze(), true).unwrap();
+        }
+        (answer, sent)
+    }
+
+    /// A call up to its headers.
+    pub async fn call<M: Message>(&mut self, path: &str, message: &M, timeout: Option<&str>) -> RecvStream {
+        let (answer, _) = self.begin(path, Some(message), timeout);
+        let answer = self.drive(answer).await.unwrap();
+        assert!(Status::from_header_map(answer.headers()).is_none(), "{answer:?}");
+        answer.into_body()
+    }
+
+    /// The rest of an answer: how many bytes, and the status.
+    pub async fn rest(&mut self, body: &mut RecvStream) -> (usize, Status) {
+        let read = async {
+            let mut bytes = 0;
+            while let Some(data) = body.data().await {
+                let data = data.unwrap();
+                bytes += data.len();
+                body.flow_control().release_capacity(data.len()).unwrap();
+            }
+            (bytes, body.trailers().await.unwrap())
+        };
+        let (bytes, trailers): (usize, Option<HeaderMap>) = self.drive(read).await;
+        (bytes, Status::from_header_map(&trailers.expect("trailers")).expect("a status"))
+    }
+
+    /// Works for the connection while something is under way.
+    pub async fn drive<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let done = async {
+            let mut work = std::pin::pin!(work);
+            tokio::select! {
+                biased;
+                done = &mut work => done,
+                ended = &mut self.connection => {
+                    // What has arrived by then can still be read.
+                    ended.unwrap();
+                    work.await
+                }
+            }
+        };
+        tokio::time::timeout(DEADLINE, done).await.expect("in time")
+    }
+
+    /// Waits for the end of the connection.
+    pub async fn ended(&mut self) -> Result<(), h2::Error> {
+        if self.connection.is_terminated() {
+            return Ok(());
+        }
+        tokio::time::timeout(DEADLINE, &mut self.connection).await.expect("the connection ends")
+    }
+}
