@@ -58,7 +58,7 @@ impl Tls {
                 tracing::info!(cert = %self.files.cert.display(), "new connections get the renewed certificates");
             }
             Err(error) => {
-                tracing::warn!(error, "the certificates have changed for the worse; the old ones stay in use")
+                tracing::warn!(error, "the certificates have changed for the worse; the old ones stay in use");
             }
         }
         *self.seen.lock() = found;
