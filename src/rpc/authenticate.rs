@@ -71,14 +71,16 @@ where
         }
         match self.keys.authenticate(secret(request.headers())) {
             Ok(caller) => {
-                tracing::Span::current().record("caller", tracing::field::display(caller.name()));
                 request.extensions_mut().insert(caller.clone());
                 // Whoever ends itself, or makes the first key, still reads that answer.
-                if !self.streams.contains(request.uri().path()) {
-                    return Box::pin(self.inner.call(request));
-                }
+                let is_stream = self.streams.contains(request.uri().path());
                 let (keys, answer) = (self.keys.clone(), self.inner.call(request));
-                Box::pin(async move { Ok(answer.await?.map(|body| until_ended(body, keys, caller))) })
+                Box::pin(async move {
+                    // The span is entered when this is polled.
+                    tracing::Span::current().record("caller", caller.name());
+                    let answer = answer.await?;
+                    Ok(if is_stream { answer.map(|body| until_ended(body, keys, caller)) } else { answer })
+                })
             }
             Err(error) => {
                 tracing::debug!(%error, "a call without a key that lets it in");
