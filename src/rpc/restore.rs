@@ -223,7 +223,7 @@ fn progress_message(progress: &Progress, clock: &Clock) -> pb::RestoreProgress {
         documents_done: progress.documents.0,
         documents_total: progress.documents.1,
         documents_dropped: progress.dropped,
-        elapsed: Some(convert::proto_duration(until - progress.create_time)),
+        elapsed: Some(convert::proto_duration(until.saturating_sub(progress.create_time))),
         estimated_remaining: progress.remaining.map(convert::proto_duration),
         error: progress.error.as_ref().map(status::failure),
     }
@@ -291,7 +291,7 @@ fn receipt(record: &Restore, totals: &Totals, cutoff: Option<prost_types::Timest
         cutoff,
         copy_duration: Some(convert::proto_duration(record.copy_micros)),
         verify_duration: Some(convert::proto_duration(record.verify_micros)),
-        total_duration: Some(convert::proto_duration(record.end_time - record.create_time)),
+        total_duration: Some(convert::proto_duration(record.end_time.saturating_sub(record.create_time))),
     }
 }
 
