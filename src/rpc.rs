@@ -6,6 +6,8 @@ mod collection;
 mod convert;
 mod deadline;
 mod document;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzzed;
 mod listing;
 mod restore;
 mod server;

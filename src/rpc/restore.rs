@@ -137,7 +137,7 @@ fn beats(sent: Progress, changes: watch::Receiver<Progress>) -> impl Stream<Item
     })
 }
 
-fn create(mut request: pb::CreateRestoreRequest) -> Result<(CreateRestore, bool), Error> {
+pub(super) fn create(mut request: pb::CreateRestoreRequest) -> Result<(CreateRestore, bool), Error> {
     let mut bad = Violations::default();
     let request_id = std::mem::take(&mut request.request_id);
     let remembered = convert::request(&mut bad, "CreateRestore", request_id, &request);
@@ -202,7 +202,7 @@ fn state_message(state: State) -> pb::restore::State {
     }
 }
 
-fn progress_message(progress: &Progress, clock: &Clock) -> pb::RestoreProgress {
+pub(super) fn progress_message(progress: &Progress, clock: &Clock) -> pb::RestoreProgress {
     let phase = match progress.phase {
         Phase::Pending => pb::restore_progress::Phase::Pending,
         Phase::Copying => pb::restore_progress::Phase::Copying,
@@ -229,7 +229,7 @@ fn progress_message(progress: &Progress, clock: &Clock) -> pb::RestoreProgress {
     }
 }
 
-fn resource(plan: Plan) -> pb::Restore {
+pub(super) fn resource(plan: Plan) -> pb::Restore {
     let Plan { restore: record, undecided } = plan;
     let totals = record.totals.clone().unwrap_or_default();
     let is_stored = !record.uid.is_empty();

@@ -121,7 +121,7 @@ pub fn until_stopped<T: Send + 'static>(
     values.take_until(stop.cancelled_owned()).chain(goodbye)
 }
 
-fn create(mut request: pb::CreateSnapshotRequest) -> Result<CreateSnapshot, Error> {
+pub(super) fn create(mut request: pb::CreateSnapshotRequest) -> Result<CreateSnapshot, Error> {
     let mut bad = Violations::default();
     let request_id = std::mem::take(&mut request.request_id);
     let remembered = convert::request(&mut bad, "CreateSnapshot", request_id, &request);
@@ -160,7 +160,7 @@ fn create(mut request: pb::CreateSnapshotRequest) -> Result<CreateSnapshot, Erro
     })
 }
 
-fn update(request: pb::UpdateSnapshotRequest) -> Result<(SnapshotName, String, Settings), Error> {
+pub(super) fn update(request: pb::UpdateSnapshotRequest) -> Result<(SnapshotName, String, Settings), Error> {
     let pb::UpdateSnapshotRequest { snapshot, update_mask } = request;
     let Some(snapshot) = snapshot else { return Err(Error::invalid("snapshot", "is required")) };
     let mut bad = Violations::default();

@@ -89,7 +89,9 @@ impl pb::workspace_service_server::WorkspaceService for WorkspaceRpc {
     }
 }
 
-fn create(mut request: pb::CreateWorkspaceRequest) -> Result<(Id, Settings, Option<idempotency::Request>), Error> {
+pub(super) fn create(
+    mut request: pb::CreateWorkspaceRequest,
+) -> Result<(Id, Settings, Option<idempotency::Request>), Error> {
     let mut bad = Violations::default();
     let request_id = std::mem::take(&mut request.request_id);
     let remembered = convert::request(&mut bad, "CreateWorkspace", request_id, &request);
@@ -102,7 +104,7 @@ fn create(mut request: pb::CreateWorkspaceRequest) -> Result<(Id, Settings, Opti
     Ok((id, settings, remembered))
 }
 
-fn update(request: pb::UpdateWorkspaceRequest) -> Result<(WorkspaceName, String, Settings), Error> {
+pub(super) fn update(request: pb::UpdateWorkspaceRequest) -> Result<(WorkspaceName, String, Settings), Error> {
     let pb::UpdateWorkspaceRequest { workspace, update_mask } = request;
     let mut bad = Violations::default();
     let Some(mut workspace) = workspace else { return Err(Error::invalid("workspace", "is required")) };

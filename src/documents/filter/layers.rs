@@ -29,7 +29,7 @@ impl Budget {
         Arc::new(Self { left: AtomicUsize::new(bytes) })
     }
 
-    pub(super) fn take(&self, bytes: usize) -> bool {
+    pub(in crate::documents) fn take(&self, bytes: usize) -> bool {
         self.left.try_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes)).is_ok()
     }
 

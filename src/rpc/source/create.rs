@@ -21,7 +21,7 @@ const DEFAULT_MAX_BAD_RECORDS: i64 = 1_000;
 const MOST_BAD_RECORDS: i64 = 1_000_000_000;
 
 /// Reads a request.
-pub(super) fn create(mut request: pb::CreateSourceRequest, shortest: Duration) -> Result<CreateSource, Error> {
+pub(in crate::rpc) fn create(mut request: pb::CreateSourceRequest, shortest: Duration) -> Result<CreateSource, Error> {
     let mut bad = Violations::default();
     let request_id = std::mem::take(&mut request.request_id);
     let remembered = convert::request(&mut bad, "CreateSource", request_id, &request);
