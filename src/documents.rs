@@ -22,6 +22,8 @@ mod engine;
 mod fault;
 mod filter;
 mod flusher;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzzed;
 mod group;
 mod intervals;
 mod keep;

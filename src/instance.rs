@@ -136,8 +136,11 @@ async fn mark(metadata: &Metadata, root: &Root, recorded: Option<Uuid>) -> Resul
 }
 
 async fn read_marker(root: &Root) -> Result<Option<Uuid>, StartError> {
-    let Some(bytes) = root.get(&ObjectPath::from(MARKER)).await? else { return Ok(None) };
-    let marker: serde_json::Value = serde_json::from_slice(&bytes).map_err(|_| StartError::Damaged)?;
+    root.get(&ObjectPath::from(MARKER)).await?.map(|bytes| parse_marker(&bytes)).transpose()
+}
+
+pub(crate) fn parse_marker(bytes: &[u8]) -> Result<Uuid, StartError> {
+    let marker: serde_json::Value = serde_json::from_slice(bytes).map_err(|_| StartError::Damaged)?;
     let version = marker["format_version"].as_u64().and_then(|version| u32::try_from(version).ok());
     match version {
         Some(FORMAT_VERSION) => {}
@@ -145,7 +148,7 @@ async fn read_marker(root: &Root) -> Result<Option<Uuid>, StartError> {
         None => return Err(StartError::Damaged),
     }
     let uid = marker["uid"].as_str().and_then(|text| Uuid::parse_str(text).ok());
-    uid.map(Some).ok_or(StartError::Damaged)
+    uid.ok_or(StartError::Damaged)
 }
 
 async fn is_empty(root: &Root) -> Result<bool, Error> {

@@ -16,6 +16,8 @@ pub mod demo;
 pub mod digest;
 pub mod documents;
 pub mod error;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 pub mod hub;
 pub mod idempotency;
 pub mod instance;

@@ -30,6 +30,8 @@ pub use filter::Filter;
 pub use listed::{Field, Kind, Listed, Value};
 pub use order::Order;
 pub use page::{page_size, paginate};
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) use token::seal;
 pub use token::{Bound, PageToken, TokenError};
 
 #[cfg(test)]

@@ -12,6 +12,8 @@ mod convert;
 mod deadline;
 mod document;
 mod ending;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzzed;
 mod incoming;
 mod listing;
 mod restore;

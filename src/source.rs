@@ -30,6 +30,8 @@ pub mod error;
 pub mod feed;
 pub mod fields;
 pub mod format;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzzed;
 mod ingest;
 mod live;
 pub mod location;
@@ -40,8 +42,8 @@ mod retire;
 mod spec;
 mod state;
 mod tally;
-#[cfg(test)]
-mod testing;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod testing;
 mod visit;
 mod worker;
 

@@ -25,6 +25,13 @@ pub(super) enum Who {
 }
 
 impl Caller {
+    /// Anybody, before there is a key.
+    #[cfg(any(test, feature = "fuzz"))]
+    #[must_use]
+    pub fn anybody() -> Self {
+        Self(Who::Anybody { ended: CancellationToken::new() })
+    }
+
     /// `apiKeys/{id}`, or `anonymous`.
     #[must_use]
     pub fn name(&self) -> String {

@@ -131,9 +131,15 @@ impl IdFilter {
             return None;
         }
         let filter = Self::empty(Arc::clone(budget));
-        while let Ok(bucket) = body.try_get_u64_le() {
+        while !body.is_empty() {
+            let bucket = body.try_get_u64_le().ok()?;
             let layers = Layers::decode(&mut body, budget)?;
-            filter.buckets.lock().insert(bucket, layers);
+            let mut buckets = filter.buckets.lock();
+            // They ascend; a second one would hide the ids of the first.
+            if buckets.last_key_value().is_some_and(|(last, _)| *last >= bucket) {
+                return None;
+            }
+            buckets.insert(bucket, layers);
         }
         Some(filter)
     }

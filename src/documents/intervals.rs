@@ -61,7 +61,7 @@ impl Interval {
     }
 
     fn count_before(&self, slice: usize) -> i64 {
-        self.slices[..slice].iter().sum()
+        all(self.slices[..slice].iter().copied())
     }
 }
 
@@ -69,9 +69,14 @@ impl Interval {
 /// falls into.
 pub fn expired(intervals: &BTreeMap<Bucket, Interval>, retention: Retention, cutoff: Micros) -> i64 {
     let reached = retention.bucket_of(cutoff);
-    let whole: i64 = intervals.range(..reached).map(|(_, interval)| interval.document_count).sum();
+    let whole = all(intervals.range(..reached).map(|(_, interval)| interval.document_count));
     let part = intervals.get(&reached).map_or(0, |interval| interval.count_before(retention.slice_of(cutoff, SLICES)));
-    whole + part
+    whole.saturating_add(part)
+}
+
+/// The sum. Damaged totals may say anything, and are only shown here.
+fn all(counts: impl Iterator<Item = i64>) -> i64 {
+    counts.fold(0, i64::saturating_add)
 }
 
 impl Interval {

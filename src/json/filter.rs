@@ -140,12 +140,17 @@ fn parse(text: &str) -> Result<IdedExpr, FilterError> {
 }
 
 fn describe(error: &cel::ParseError) -> String {
-    const LONGEST: usize = 160;
     let message = error.msg.strip_prefix("Syntax error: ").unwrap_or(&error.msg);
     // ANTLR lists every token it would have liked.
     let message = message.split(" expecting {").next().unwrap_or(message);
-    let message: String = message.chars().take(LONGEST).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let message = shown(message);
     format!("{message} at line {} column {}", error.pos.0, error.pos.1)
+}
+
+/// What a client wrote, as far as it belongs into a message, which gRPC carries in a header: short, on one line.
+fn shown(text: &str) -> String {
+    const LONGEST: usize = 160;
+    text.chars().take(LONGEST).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// None if `work` panics. Nothing it leaves behind is looked at again.

@@ -41,9 +41,7 @@ impl PageToken {
         let mut bytes = vec![VERSION];
         bytes.extend_from_slice(&self.bound.to_be_bytes());
         bytes.extend_from_slice(&self.cursor);
-        let checksum = xxh3_64_with_seed(&bytes, CHECKSUM_SEED);
-        bytes.extend_from_slice(&checksum.to_be_bytes());
-        let text = URL_SAFE_NO_PAD.encode(bytes);
+        let text = seal(bytes);
         debug_assert!(text.len() <= MAX_TEXT, "cursor too long: {}", self.cursor.len());
         text
     }
@@ -58,7 +56,7 @@ impl PageToken {
         if bound == expected_bound { Ok(cursor) } else { Err(TokenError::Mismatch) }
     }
 
-    fn read(text: &str) -> Option<Self> {
+    pub(crate) fn read(text: &str) -> Option<Self> {
         if text.len() > MAX_TEXT {
             return None;
         }
@@ -73,6 +71,13 @@ impl PageToken {
         let (bound, cursor) = rest.split_first_chunk()?;
         Some(Self { bound: u64::from_be_bytes(*bound), cursor: cursor.to_vec() })
     }
+}
+
+/// The text of these bytes, with their checksum: anybody can make one.
+pub(crate) fn seal(mut bytes: Vec<u8>) -> String {
+    let checksum = xxh3_64_with_seed(&bytes, CHECKSUM_SEED);
+    bytes.extend_from_slice(&checksum.to_be_bytes());
+    URL_SAFE_NO_PAD.encode(bytes)
 }
 
 /// Hashes the arguments that a token is bound to: all but `page_size` and

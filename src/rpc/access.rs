@@ -86,7 +86,7 @@ impl pb::access_service_server::AccessService for AccessRpc {
     }
 }
 
-fn create(mut request: pb::CreateApiKeyRequest, caller: &Caller) -> Result<CreateApiKey, Error> {
+pub(super) fn create(mut request: pb::CreateApiKeyRequest, caller: &Caller) -> Result<CreateApiKey, Error> {
     let mut bad = Violations::default();
     let request_id = std::mem::take(&mut request.request_id);
     let remembered = convert::request(&mut bad, "CreateApiKey", caller, request_id, &request);

@@ -117,14 +117,14 @@ impl pb::collection_service_server::CollectionService for CollectionRpc {
     }
 }
 
-struct Create {
+pub(super) struct Create {
     name: CollectionName,
     settings: Settings,
     retention: Option<Retention>,
     request: Option<idempotency::Request>,
 }
 
-fn create(
+pub(super) fn create(
     mut request: pb::CreateCollectionRequest,
     caller: &Caller,
     shortest_retention: Duration,
@@ -148,7 +148,7 @@ fn create(
     Ok(Create { name: CollectionName { workspace, id }, settings, retention, request: remembered })
 }
 
-struct Update {
+pub(super) struct Update {
     name: CollectionName,
     etag: String,
     settings: Settings,
@@ -159,7 +159,7 @@ struct Update {
 /// The retention that a caller wants, or none.
 struct Asked(Option<Micros>);
 
-fn update(request: pb::UpdateCollectionRequest) -> Result<Update, Error> {
+pub(super) fn update(request: pb::UpdateCollectionRequest) -> Result<Update, Error> {
     let pb::UpdateCollectionRequest { collection, update_mask } = request;
     let Some(mut collection) = collection else { return Err(Error::invalid("collection", "is required")) };
     let mut bad = Violations::default();
@@ -203,7 +203,7 @@ pub fn name_of(field: &str, text: &str) -> Result<CollectionName, Error> {
     text.parse().map_err(|why| Error::invalid(field, why))
 }
 
-fn resource(record: Collection, stats: &Stats) -> pb::Collection {
+pub(super) fn resource(record: Collection, stats: &Stats) -> pb::Collection {
     let state = match record.state() {
         CollectionState::Unspecified => pb::collection::State::Unspecified,
         CollectionState::Restoring => pb::collection::State::Restoring,

@@ -52,8 +52,10 @@ pub fn proto_duration(micros: Micros) -> prost_types::Duration {
 
 /// A span from the wire.
 pub fn span_of(span: &prost_types::Duration) -> Result<Micros, &'static str> {
+    // Both parts of a duration have its sign.
+    let is_sound = span.seconds >= 0 && (0..1_000_000_000).contains(&span.nanos);
     let micros = span.seconds.checked_mul(1_000_000).and_then(|s| s.checked_add(i64::from(span.nanos) / 1000));
-    micros.filter(|micros| *micros > 0).ok_or("must be a positive duration")
+    micros.filter(|micros| is_sound && *micros > 0).ok_or("must be a positive duration")
 }
 
 /// A uid on the wire; a resource that is not stored has none.

@@ -1,5 +1,7 @@
 //! `DocumentService`.
 
+#[cfg(any(test, feature = "fuzz"))]
+pub(super) mod fuzzed;
 mod ingest;
 mod read;
 mod stream;

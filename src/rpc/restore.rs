@@ -144,7 +144,7 @@ fn beats(sent: Progress, changes: watch::Receiver<Progress>) -> impl Stream<Item
     })
 }
 
-fn create(mut request: pb::CreateRestoreRequest, caller: &Caller) -> Result<(CreateRestore, bool), Error> {
+pub(super) fn create(mut request: pb::CreateRestoreRequest, caller: &Caller) -> Result<(CreateRestore, bool), Error> {
     let mut bad = Violations::default();
     let request_id = std::mem::take(&mut request.request_id);
     let remembered = convert::request(&mut bad, "CreateRestore", caller, request_id, &request);
@@ -209,7 +209,7 @@ fn state_message(state: State) -> pb::restore::State {
     }
 }
 
-fn progress_message(progress: &Progress, clock: &Clock) -> pb::RestoreProgress {
+pub(super) fn progress_message(progress: &Progress, clock: &Clock) -> pb::RestoreProgress {
     let phase = match progress.phase {
         Phase::Pending => pb::restore_progress::Phase::Pending,
         Phase::Copying => pb::restore_progress::Phase::Copying,
@@ -230,13 +230,13 @@ fn progress_message(progress: &Progress, clock: &Clock) -> pb::RestoreProgress {
         documents_done: progress.documents.0,
         documents_total: progress.documents.1,
         documents_dropped: progress.dropped,
-        elapsed: Some(convert::proto_duration(until - progress.create_time)),
+        elapsed: Some(convert::proto_duration(until.saturating_sub(progress.create_time))),
         estimated_remaining: progress.remaining.map(convert::proto_duration),
         error: progress.error.as_ref().map(status::failure),
     }
 }
 
-fn resource(plan: Plan) -> pb::Restore {
+pub(super) fn resource(plan: Plan) -> pb::Restore {
     let Plan { restore: record, undecided } = plan;
     let totals = record.totals.clone().unwrap_or_default();
     let is_stored = !record.uid.is_empty();
@@ -298,7 +298,7 @@ fn receipt(record: &Restore, totals: &Totals, cutoff: Option<prost_types::Timest
         cutoff,
         copy_duration: Some(convert::proto_duration(record.copy_micros)),
         verify_duration: Some(convert::proto_duration(record.verify_micros)),
-        total_duration: Some(convert::proto_duration(record.end_time - record.create_time)),
+        total_duration: Some(convert::proto_duration(record.end_time.saturating_sub(record.create_time))),
     }
 }
 

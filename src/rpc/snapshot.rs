@@ -130,7 +130,7 @@ pub fn until_stopped<T: Send + 'static>(
     values.take_until(stop.cancelled_owned()).chain(goodbye)
 }
 
-fn create(mut request: pb::CreateSnapshotRequest, caller: &Caller) -> Result<CreateSnapshot, Error> {
+pub(super) fn create(mut request: pb::CreateSnapshotRequest, caller: &Caller) -> Result<CreateSnapshot, Error> {
     let mut bad = Violations::default();
     let request_id = std::mem::take(&mut request.request_id);
     let remembered = convert::request(&mut bad, "CreateSnapshot", caller, request_id, &request);
@@ -169,7 +169,7 @@ fn create(mut request: pb::CreateSnapshotRequest, caller: &Caller) -> Result<Cre
     })
 }
 
-fn update(request: pb::UpdateSnapshotRequest) -> Result<(SnapshotName, String, Settings), Error> {
+pub(super) fn update(request: pb::UpdateSnapshotRequest) -> Result<(SnapshotName, String, Settings), Error> {
     let pb::UpdateSnapshotRequest { snapshot, update_mask } = request;
     let Some(snapshot) = snapshot else { return Err(Error::invalid("snapshot", "is required")) };
     let mut bad = Violations::default();

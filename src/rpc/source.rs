@@ -1,6 +1,6 @@
 //! `SourceService`.
 
-mod create;
+pub(super) mod create;
 mod resource;
 
 use std::{pin::Pin, time::Duration};

@@ -22,6 +22,14 @@ const ACCESS: &str = "README.md#access";
 /// Room on a disk does not come in an instant.
 const ROOM: Duration = Duration::from_secs(10);
 
+/// An error travels in headers, and some clients refuse an answer whose headers
+/// have more than 8 KiB in all: they would see an error of their own instead. So
+/// each part has a bound; what is echoed of a request may be as long as that.
+const LONGEST_MESSAGE: usize = 512;
+const LONGEST_VALUE: usize = 1024;
+/// All violations together; a few tell how to correct the others.
+const VIOLATIONS_BYTES: usize = 2048;
+
 impl From<Error> for Status {
     fn from(error: Error) -> Self {
         let (code, reason) = error.reason();
@@ -32,7 +40,7 @@ impl From<Error> for Status {
         }
         let mut details = ErrorDetails::with_error_info(reason, DOMAIN, info(&error));
         describe(&error, &mut details);
-        Self::with_error_details(code, error.to_string(), details)
+        Self::with_error_details(code, text(&error), details)
     }
 }
 
@@ -107,27 +115,49 @@ fn info(error: &Error) -> HashMap<String, String> {
         | Error::ShuttingDown
         | Error::Internal(_) => Vec::new(),
     };
-    pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+    pairs.into_iter().map(|(key, value)| (key.to_owned(), cut(value, LONGEST_VALUE))).collect()
+}
+
+/// What people read.
+fn text(error: &Error) -> String {
+    cut(error.to_string(), LONGEST_MESSAGE)
+}
+
+/// The beginning of a text that is too long.
+fn cut(mut text: String, longest: usize) -> String {
+    if text.len() > longest {
+        text.truncate(text.floor_char_boundary(longest - '…'.len_utf8()));
+        text.push('…');
+    }
+    text
 }
 
 /// The standard details that help to act on the error.
 fn describe(error: &Error, details: &mut ErrorDetails) {
     match error {
         Error::Invalid(violations) => {
-            for violation in violations {
-                details.add_bad_request_violation(&violation.field, &violation.why);
+            let mut room = VIOLATIONS_BYTES;
+            for (index, violation) in violations.iter().enumerate() {
+                let (field, why) =
+                    (cut(violation.field.clone(), LONGEST_MESSAGE), cut(violation.why.clone(), LONGEST_MESSAGE));
+                let Some(left) = room.checked_sub(field.len() + why.len()) else {
+                    details.add_bad_request_violation("", format!("{} more are not listed", violations.len() - index));
+                    break;
+                };
+                room = left;
+                details.add_bad_request_violation(field, why);
             }
         }
         Error::RateLimited { workspace, retry_after, .. } => {
-            let violation = QuotaViolation::new(workspace, error.to_string());
+            let violation = QuotaViolation::new(workspace, text(error));
             details.set_quota_failure(vec![violation]).set_retry_info(Some(*retry_after));
         }
         Error::Busy { what, retry_after, .. } => {
-            let violation = QuotaViolation::new(*what, error.to_string());
+            let violation = QuotaViolation::new(*what, text(error));
             details.set_quota_failure(vec![violation]).set_retry_info(Some(*retry_after));
         }
         Error::StorageFull { .. } => {
-            let violation = QuotaViolation::new("storage", error.to_string());
+            let violation = QuotaViolation::new("storage", text(error));
             details.set_quota_failure(vec![violation]).set_retry_info(Some(ROOM));
             help(
                 details,
@@ -166,7 +196,7 @@ fn describe(error: &Error, details: &mut ErrorDetails) {
             precondition(details, "SOURCE_POSITION", collection, error);
         }
         Error::TooMany { parent, .. } => {
-            details.set_quota_failure(vec![QuotaViolation::new(parent, error.to_string())]);
+            details.set_quota_failure(vec![QuotaViolation::new(parent, text(error))]);
         }
         Error::Unauthenticated { contact, .. } => {
             help(details, contact, ACCESS, "An operator creates keys: AccessService.CreateApiKey");
@@ -184,7 +214,7 @@ fn describe(error: &Error, details: &mut ErrorDetails) {
             precondition(details, "SNAPSHOT_STATE", name, error);
         }
         Error::EventTimeOutOfRange { .. } => {
-            details.add_bad_request_violation("upsert.event_time", error.to_string());
+            details.add_bad_request_violation("upsert.event_time", text(error));
         }
         Error::CollectionNotReady(name) => precondition(details, "COLLECTION_STATE", name, error),
         Error::OffsetNotReached { collection, .. } => {
@@ -199,7 +229,7 @@ fn describe(error: &Error, details: &mut ErrorDetails) {
 }
 
 fn precondition(details: &mut ErrorDetails, kind: &str, subject: &str, error: &Error) {
-    details.set_precondition_failure(vec![PreconditionViolation::new(kind, subject, error.to_string())]);
+    details.set_precondition_failure(vec![PreconditionViolation::new(kind, subject, text(error))]);
 }
 
 /// Whom to ask, if the operator said so, and what there is to be done.

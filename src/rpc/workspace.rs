@@ -97,7 +97,7 @@ impl pb::workspace_service_server::WorkspaceService for WorkspaceRpc {
     }
 }
 
-fn create(
+pub(super) fn create(
     mut request: pb::CreateWorkspaceRequest,
     caller: &Caller,
 ) -> Result<(Id, Settings, Option<idempotency::Request>), Error> {
@@ -113,7 +113,7 @@ fn create(
     Ok((id, settings, remembered))
 }
 
-fn update(request: pb::UpdateWorkspaceRequest) -> Result<(WorkspaceName, String, Settings), Error> {
+pub(super) fn update(request: pb::UpdateWorkspaceRequest) -> Result<(WorkspaceName, String, Settings), Error> {
     let pb::UpdateWorkspaceRequest { workspace, update_mask } = request;
     let mut bad = Violations::default();
     let Some(mut workspace) = workspace else { return Err(Error::invalid("workspace", "is required")) };

@@ -21,7 +21,8 @@ use std::{
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
-/// The longest text of a location, in bytes: an S3 key of 1024 bytes fits, each of them escaped.
+/// The longest text of a location, in bytes, as it is sent and as it is shown: an S3 key of 1024 bytes fits, each of
+/// them escaped.
 pub const MAX_LOCATION_BYTES: usize = 4096;
 
 /// What is escaped when a location is shown. The comma is not special in a location, but separates them in lists.
@@ -160,7 +161,12 @@ impl FromStr for Location {
             "" if path.is_empty() => Vec::new(),
             path => path.split('/').map(decode).collect::<Result<_, _>>()?,
         };
-        Ok(Self { store, segments })
+        let location = Self { store, segments };
+        // What is stored is its own text, in which more may be escaped than was: it must be readable, too.
+        match location.to_string().len() {
+            length if length > MAX_LOCATION_BYTES => Err(LocationError::TooLong { length }),
+            _ => Ok(location),
+        }
     }
 }
 

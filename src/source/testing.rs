@@ -1,4 +1,6 @@
-//! Streams and packers for tests.
+//! Streams and packers for tests and fuzz targets.
+
+#![allow(clippy::unwrap_used, reason = "so a test fails")]
 
 use std::{io, pin::Pin, task::Poll};
 
@@ -9,11 +11,11 @@ use tokio::io::AsyncWriteExt;
 
 use super::format::Compression;
 
-pub(super) type Chunks = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
+pub(crate) type Chunks = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
 
 /// The bytes in chunks of these sizes, over and over; a size of 0 is an empty chunk. Before each chunk the stream
 /// waits once.
-pub(super) fn cut(bytes: impl Into<Bytes>, sizes: &[usize]) -> Chunks {
+pub(crate) fn cut(bytes: impl Into<Bytes>, sizes: &[usize]) -> Chunks {
     let mut rest = bytes.into();
     let mut chunks = Vec::new();
     for size in sizes.iter().cycle() {
@@ -37,16 +39,16 @@ pub(super) fn cut(bytes: impl Into<Bytes>, sizes: &[usize]) -> Chunks {
 }
 
 /// The bytes at once.
-pub(super) fn whole(bytes: impl Into<Bytes>) -> Chunks {
+pub(crate) fn whole(bytes: impl Into<Bytes>) -> Chunks {
     stream::iter([Ok(bytes.into())]).boxed()
 }
 
 /// The bytes, then a failure.
-pub(super) fn broken_off(bytes: impl Into<Bytes>) -> Chunks {
+pub(crate) fn broken_off(bytes: impl Into<Bytes>) -> Chunks {
     stream::iter([Ok(bytes.into()), Err(io::ErrorKind::ConnectionReset.into()), Ok("never read".into())]).boxed()
 }
 
-pub(super) fn pack(bytes: &[u8], compression: Compression) -> Vec<u8> {
+pub(crate) fn pack(bytes: &[u8], compression: Compression) -> Vec<u8> {
     match compression {
         Compression::None => bytes.to_vec(),
         Compression::Gzip => block_on(async {
@@ -65,6 +67,7 @@ pub(super) fn pack(bytes: &[u8], compression: Compression) -> Vec<u8> {
 }
 
 /// A zstd frame of `blocks` times 128 KiB of one byte, four bytes each: 30 thousand to one.
+#[cfg(test)]
 pub(super) fn zstd_bomb(byte: u8, blocks: usize) -> Vec<u8> {
     let mut frame = vec![0x28, 0xB5, 0x2F, 0xFD, 0, 13 << 3];
     for block in 1..=blocks {

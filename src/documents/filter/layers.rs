@@ -29,7 +29,7 @@ impl Budget {
         Arc::new(Self { left: AtomicUsize::new(bytes) })
     }
 
-    pub(super) fn take(&self, bytes: usize) -> bool {
+    pub(in crate::documents) fn take(&self, bytes: usize) -> bool {
         self.left.try_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes)).is_ok()
     }
 
@@ -96,11 +96,7 @@ impl Layers {
     pub fn insert(&mut self, hash: u64) -> Result<(), Exhausted> {
         let full = self.layers.last().is_none_or(|layer| layer.ids >= layer.capacity);
         if full {
-            let capacity = match self.layers.last() {
-                None => FIRST_LAYER_IDS,
-                Some(layer) if layer.capacity < STEEP_BELOW => layer.capacity * 4,
-                Some(layer) => layer.capacity * 2,
-            };
+            let capacity = self.next_capacity();
             if !self.budget.take(layer_bytes(capacity)) {
                 return Err(Exhausted);
             }
@@ -112,6 +108,15 @@ impl Layers {
             layer.ids += 1;
         }
         Ok(())
+    }
+
+    /// How many ids the layer above the last one holds.
+    fn next_capacity(&self) -> usize {
+        match self.layers.last() {
+            None => FIRST_LAYER_IDS,
+            Some(layer) if layer.capacity < STEEP_BELOW => layer.capacity * 4,
+            Some(layer) => layer.capacity * 2,
+        }
     }
 
     pub fn encode(&self, out: &mut BytesMut) {
@@ -129,6 +134,10 @@ impl Layers {
         for _ in 0..from.try_get_u64_le().ok()? {
             let capacity = usize::try_from(from.try_get_u64_le().ok()?).ok()?;
             let ids = usize::try_from(from.try_get_u64_le().ok()?).ok()?;
+            // Any other is damage, and what it says may be absurd.
+            if capacity != layers.next_capacity() {
+                return None;
+            }
             // As many words as the capacity stands for; what is not there is damage.
             if from.remaining() < layer_bytes(capacity) || !budget.take(layer_bytes(capacity)) {
                 return None;

@@ -11,9 +11,9 @@
 use cel::IdedExpr;
 use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, LiteralValue, operators};
 
-use super::FilterError;
 use super::pattern::check_pattern;
 use super::turns::{Scope, bodies, charge, is_map};
+use super::{FilterError, shown};
 
 const MAX_LOOP_NESTING: usize = 2;
 const MAX_ADDITIONS: usize = 16;
@@ -119,7 +119,7 @@ impl Checker {
                 _ => Err(FilterError::Refused("lists and maps in a filter hold constants only")),
             }),
             Expr::List(_) => Err(FilterError::Refused("lists and maps in a filter hold constants only")),
-            Expr::Struct(value) => Err(FilterError::UnknownFunction(value.type_name.clone())),
+            Expr::Struct(value) => Err(FilterError::UnknownFunction(shown(&value.type_name))),
             // `cel` panics when it evaluates one.
             Expr::Unspecified => Err(FilterError::Syntax("a part is missing".to_owned())),
         }
@@ -133,7 +133,7 @@ impl Checker {
             return Ok(());
         }
         if !VARIABLES.contains(&name) {
-            return Err(FilterError::UnknownVariable(name.chars().take(64).collect()));
+            return Err(FilterError::UnknownVariable(shown(name)));
         }
         if name == "doc" {
             self.doc = DocUse::Whole;
@@ -165,7 +165,7 @@ impl Checker {
     fn call(&mut self, call: &mut CallExpr) -> Result<(), FilterError> {
         let CallExpr { func_name, target, args } = call;
         if !FUNCTIONS.contains(&func_name.as_str()) {
-            return Err(FilterError::UnknownFunction(func_name.chars().take(64).collect()));
+            return Err(FilterError::UnknownFunction(shown(func_name)));
         }
         match (func_name.as_str(), args.as_mut_slice()) {
             (operators::INDEX, [doc, field]) | (operators::IN, [field, doc]) if is_doc(&doc.expr) => {
@@ -203,7 +203,7 @@ impl Checker {
         let variable = turns.iter_var.clone();
         let taken = |name: &str| VARIABLES.contains(&name) || TYPES.contains(&name);
         if taken(&variable) || self.scopes.iter().any(|scope| scope.variable == variable) {
-            return Err(FilterError::HidesVariable(variable.chars().take(64).collect()));
+            return Err(FilterError::HidesVariable(shown(&variable)));
         }
         if self.scopes.len() == MAX_LOOP_NESTING {
             return Err(FilterError::TooComplex);

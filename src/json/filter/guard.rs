@@ -1,6 +1,6 @@
 //! What the parser may see: it descends recursively, left-nested operator chains included, on the caller's stack.
 
-use super::FilterError;
+use super::{FilterError, shown};
 
 /// Levels, the outermost included: 16 brackets inside each other.
 const MAX_NESTING: usize = 17;
@@ -83,10 +83,7 @@ fn string_length(text: &str, previous: &str) -> Result<usize, FilterError> {
         "r" | "br" | "rb" => true,
         "b" => false,
         other if other.ends_with(|c: char| c.is_alphanumeric() || c == '_') => {
-            return Err(FilterError::Syntax(format!(
-                "unexpected string after {}",
-                other.chars().take(40).collect::<String>()
-            )));
+            return Err(FilterError::Syntax(format!("unexpected string after {}", shown(other))));
         }
         _ => false,
     };

@@ -4,7 +4,7 @@ use cel::common::ast::{Expr, LiteralValue};
 use cel::{Context, IdedExpr, Value};
 
 use super::turns::call;
-use super::{ENV, FilterError};
+use super::{ENV, FilterError, shown};
 
 const MAX_PATTERN_BYTES: usize = 256;
 /// In units of about 4 µs to compile (see `weight`): `cel` compiles a pattern for every document.
@@ -23,7 +23,7 @@ pub(super) fn check_pattern(pattern: Option<&str>) -> Result<i64, FilterError> {
     let probe = call("matches", vec![literal(""), literal(pattern)]);
     match Value::resolve(&probe, &Context::with_env(ENV.clone())) {
         Ok(_) => Ok(i64::try_from(weight(pattern) * TURNS_PER_WEIGHT).unwrap_or(i64::MAX)),
-        Err(_) => Err(FilterError::BadPattern(pattern.to_owned())),
+        Err(_) => Err(FilterError::BadPattern(shown(pattern))),
     }
 }
 

@@ -22,7 +22,7 @@ const DEFAULT_MAX_BAD_RECORDS: i64 = 1_000;
 const MOST_BAD_RECORDS: i64 = 1_000_000_000;
 
 /// Reads a request.
-pub(super) fn create(
+pub(in crate::rpc) fn create(
     mut request: pb::CreateSourceRequest,
     caller: &Caller,
     shortest: Duration,

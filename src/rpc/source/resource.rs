@@ -51,7 +51,7 @@ impl From<View> for pb::Source {
             start_from_restore: record.start_from_restore,
             state: state.into(),
             error: error.as_ref().map(status::failure),
-            objects_seen: objects + i64::try_from(pending).unwrap_or(i64::MAX),
+            objects_seen: objects.saturating_add(i64::try_from(pending).unwrap_or(i64::MAX)),
             objects_done: objects,
             documents_ingested: documents,
             bytes_read: bytes,

@@ -68,6 +68,8 @@ fn what_is_not_a_plain_absolute_path_is_refused() {
     }
     assert_eq!(refused(&format!("file:///{}", "a".repeat(4089))), E::TooLong { length: 4097 });
     assert!(at(&format!("file:///{}", "a".repeat(4088))).segments().len() == 1);
+    // As it is shown, each of them is six letters.
+    assert_eq!(refused(&format!("file:///{}", "ä".repeat(1000))), E::TooLong { length: 6008 });
 }
 
 #[test]

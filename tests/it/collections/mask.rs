@@ -68,3 +68,15 @@ async fn what_is_to_be_updated_must_be_there() {
     refused_fields(nothing, &["collection"]);
     server.stop().await;
 }
+
+/// The path is echoed, and an error travels in headers.
+#[tokio::test]
+async fn a_path_of_any_length_is_refused_in_an_answer_that_a_client_can_read() {
+    let mut server = TestServer::start().await;
+    given_full(&mut server).await;
+    let path = "ä".repeat(100_000);
+    let answer = server.update_collection(named(pb::Collection::default()), Some(&[&path])).await;
+    let status = refused(answer, Code::InvalidArgument, "INVALID_FIELD");
+    assert!(status.message().len() <= 512, "{}", status.message().len());
+    server.stop().await;
+}

@@ -79,3 +79,15 @@ async fn between_1_and_1000_good_ids_may_be_asked_for() {
     assert_eq!(refusal(&error), invalid(&["encoding", "ids[1]", "ids[3]"]));
     server.stop().await;
 }
+
+/// An error travels in headers, and a client refuses headers that are too large.
+#[tokio::test]
+async fn a_thousand_bad_ids_make_an_answer_that_a_client_can_read() {
+    let mut server = TestServer::with_collection().await;
+    let error = batch_get(&mut server, vec!["\n".repeat(1024); 1000], 0).await.unwrap_err();
+    let (code, reason, fields) = refusal(&error);
+    assert_eq!((code, reason.as_str()), (tonic::Code::InvalidArgument, "INVALID_FIELD"), "{error:?}");
+    assert_eq!((fields[0].as_str(), fields.last().map(String::as_str)), ("ids[0]", Some("")));
+    assert!(error.details().len() < 4096, "{}", error.details().len());
+    server.stop().await;
+}

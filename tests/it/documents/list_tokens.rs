@@ -1,5 +1,6 @@
 //! Page and resume tokens: opaque, checked, and bound to what they were made for.
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use stillframe::pb;
 use tonic::{Code, Status};
 
@@ -74,6 +75,39 @@ async fn garbage_is_no_token() {
         assert_mismatch(&server.list(list).await.unwrap_err());
         let stream = pb::StreamDocumentsRequest { resume_token: (*bad).to_owned(), ..Default::default() };
         assert_mismatch(&server.stream(stream).await.unwrap_err());
+    }
+    server.stop().await;
+}
+
+/// The same token with another cursor: whoever reads the source can make one.
+fn forged(token: &str, cursor: &[u8]) -> String {
+    let bytes = URL_SAFE_NO_PAD.decode(token).unwrap();
+    let mut forged = [&bytes[..9], cursor].concat();
+    let checksum = xxhash_rust::xxh3::xxh3_64_with_seed(&forged, u64::from_be_bytes(*b"pagetokn"));
+    forged.extend(checksum.to_be_bytes());
+    URL_SAFE_NO_PAD.encode(forged)
+}
+
+#[tokio::test]
+async fn a_forged_token_only_says_where_to_go_on() {
+    let (mut server, token) = given().await;
+    let key = |bucket: u64, id: &str| [b"d", &bucket.to_be_bytes()[..], id.as_bytes()].concat();
+    for (cursor, rest) in [
+        (Vec::new(), 10),
+        (b"d".to_vec(), 10),
+        (vec![b'd', 0, 0], 10),
+        (key(0, ""), 10),
+        (key(0, "000004"), 5),
+        (key(0, "000004\0"), 5),
+        (key(1, ""), 0),
+        (key(u64::MAX, "x"), 0),
+        (b"m".to_vec(), 0),
+        (b"mt".to_vec(), 0),
+        (vec![0xFF; 2000], 0),
+    ] {
+        let list = pb::ListDocumentsRequest { page_token: forged(&token, &cursor), ..pages_of(3) };
+        let (pages, ids) = server.list_all(list).await;
+        assert_eq!(ids.len(), rest, "{cursor:?}: {pages:?}");
     }
     server.stop().await;
 }
