@@ -10,8 +10,8 @@ use crate::support::{DEADLINE, TestServer, collection_name, eventually};
 #[tokio::test]
 async fn a_client_that_answers_no_pings_is_dropped_and_its_work_with_it() {
     let mut server = TestServer::start_with(|config| {
-        config.transport.keepalive_interval = Duration::from_millis(500);
-        config.transport.keepalive_timeout = Duration::from_millis(500);
+        config.transport.keepalive_interval = Duration::from_secs(1);
+        config.transport.keepalive_timeout = Duration::from_secs(1);
         config.transport.max_connections = 2;
         config.tuning.scans_at_once = 1;
     })
