@@ -1,4 +1,5 @@
 //! Limits, each at its edge.
 
 mod counts;
-mod responses;
+mod messages;
+mod turns;

@@ -1,9 +1,10 @@
-//! No response is larger than a stock client reads.
+//! How large messages may be, in both directions.
 
 use prost::Message;
 use stillframe::pb;
+use tonic::Code;
 
-use crate::support::{COMMONS, TestServer};
+use crate::support::{COMMONS, TestServer, refused, refused_fields};
 
 /// Each has about 25 KB.
 const COUNT: usize = 160;
@@ -34,5 +35,25 @@ async fn a_page_of_large_resources_ends_before_three_mebibytes() {
     let one = sizes.iter().sum::<usize>() / COUNT;
     assert!(sizes.len() > 1 && sizes.iter().all(|size| *size <= MOST), "{sizes:?}");
     assert!(sizes[0] + 2 * one > MOST, "the first page is as full as it gets: {sizes:?}");
+    server.stop().await;
+}
+
+/// Documents may take more, see `documents::batch_limits`.
+#[tokio::test]
+async fn a_request_of_more_than_four_mebibytes_is_refused_before_it_is_read() {
+    const LARGEST: usize = 4 << 20;
+    let mut server = TestServer::start().await;
+    let workspace = |bytes: usize| pb::CreateWorkspaceRequest {
+        workspace_id: "w".to_owned(),
+        workspace: Some(pb::Workspace { description: "d".repeat(bytes), ..Default::default() }),
+        ..Default::default()
+    };
+    let framing = workspace(LARGEST).encoded_len() - LARGEST;
+    let largest = workspace(LARGEST - framing);
+    assert_eq!(largest.encoded_len(), LARGEST);
+    refused_fields(server.workspaces.create_workspace(largest).await, &["workspace.description"]);
+    let larger = workspace(LARGEST - framing + 1);
+    let answer = server.workspaces.create_workspace(larger).await;
+    refused(answer, Code::ResourceExhausted, "MESSAGE_TOO_LARGE");
     server.stop().await;
 }
