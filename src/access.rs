@@ -5,7 +5,8 @@
 //! nobody in without one, for good: that is a record of its own, because keys end.
 //! **A3** Nobody gives a role that they could not take themselves: keys are made,
 //! seen and revoked by operators of every workspace that they have a role in.
-//! **A4** A key that has ended lets no call in, and ends those that are open.
+//! **A4** A key that has ended lets no call in, not even
+//! one that had begun, and ends the streams that are open.
 //!
 //! All keys are in memory: letting a call in costs a hash and no read.
 

@@ -218,6 +218,7 @@ impl App {
         let stop = tasks.stop_token();
         let sweep = config.sweep_every;
         let Services { keys, collections, snapshots, restores, sources, .. } = services.clone();
+        tasks.service("key expiry", keys.clone().watch_time(sweep, stop.clone()));
         tasks.service("space watch", space.watch(config.space_every, tasks.clone()));
         tasks.service("snapshot worker", snapshots.run(sweep, stop.clone()));
         tasks.service("restore worker", restores.run(sweep, stop.clone()));
@@ -251,8 +252,8 @@ impl App {
         let ended = tasks.until(shutdown).await;
         tasks.cancel();
         let services_drained = tasks.drain_services(config.grace).await;
-        if let Err(error) = keys.save_uses().await {
-            tracing::warn!(?error, "when API keys were last used was not saved");
+        if !matches!(tokio::time::timeout(config.grace, keys.save_uses()).await, Ok(Ok(()))) {
+            tracing::warn!("when API keys were last used was not saved");
         }
         if tokio::time::timeout(config.grace, collections.close_all()).await.is_err() {
             tracing::warn!("some collections did not close in time; their logs are replayed at the next open");
@@ -277,7 +278,6 @@ async fn housekeeping(
     let mut last_look: Option<tokio::time::Instant> = None;
     while stop.run_until_cancelled(tick.tick()).await.is_some() {
         collections.close_idle().await;
-        keys.end_expired();
         if last_look.is_some_and(|last| last.elapsed() < every * 60) {
             continue;
         }

@@ -22,6 +22,8 @@ use crate::{
 /// Worker threads of the demo, for its server and its client together.
 const DEMO_THREADS: usize = 2;
 
+/// How long calls to the system may still take when all else has ended.
+const LAST_CALLS: Duration = Duration::from_secs(5);
 /// The longest contact.
 const MAX_CONTACT_BYTES: usize = 512;
 
@@ -112,7 +114,7 @@ pub struct ServeArgs {
     min_free_bytes: Option<u64>,
     #[command(flatten)]
     connections: ConnectionArgs,
-    /// How long a stop may take.
+    /// How long each step of a stop may take.
     #[arg(long, env = "STILLFRAME_GRACE", default_value = "20s", value_parser = humantime::parse_duration)]
     grace: Duration,
     /// What is logged, to standard error, as `tracing` filters say it.
@@ -130,7 +132,11 @@ pub fn start(cli: Cli) -> Result<()> {
         // It is not to look fast because of a large machine.
         runtime.worker_threads(DEMO_THREADS);
     }
-    runtime.enable_all().build()?.block_on(run(cli))
+    let runtime = runtime.enable_all().build()?;
+    let ended = runtime.block_on(run(cli));
+    // A disk that does not answer must not hold up the end.
+    runtime.shutdown_timeout(LAST_CALLS);
+    ended
 }
 
 async fn run(cli: Cli) -> Result<()> {

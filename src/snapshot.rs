@@ -155,9 +155,10 @@ impl Snapshots {
         if self.latest(&name)?.is_some_and(|found| !is_over(self.effective(&found).state())) {
             return Err(Error::Exists { kind: Kind::Snapshot, name: name.to_string() });
         }
-        self.check_room(&name.workspace)?;
         inner.store.space().admit()?;
+        // In this order: who comes too often must not make us count.
         inner.workspaces.take_snapshot_slot(&workspace)?;
+        self.check_room(&name.workspace)?;
         let record = Snapshot {
             workspace: name.workspace.to_string(),
             id: name.id.to_string(),
@@ -184,7 +185,8 @@ impl Snapshots {
     fn check_room(&self, workspace: &Id) -> Result<(), Error> {
         let mut count = 0;
         for found in self.inner.metadata.scan(&Snapshot::within(workspace.as_str())) {
-            count += usize::from(!is_over(self.effective(&found?.record).state()));
+            let found = found?;
+            count += usize::from(!is_over(found.state()) && !self.has_expired(&found));
         }
         let limit = self.inner.workspaces.limits().snapshots;
         Limits::check(Kind::Snapshot, WorkspaceName(workspace.clone()), count, limit)
@@ -247,10 +249,14 @@ impl Snapshots {
     #[must_use]
     pub fn effective(&self, record: &Snapshot) -> Snapshot {
         let mut record = record.clone();
-        if record.state() == SnapshotState::Created && record.expire_time <= self.inner.clock.now() {
+        if self.has_expired(&record) {
             record.set_state(SnapshotState::Expired);
         }
         record
+    }
+
+    fn has_expired(&self, record: &Snapshot) -> bool {
+        record.state() == SnapshotState::Created && record.expire_time <= self.inner.clock.now()
     }
 
     /// The snapshots of a workspace, or all, ended ones only if asked for.

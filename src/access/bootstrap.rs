@@ -68,7 +68,8 @@ impl ApiKeys {
         let inner = &self.inner;
         let _one_at_a_time = inner.changing.lock().await;
         let policy = inner.metadata.get(&AccessPolicy::all())?;
-        if policy.as_ref().is_some_and(|policy| secret.is(&policy.bootstrap_sha256)) {
+        let mut bootstrap_sha256 = policy.as_ref().map_or_else(Vec::new, |policy| policy.bootstrap_sha256.clone());
+        if bootstrap_sha256.iter().any(|known| secret.is(known)) {
             return Ok(());
         }
         let now = inner.clock.now();
@@ -88,7 +89,7 @@ impl ApiKeys {
         if let Some(before) = inner.keyring.get(id.as_str()) {
             change = change.forget(ApiKeyUse::at(before.record.uid()));
         }
-        let bootstrap_sha256 = secret.sha256().to_vec();
+        bootstrap_sha256.push(secret.sha256().to_vec());
         let change = match &policy {
             Some(policy) => change.replace(policy, &AccessPolicy { bootstrap_sha256, ..policy.record.clone() }),
             None => change.insert(&AccessPolicy { create_time: now, bootstrap_sha256 }),

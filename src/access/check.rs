@@ -74,6 +74,17 @@ impl ApiKeys {
         self.refused(if state == State::Expired { KeyFault::Expired } else { KeyFault::Revoked })
     }
 
+    /// Refuses a caller who was let in and has ended since: a call may begin long
+    /// before its message comes (**A4**).
+    pub fn check_still(&self, caller: &Caller) -> Result<(), Error> {
+        let is_over = |key| State::of(key, self.inner.clock.now()) != State::Active;
+        if caller.ended().is_cancelled() || caller.key().is_some_and(is_over) {
+            Err(self.why_ended(caller))
+        } else {
+            Ok(())
+        }
+    }
+
     /// Refuses a caller who lacks a permission in a workspace. Whether the
     /// workspace exists is no matter: who may not look is not told.
     pub fn check(&self, caller: &Caller, permission: Permission, workspace: &Id) -> Result<(), Error> {
@@ -144,7 +155,9 @@ impl ApiKeys {
             return Ok(true);
         }
         match binding.workspace.parse::<Id>() {
-            Ok(workspace) if !is_everywhere(binding) => self.may(caller, Permission::Operate, &workspace),
+            Ok(workspace) if !is_everywhere(binding) => Ok(self.may(caller, Permission::Operate, &workspace)?
+                // What was given in a namesake that is gone is nobody's here.
+                && self.inner.workspaces.get(&WorkspaceName(workspace))?.uid == binding.workspace_uid),
             _ => Ok(false),
         }
     }

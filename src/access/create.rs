@@ -40,10 +40,8 @@ impl ApiKeys {
         let name = ApiKeyName(id.clone());
         let _hold = inner.workspaces.hold().await;
         let _one_at_a_time = inner.changing.lock().await;
-        if caller.ended().is_cancelled() {
-            // Another one was the first.
-            return Err(self.why_ended(caller));
-        }
+        // Another one may have been the first, or have revoked the caller's.
+        self.check_still(caller)?;
         let bindings = self.bind(caller, bindings)?;
         if let Some(uid) = idempotency::answered(&inner.metadata, &inner.clock, request.as_ref())? {
             let found = self.get(caller, &name)?;
@@ -62,7 +60,11 @@ impl ApiKeys {
         if inner.keyring.get(id.as_str()).is_some() {
             return Err(Error::Exists { kind: Kind::ApiKey, name: name.to_string() });
         }
-        Limits::check(Kind::ApiKey, "the server", inner.keyring.count(), inner.workspaces.limits().api_keys)?;
+        let limit = inner.workspaces.limits().api_keys;
+        if inner.keyring.count() >= limit {
+            self.forget_oldest().await?;
+        }
+        Limits::check(Kind::ApiKey, "the server", inner.keyring.count(), limit)?;
         let secret = Secret::generate(&id)?;
         let record = ApiKey {
             id: id.to_string(),

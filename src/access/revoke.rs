@@ -1,5 +1,7 @@
 //! Ends keys.
 
+use std::sync::atomic::Ordering;
+
 use super::{ApiKeys, Caller, Permission, State, View};
 use crate::{
     error::Error,
@@ -14,16 +16,15 @@ impl ApiKeys {
     pub async fn revoke(&self, caller: &Caller, name: &ApiKeyName, etag: Option<&str>) -> Result<View, Error> {
         let inner = &self.inner;
         let _one_at_a_time = inner.changing.lock().await;
-        let Some(known) = inner.keyring.get(name.0.as_str()) else {
-            self.check_everywhere(caller, Permission::Operate)?;
-            return Err(Error::NotFound(name.to_string()));
-        };
-        for binding in &known.record.bindings {
-            if !self.may_bind(caller, binding)? {
-                let resource = format!("workspaces/{}", binding.workspace);
-                return Err(self.denied(caller, Permission::Operate, resource));
+        self.check_still(caller)?;
+        let known = match inner.keyring.get(name.0.as_str()) {
+            Some(known) if self.manages(caller, &known.record)? => known,
+            // Whether there is such a key, and where, is for those who may see it.
+            _ => {
+                self.check_everywhere(caller, Permission::Operate)?;
+                return Err(Error::NotFound(name.to_string()));
             }
-        }
+        };
         check_etag(etag, &name.to_string(), &known.record.uid, known.record.revision)?;
         let now = inner.clock.now();
         if State::of(&known.record, now) == State::Revoked {
@@ -40,6 +41,11 @@ impl ApiKeys {
         inner.metadata.commit(change).await.map_err(CommitError::unexpected)?;
         let view = View { record: next.clone(), state: State::Revoked, ..known.view(now) };
         inner.keyring.put(next, view.last_used_time);
+        if let Some(put) = inner.keyring.get(name.0.as_str())
+            && known.used.load(Ordering::Relaxed)
+        {
+            put.used.store(true, Ordering::Relaxed);
+        }
         tracing::info!(%name, by = caller.name(), "API key revoked");
         Ok(view)
     }

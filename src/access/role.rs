@@ -2,6 +2,9 @@
 
 use crate::metadata::{Role, RoleBinding};
 
+/// In place of a workspace's id, which it can never be: all of them.
+const EVERYWHERE: &str = "-";
+
 /// What an RPC needs of its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Permission {
@@ -53,12 +56,12 @@ pub const fn grants(role: Role, permission: Permission) -> bool {
 
 /// A role in every workspace.
 pub(super) fn everywhere(role: Role) -> RoleBinding {
-    RoleBinding { workspace: "-".to_owned(), workspace_uid: Vec::new(), role: role.into() }
+    RoleBinding { workspace: EVERYWHERE.to_owned(), workspace_uid: Vec::new(), role: role.into() }
 }
 
 /// Whether a binding is for every workspace.
 pub(super) fn is_everywhere(binding: &RoleBinding) -> bool {
-    binding.workspace_uid.is_empty()
+    binding.workspace == EVERYWHERE
 }
 
 /// Whether a key with these roles may do everything.

@@ -232,7 +232,8 @@ impl Store {
             }
         }
         // Others may have taken the room since the restore was let in.
-        self.space.admit()?;
+        let size = tokio::fs::metadata(&source).await.map_or(0, |file| file.len());
+        self.space.admit_bytes(size)?;
         let copied = self.tasks.blocking(move || copy_bytes(&source, &target)).await;
         let copied = copied.map_err(|panicked| Error::Internal(Arc::new(panicked)))?;
         self.unless_missing(from, copied).await

@@ -40,6 +40,9 @@ impl<R> fmt::Debug for Key<R> {
 pub(super) fn kind_of(key: &[u8]) -> &'static str {
     match key.split(|byte| *byte == b'/').next() {
         Some(b"instance") => "instance",
+        Some(b"access") => "access policy",
+        Some(b"k") => "API key",
+        Some(b"u") => "use of an API key",
         Some(b"w") => "workspace",
         Some(b"c") => "collection",
         Some(b"t") => "statistics",

@@ -62,6 +62,7 @@ impl Gate {
 
     /// Refuses a message that its caller may not send.
     pub fn check<M: Ruled>(&self, caller: &Caller, message: &M) -> Result<(), Error> {
+        self.keys.check_still(caller)?;
         match message.rule() {
             Rule::In(permission, field, name) => self.check_in(caller, permission, field, name),
             Rule::Both(needs) => needs

@@ -106,13 +106,17 @@ impl AsyncWrite for Connection {
             ready!(Pin::new(&mut *wire).poll_shutdown(context))?;
         }
         let linger = linger.get_or_insert_with(|| Box::pin(tokio::time::sleep(LINGER)));
+        // Before all else: a client that sends without end must not go on for ever.
+        if linger.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Ok(()));
+        }
         let mut ignored = [0; 1024];
         loop {
             let mut ignored = ReadBuf::new(&mut ignored);
             match Pin::new(&mut *wire).poll_read(context, &mut ignored) {
                 Poll::Ready(Ok(())) if !ignored.filled().is_empty() => {}
                 Poll::Ready(_) => return Poll::Ready(Ok(())),
-                Poll::Pending => return linger.as_mut().poll(context).map(Ok),
+                Poll::Pending => return Poll::Pending,
             }
         }
     }

@@ -20,6 +20,7 @@ pub fn incoming(
     tls: Option<Arc<Tls>>,
     places: usize,
     patience: Duration,
+    unread_patience: Duration,
 ) -> impl Stream<Item = io::Result<Connection>> {
     // A connection keeps its place until it is closed. Without a free one nothing
     // is accepted: newcomers wait in the kernel's queue, which costs us nothing.
@@ -31,7 +32,7 @@ pub fn incoming(
         Some(((socket, place), (listener, free)))
     });
     accepted
-        .map(move |(socket, place)| greet(socket, place, tls.clone(), patience))
+        .map(move |(socket, place)| greet(socket, place, tls.clone(), patience, unread_patience))
         .buffer_unordered(places)
         .filter_map(|greeted| ready(greeted.map(Ok)))
 }
@@ -61,10 +62,17 @@ async fn greet(
     place: OwnedSemaphorePermit,
     tls: Option<Arc<Tls>>,
     patience: Duration,
+    unread_patience: Duration,
 ) -> Option<Connection> {
     let peer = socket.peer_addr().ok();
     if let Err(error) = socket.set_nodelay(true) {
         tracing::debug!(?peer, %error, "a connection may be slow");
+    }
+    // A peer that answers but does not read would keep its place for ever: nothing
+    // that we say to it, not even a farewell, gets out.
+    let unread = u32::try_from(unread_patience.as_millis()).unwrap_or(u32::MAX);
+    if let Err(error) = rustix::net::sockopt::set_tcp_user_timeout(&socket, unread) {
+        tracing::debug!(?peer, %error, "a connection that is not read may stay");
     }
     match tokio::time::timeout(patience, Connection::greet(socket, place, tls.as_deref())).await {
         Ok(Ok(connection)) => return Some(connection),

@@ -32,6 +32,8 @@ use crate::{
 
 /// A little above our own limit of 10 MiB, so that the answer is our error.
 const MAX_DECODE_BYTES: usize = 12 << 20;
+/// What those may send who need no key: names, to health and reflection.
+const MAX_QUESTION_BYTES: usize = 16 << 10;
 /// A third to a half less CPU per document than with HTTP/2's default.
 const MAX_FRAME_BYTES: u32 = 256 << 10;
 const STREAM_WINDOW_BYTES: u32 = 4 << 20;
@@ -121,7 +123,11 @@ pub async fn serve(
     let sources = SourceServiceServer::new(sources);
     let restores = RestoreServiceServer::new(RestoreRpc { gate, restores, tasks, clock, stop: stop.clone() });
 
+    let unread_patience = keepalive_interval + keepalive_timeout;
+    let connections = incoming(listener, tls, max_connections, handshake_patience, unread_patience);
+
     let (health, health_service) = tonic_health::server::health_reporter();
+    let health_service = health_service.max_decoding_message_size(MAX_QUESTION_BYTES);
     for name in names() {
         health.set_service_status(name, tonic_health::ServingStatus::Serving).await;
     }
@@ -144,8 +150,8 @@ pub async fn serve(
         .layer(ContractLayer)
         .layer(AuthenticateLayer::new(keys)?)
         .add_service(health_service)
-        .add_service(reflection().build_v1()?)
-        .add_service(reflection().build_v1alpha()?)
+        .add_service(reflection().build_v1()?.max_decoding_message_size(MAX_QUESTION_BYTES))
+        .add_service(reflection().build_v1alpha()?.max_decoding_message_size(MAX_QUESTION_BYTES))
         .add_service(access)
         .add_service(workspaces)
         .add_service(collections)
@@ -153,7 +159,7 @@ pub async fn serve(
         .add_service(snapshots)
         .add_service(restores)
         .add_service(sources)
-        .serve_with_incoming_shutdown(incoming(listener, tls, max_connections, handshake_patience), async move {
+        .serve_with_incoming_shutdown(connections, async move {
             stop.cancelled().await;
             for name in names() {
                 health.set_service_status(name, tonic_health::ServingStatus::NotServing).await;

@@ -3,6 +3,7 @@
 mod bad_input;
 mod bootstrap;
 mod keys;
+mod late;
 mod matrix;
 mod requests;
 mod restores;

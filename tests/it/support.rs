@@ -30,7 +30,7 @@ use tonic::{Status, transport::Channel};
 use tonic_types::StatusExt;
 
 #[allow(unused_imports, reason = "the core that runs on S3 needs no keys")]
-pub use self::keys::*;
+pub use self::{keys::*, raw::Raw};
 pub use self::{loopback::Loopback, resources::*, retained::*, totals::*};
 
 /// Nothing in these tests takes so long unless it hangs.

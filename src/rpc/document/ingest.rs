@@ -60,6 +60,8 @@ impl DocumentRpc {
         let ended = tokio::select! {
             ended = read => ended,
             () = self.stop.cancelled() => Err(Error::ShuttingDown.into()),
+            // Answers may wait for a client that does not read; this does not.
+            () = caller.ended().cancelled() => Err(self.gate.keys.why_ended(caller).into()),
             // The client is gone, and with it whoever wants answers.
             () = queue.closed() => return,
         };

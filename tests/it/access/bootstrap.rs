@@ -56,6 +56,12 @@ async fn a_revoked_one_does_not_come_back_but_another_one_may() {
     assert_eq!(server.caller(Some(&secret('b'))).who_am_i().await.unwrap().name, "apiKeys/chief");
     refused(server.caller(Some(&secret('a'))).who_am_i().await, Code::Unauthenticated, "API_KEY_INVALID");
     server.caller(Some(&other)).who_am_i().await.unwrap();
+
+    // Nor with a file that was put back.
+    std::fs::write(file_in(&server.dir), secret('a')).unwrap();
+    let server = start(server.stop().await).await.unwrap();
+    refused(server.caller(Some(&secret('a'))).who_am_i().await, Code::Unauthenticated, "API_KEY_INVALID");
+    server.caller(Some(&secret('b'))).who_am_i().await.unwrap();
     server.stop().await;
 }
 
