@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use stillframe::pb::{self, Role, api_key::State};
 use tonic::Code;
+use tonic_types::StatusExt;
 
 use crate::support::{COMMONS, MINUTE, TestServer, almost, eventually, key_with, micros, reason, refused, span};
 
@@ -22,7 +23,7 @@ async fn without_keys_everybody_is_an_operator_until_there_is_one() {
 
     let root = anybody.given_key("root", &[("-", Role::Operator)]).await;
     let status = refused(anybody.who_am_i().await, Code::Unauthenticated, "API_KEY_MISSING");
-    assert!(tonic_types::StatusExt::get_error_details(&status).help().is_some());
+    assert!(status.get_error_details().help().is_some());
     let me = server.caller(Some(&root)).who_am_i().await.unwrap();
     assert_eq!((me.name.as_str(), me.expire_time), ("apiKeys/root", None));
     server.stop().await;
@@ -266,9 +267,11 @@ async fn an_operator_of_a_workspace_gives_roles_there_and_nowhere_else() {
     refused(local.revoke_key("root").await, Code::PermissionDenied, "PERMISSION_DENIED");
     refused(local.get_key("nobody").await, Code::PermissionDenied, "PERMISSION_DENIED");
     // Nothing tells a key that is elsewhere from one that is nowhere.
-    let [elsewhere, nowhere] =
-        [local.revoke_key("root").await, local.revoke_key("nobody").await].map(Result::unwrap_err);
-    assert_eq!((elsewhere.message(), elsewhere.details()), (nowhere.message(), nowhere.details()));
+    let [elsewhere, nowhere] = [local.revoke_key("root").await, local.revoke_key("nobody").await].map(|answer| {
+        let status = answer.unwrap_err();
+        (status.message().to_owned(), status.get_error_details().error_info().unwrap().metadata.clone())
+    });
+    assert_eq!(elsewhere, nowhere);
     refused(root.get_key("nobody").await, Code::NotFound, "NOT_FOUND");
     refused(root.create_key("x", key_with(&[("nowhere", Role::Reader)])).await, Code::NotFound, "NOT_FOUND");
     local.revoke_key("made").await.unwrap();
