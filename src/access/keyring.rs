@@ -114,15 +114,20 @@ impl Keyring {
         self.keys.read().len()
     }
 
-    /// Takes a key in; ends the one of that id, and those who came in with it.
+    /// Takes a key in; ends the one of that id, and those who came in with it. What
+    /// of its use is still to be stored stays so if it is the same key.
     pub fn put(&self, record: ApiKey, last_used: Micros) {
+        let mut keys = self.keys.write();
+        let before = keys.get(&record.id).cloned();
+        let is_unsaved = |before: &Known| before.record.uid == record.uid && before.used.load(Ordering::Relaxed);
         let known = Known {
             ended: CancellationToken::new(),
             last_used: AtomicI64::new(last_used),
-            used: AtomicBool::new(false),
+            used: AtomicBool::new(before.as_deref().is_some_and(is_unsaved)),
             record,
         };
-        if let Some(before) = self.keys.write().insert(known.record.id.clone(), Arc::new(known)) {
+        keys.insert(known.record.id.clone(), Arc::new(known));
+        if let Some(before) = before {
             before.ended.cancel();
         }
     }

@@ -1,7 +1,5 @@
 //! Ends keys.
 
-use std::sync::atomic::Ordering;
-
 use super::{ApiKeys, Caller, Permission, State, View};
 use crate::{
     error::Error,
@@ -41,11 +39,6 @@ impl ApiKeys {
         inner.metadata.commit(change).await.map_err(CommitError::unexpected)?;
         let view = View { record: next.clone(), state: State::Revoked, ..known.view(now) };
         inner.keyring.put(next, view.last_used_time);
-        if let Some(put) = inner.keyring.get(name.0.as_str())
-            && known.used.load(Ordering::Relaxed)
-        {
-            put.used.store(true, Ordering::Relaxed);
-        }
         tracing::info!(%name, by = caller.name(), "API key revoked");
         Ok(view)
     }
