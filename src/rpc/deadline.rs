@@ -10,13 +10,11 @@ use std::{
 };
 
 use http::{HeaderMap, Request, Response};
+use tokio::time::{Instant, Sleep, sleep};
 use tonic::{Code, Status, body::Body};
 use tower::{Layer, Service};
 
 use super::{ending::Ending, status::of_transport};
-
-/// tonic's own timer stands behind ours and answers without details.
-const AHEAD: Duration = Duration::from_millis(5);
 
 /// Makes [`Contract`] services.
 #[derive(Clone, Debug)]
@@ -51,7 +49,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let deadline = timeout(request.headers()).map(|timeout| Box::pin(passed(timeout.saturating_sub(AHEAD))));
+        let deadline = timeout(request.headers()).map(Deadline::after);
         let answer = self.inner.call(request);
         Box::pin(async move {
             let Some(mut deadline) = deadline else { return Ok(with_details(answer.await?)) };
@@ -64,10 +62,28 @@ where
     }
 }
 
-/// What the client is told when its time is over.
-async fn passed(timeout: Duration) -> Status {
-    tokio::time::sleep(timeout).await;
-    of_transport(Status::deadline_exceeded("the deadline passed before the work was done"))
+/// Resolves to what the client is told when its time is over.
+///
+/// tonic keeps the same deadline around us and would tell it without details. It
+/// sets its timer behind ours and asks us first, so that ours comes first if it is
+/// true to the clock: timers fire a tick late, in any order within a tick.
+struct Deadline(Pin<Box<Sleep>>);
+
+impl Deadline {
+    fn after(timeout: Duration) -> Self {
+        Self(Box::pin(sleep(timeout)))
+    }
+}
+
+impl Future for Deadline {
+    type Output = Status;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Status> {
+        if Instant::now() < self.0.deadline() && self.0.as_mut().poll(context).is_pending() {
+            return Poll::Pending;
+        }
+        Poll::Ready(of_transport(Status::deadline_exceeded("the deadline passed before the work was done")))
+    }
 }
 
 /// Errors that come before any message are in the headers.
@@ -99,7 +115,26 @@ fn timeout(headers: &HeaderMap) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt;
+    use tower::service_fn;
+
     use super::*;
+
+    /// As it is when the machine is busy between the call and its first poll, and
+    /// the timer has not fired yet.
+    #[tokio::test(start_paused = true)]
+    async fn a_deadline_that_has_passed_is_told_at_the_first_poll() {
+        let never = service_fn(|_: Request<()>| std::future::pending::<Result<Response<Body>, Status>>());
+        for (sent, passes) in [("1n", true), ("1m", true), ("10m", false)] {
+            let request = Request::builder().header("grpc-timeout", sent).body(()).unwrap();
+            let answer = ContractLayer.layer(never).call(request);
+            tokio::time::advance(Duration::from_millis(1)).await;
+            let status =
+                answer.now_or_never().map(|answer| Status::from_header_map(answer.unwrap().headers()).unwrap());
+            assert_eq!(status.as_ref().map(Status::code), passes.then_some(Code::DeadlineExceeded), "{sent}");
+            assert!(status.is_none_or(|status| !status.details().is_empty()), "{sent}");
+        }
+    }
 
     #[test]
     fn timeouts_are_read_as_the_protocol_writes_them() {
