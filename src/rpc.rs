@@ -12,10 +12,12 @@ mod convert;
 mod deadline;
 mod document;
 mod ending;
+mod framing;
 #[cfg(any(test, feature = "fuzz"))]
 pub(crate) mod fuzzed;
 mod incoming;
 mod listing;
+mod request_memory;
 mod restore;
 mod rules;
 mod server;

@@ -22,6 +22,10 @@ pub struct ConnectionArgs {
     #[arg(long, env = "STILLFRAME_MAX_CONNECTIONS", default_value = "1000",
           value_parser = clap::value_parser!(u32).range(1..))]
     max_connections: u32,
+    /// Bytes of all request messages that are received or worked on at once; further ones are refused.
+    #[arg(long, env = "STILLFRAME_REQUEST_MEMORY_BYTES", default_value_t = Transport::default().request_memory_bytes,
+          value_parser = request_memory)]
+    request_memory_bytes: usize,
     /// When a client is asked to connect anew; what it has under way goes on.
     #[arg(long, env = "STILLFRAME_MAX_CONNECTION_AGE", default_value = "1h", value_parser = age)]
     max_connection_age: Duration,
@@ -30,14 +34,33 @@ pub struct ConnectionArgs {
 impl ConnectionArgs {
     /// As the server takes it.
     pub fn transport(self) -> Transport {
-        let Self { tls_cert, tls_key, tls_client_ca: client_ca, max_connections, max_connection_age } = self;
+        let Self {
+            tls_cert,
+            tls_key,
+            tls_client_ca: client_ca,
+            max_connections,
+            request_memory_bytes,
+            max_connection_age,
+        } = self;
         Transport {
             // One is never without the other.
             tls: tls_cert.zip(tls_key).map(|(cert, key)| TlsFiles { cert, key, client_ca }),
             max_connections: max_connections.try_into().unwrap_or(usize::MAX),
+            request_memory_bytes,
             max_connection_age,
             ..Transport::default()
         }
+    }
+}
+
+/// With less, the longest message would never be let in.
+const LEAST_REQUEST_MEMORY: usize = 16 << 20;
+
+fn request_memory(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(bytes) if bytes >= LEAST_REQUEST_MEMORY => Ok(bytes),
+        Ok(_) => Err(format!("must be at least {LEAST_REQUEST_MEMORY}")),
+        Err(error) => Err(format!("must be a number of bytes: {error}")),
     }
 }
 
@@ -88,6 +111,16 @@ mod tests {
         for alone in [&["--tls-cert", "c"][..], &["--tls-key", "k"], &["--tls-client-ca", "ca"]] {
             assert!(transport(alone).is_none(), "{alone:?}");
         }
+    }
+
+    #[test]
+    fn the_longest_message_fits() {
+        let bytes =
+            |value| transport(&["--request-memory-bytes", value]).map(|transport| transport.request_memory_bytes);
+        assert_eq!(bytes("16777216"), Some(16 << 20));
+        assert_eq!(bytes("16777215"), None);
+        assert_eq!(bytes("16MiB"), None);
+        assert_eq!(transport(&[]).unwrap().request_memory_bytes, 512 << 20);
     }
 
     #[test]

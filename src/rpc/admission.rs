@@ -5,8 +5,11 @@
 //! RPC needs is said of its request message, in `rules.rs`; without a rule there it
 //! does not compile.
 
+use std::sync::Arc;
+
 use tonic::{Request, Streaming};
 
+use super::request_memory::Share;
 use crate::{
     access::{ApiKeys, Caller, Permission, Readable},
     error::Error,
@@ -30,7 +33,7 @@ pub enum Rule<'a> {
 }
 
 /// A request message, which knows its rule.
-pub trait Ruled {
+pub trait Ruled: prost::Message {
     /// What it needs.
     fn rule(&self) -> Rule<'_>;
 }
@@ -45,19 +48,20 @@ pub struct Gate {
 impl Gate {
     /// The message of a request that its caller may make.
     pub fn admit<M: Ruled>(&self, request: Request<M>) -> Result<(Caller, M), Error> {
-        let caller = caller_of(&request)?;
+        let (caller, memory) = (caller_of(&request)?, memory_of(&request)?);
         #[allow(clippy::disallowed_methods, reason = "checked in the next line")]
         let message = request.into_inner();
         self.check(&caller, &message)?;
+        memory.set(message.encoded_len())?;
         Ok((caller, message))
     }
 
-    /// The stream of a request; its messages are to be checked.
-    pub fn admit_stream<M>(request: Request<Streaming<M>>) -> Result<(Caller, Streaming<M>), Error> {
-        let caller = caller_of(&request)?;
+    /// The stream of a request; its messages are to be checked, and to be counted.
+    pub fn admit_stream<M>(request: Request<Streaming<M>>) -> Result<(Caller, Arc<Share>, Streaming<M>), Error> {
+        let (caller, memory) = (caller_of(&request)?, memory_of(&request)?);
         #[allow(clippy::disallowed_methods, reason = "its first message is checked")]
         let messages = request.into_inner();
-        Ok((caller, messages))
+        Ok((caller, memory, messages))
     }
 
     /// Refuses a message that its caller may not send.
@@ -98,4 +102,9 @@ fn is_all(parent: &str) -> bool {
 /// Put there by the layer that lets callers in; without it nobody is let in.
 fn caller_of<M>(request: &Request<M>) -> Result<Caller, Error> {
     request.extensions().get().cloned().ok_or_else(|| Error::internal("a request without a caller"))
+}
+
+/// Put there by the layer that counts what is in memory.
+fn memory_of<M>(request: &Request<M>) -> Result<Arc<Share>, Error> {
+    request.extensions().get().cloned().ok_or_else(|| Error::internal("a request that is not counted"))
 }

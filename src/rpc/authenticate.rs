@@ -11,6 +11,7 @@ use std::{
 
 use http::{HeaderMap, Request, Response, header::AUTHORIZATION};
 use prost::DecodeError;
+use prost_types::MethodDescriptorProto;
 use tonic::{Status, body::Body};
 use tower::{Layer, Service};
 
@@ -20,6 +21,11 @@ use crate::access::{ApiKeys, Caller};
 /// Needs no key: probes have none, and the contract is no secret.
 const OPEN_TO_ALL: [&str; 3] =
     ["/grpc.health.v1.Health/", "/grpc.reflection.v1.ServerReflection/", "/grpc.reflection.v1alpha.ServerReflection/"];
+
+/// Whether a path is one of those.
+pub fn is_open_to_all(path: &str) -> bool {
+    OPEN_TO_ALL.iter().any(|service| path.starts_with(service))
+}
 
 /// Makes [`Authenticate`] services.
 #[derive(Clone)]
@@ -31,7 +37,7 @@ pub struct AuthenticateLayer {
 impl AuthenticateLayer {
     /// A layer that asks these keys.
     pub fn new(keys: ApiKeys) -> Result<Self, DecodeError> {
-        Ok(Self { keys, streams: Arc::new(streams::paths()?) })
+        Ok(Self { keys, streams: Arc::new(streams::paths(MethodDescriptorProto::server_streaming)?) })
     }
 }
 
@@ -66,7 +72,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        if OPEN_TO_ALL.iter().any(|service| request.uri().path().starts_with(service)) {
+        if is_open_to_all(request.uri().path()) {
             return Box::pin(self.inner.call(request));
         }
         match self.keys.authenticate(secret(request.headers())) {

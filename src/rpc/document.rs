@@ -57,8 +57,8 @@ impl pb::document_service_server::DocumentService for DocumentRpc {
         &self,
         request: Request<Streaming<pb::IngestDocumentsRequest>>,
     ) -> Result<Response<Self::IngestDocumentsStream>, Status> {
-        let (caller, messages) = Gate::admit_stream(request)?;
-        Ok(Response::new(self.ingest(caller, messages)))
+        let (caller, memory, messages) = Gate::admit_stream(request)?;
+        Ok(Response::new(self.ingest(caller, memory, messages)))
     }
 
     async fn get_document(&self, request: Request<pb::GetDocumentRequest>) -> Result<Response<pb::Document>, Status> {

@@ -10,8 +10,9 @@ use uuid::Uuid;
 
 use super::{
     access::AccessRpc, admission::Gate, authenticate::AuthenticateLayer, collection::CollectionRpc,
-    deadline::ContractLayer, document::DocumentRpc, incoming::incoming, restore::RestoreRpc, snapshot::SnapshotRpc,
-    source::SourceRpc, tls::Tls, transport::Transport, workspace::WorkspaceRpc,
+    deadline::ContractLayer, document::DocumentRpc, incoming::incoming, request_memory::RequestMemoryLayer,
+    restore::RestoreRpc, snapshot::SnapshotRpc, source::SourceRpc, tls::Tls, transport::Transport,
+    workspace::WorkspaceRpc,
 };
 use crate::{
     access::ApiKeys,
@@ -102,6 +103,7 @@ pub async fn serve(
         tls_look_every: _,
         max_connections,
         max_streams,
+        request_memory_bytes,
         handshake_patience,
         keepalive_interval,
         keepalive_timeout,
@@ -149,6 +151,7 @@ pub async fn serve(
         .max_connection_age(max_connection_age)
         .layer(ContractLayer)
         .layer(AuthenticateLayer::new(keys)?)
+        .layer(RequestMemoryLayer::new(request_memory_bytes, MAX_DECODE_BYTES, MAX_QUESTION_BYTES)?)
         .add_service(health_service)
         .add_service(reflection().build_v1()?.max_decoding_message_size(MAX_QUESTION_BYTES))
         .add_service(reflection().build_v1alpha()?.max_decoding_message_size(MAX_QUESTION_BYTES))

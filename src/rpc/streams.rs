@@ -1,18 +1,18 @@
-//! Which methods answer with a stream, as the contract says.
+//! Which methods are streams, as the contract says.
 
 use std::collections::HashSet;
 
 use prost::{DecodeError, Message};
-use prost_types::FileDescriptorSet;
+use prost_types::{FileDescriptorSet, MethodDescriptorProto};
 
 use crate::pb;
 
-/// The paths of methods whose answers are streams.
-pub fn paths() -> Result<HashSet<String>, DecodeError> {
+/// The paths of the methods of a kind.
+pub fn paths(kind: impl Fn(&MethodDescriptorProto) -> bool) -> Result<HashSet<String>, DecodeError> {
     let mut paths = HashSet::new();
     for file in FileDescriptorSet::decode(pb::DESCRIPTOR)?.file {
         for service in &file.service {
-            let streams = service.method.iter().filter(|method| method.server_streaming());
+            let streams = service.method.iter().filter(|method| kind(method));
             paths.extend(streams.map(|method| format!("/{}.{}/{}", file.package(), service.name(), method.name())));
         }
     }
@@ -25,18 +25,21 @@ mod tests {
 
     #[test]
     fn watches_and_streams_are_streams() {
-        let mut paths: Vec<_> = paths().unwrap().into_iter().collect();
-        paths.sort();
-        let names: Vec<_> = paths.iter().map(|path| path.trim_start_matches("/stillframe.v1.")).collect();
+        let names = |kind: fn(&MethodDescriptorProto) -> bool| {
+            let mut paths: Vec<_> = paths(kind).unwrap().into_iter().collect();
+            paths.sort();
+            paths
+        };
         assert_eq!(
-            names,
+            names(MethodDescriptorProto::server_streaming),
             [
-                "DocumentService/IngestDocuments",
-                "DocumentService/StreamDocuments",
-                "RestoreService/WatchRestore",
-                "SnapshotService/WatchSnapshot",
-                "SourceService/WatchSource",
+                "/stillframe.v1.DocumentService/IngestDocuments",
+                "/stillframe.v1.DocumentService/StreamDocuments",
+                "/stillframe.v1.RestoreService/WatchRestore",
+                "/stillframe.v1.SnapshotService/WatchSnapshot",
+                "/stillframe.v1.SourceService/WatchSource",
             ]
         );
+        assert_eq!(names(MethodDescriptorProto::client_streaming), ["/stillframe.v1.DocumentService/IngestDocuments"]);
     }
 }

@@ -13,6 +13,9 @@ pub struct Transport {
     pub max_connections: usize,
     /// Streams of a connection at once; further ones wait in the client.
     pub max_streams: u32,
+    /// Bytes of all request messages that are received or worked on at once;
+    /// further ones are refused. At least the longest message, 12 MiB.
+    pub request_memory_bytes: usize,
     /// How long a new connection may take for the TLS handshake and HTTP/2's first bytes.
     pub handshake_patience: Duration,
     /// How long a connection is silent before it is pinged.
@@ -30,6 +33,7 @@ impl Default for Transport {
             tls_look_every: Duration::from_secs(60),
             max_connections: 1000,
             max_streams: 1024,
+            request_memory_bytes: 512 << 20,
             handshake_patience: Duration::from_secs(10),
             keepalive_interval: Duration::from_secs(30),
             keepalive_timeout: Duration::from_secs(20),

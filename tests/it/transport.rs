@@ -10,6 +10,7 @@ mod door;
 mod files;
 mod gone;
 mod keepalive;
+mod memory;
 mod mutual;
 mod raw;
 mod renewal;

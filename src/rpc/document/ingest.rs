@@ -1,7 +1,7 @@
 //! Streaming writes: a bounded window is read ahead, and each message is
 //! answered in order, when it is durable.
 
-use std::pin::Pin;
+use std::{pin::Pin, sync::Arc};
 
 use futures::{Stream, StreamExt};
 use prost::Message;
@@ -19,7 +19,7 @@ use crate::{
     documents::{BatchResult, Submitted},
     error::Error,
     pb::{self, ingest_documents_request::ResultsMode},
-    rpc::status::of_transport,
+    rpc::{request_memory::Share, status::of_transport},
 };
 
 /// Messages that are read ahead of their acknowledgement.
@@ -29,18 +29,19 @@ const WINDOW: usize = 16;
 const GOODBYE: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// What the reading side has for the answering side.
-type Next = Result<(Submitted, std::sync::Arc<Lease>), Status>;
+type Next = Result<(Submitted, Arc<Lease>), Status>;
 
 impl DocumentRpc {
     pub(super) fn ingest(
         &self,
         caller: Caller,
+        memory: Arc<Share>,
         messages: Streaming<pb::IngestDocumentsRequest>,
     ) -> Pin<Box<dyn Stream<Item = Result<pb::IngestDocumentsResponse, Status>> + Send>> {
         let (queue, submitted) = mpsc::channel(WINDOW);
         let (mode, agreed) = tokio::sync::oneshot::channel();
         let rpc = self.clone();
-        self.tasks.work(async move { rpc.read_messages(&caller, messages, mode, queue).await });
+        self.tasks.work(async move { rpc.read_messages(&caller, &memory, messages, mode, queue).await });
         let answers = async move {
             let errors_only = agreed.await.unwrap_or(false);
             // An error ends the stream, behind the last acknowledgement.
@@ -52,11 +53,12 @@ impl DocumentRpc {
     async fn read_messages(
         &self,
         caller: &Caller,
+        memory: &Share,
         mut messages: Streaming<pb::IngestDocumentsRequest>,
         mode: tokio::sync::oneshot::Sender<bool>,
         queue: mpsc::Sender<Next>,
     ) {
-        let read = self.read_all(caller, &mut messages, mode, &queue);
+        let read = self.read_all(caller, memory, &mut messages, mode, &queue);
         let ended = tokio::select! {
             ended = read => ended,
             () = self.stop.cancelled() => Err(Error::ShuttingDown.into()),
@@ -74,6 +76,7 @@ impl DocumentRpc {
     async fn read_all(
         &self,
         caller: &Caller,
+        memory: &Share,
         messages: &mut Streaming<pb::IngestDocumentsRequest>,
         mode: tokio::sync::oneshot::Sender<bool>,
         queue: &mpsc::Sender<Next>,
@@ -86,18 +89,21 @@ impl DocumentRpc {
             Ok(ResultsMode::All | ResultsMode::Unspecified) => false,
             Err(_) => return Err(Error::invalid("results_mode", "must be ALL or ERRORS").into()),
         };
-        let lease = std::sync::Arc::new(self.lease_of(&first.collection, &first.collection_uid).await?);
+        let lease = Arc::new(self.lease_of(&first.collection, &first.collection_uid).await?);
         let _ = mode.send(errors_only);
         let collection = first.collection.clone();
         let mut next = Some(first);
         while let Some(message) = next {
-            check_batch(message.writes.len(), message.encoded_len())?;
+            let bytes = message.encoded_len();
+            check_batch(message.writes.len(), bytes)?;
+            // Until the next one is asked for.
+            memory.raise(bytes)?;
             if !message.collection.is_empty() && message.collection != collection {
                 return Err(Error::invalid("collection", "cannot change within a stream").into());
             }
             let writes = message.writes.into_iter().map(convert).collect();
             let submitted = lease.unless_deleted(lease.submit(writes)).await?;
-            if queue.send(Ok((submitted, std::sync::Arc::clone(&lease)))).await.is_err() {
+            if queue.send(Ok((submitted, Arc::clone(&lease)))).await.is_err() {
                 return Ok(());
             }
             next = lease.unless_deleted(async { Ok(messages.message().await) }).await?.map_err(of_transport)?;
