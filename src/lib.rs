@@ -15,6 +15,7 @@ pub mod crash;
 pub mod demo;
 pub mod digest;
 pub mod documents;
+mod ended;
 pub mod error;
 #[cfg(any(test, feature = "fuzz"))]
 pub mod fuzz;

@@ -38,6 +38,7 @@ use crate::{
     clock::{Clock, Micros, new_uid},
     collection::Collections,
     documents::{CopyMode, Store},
+    ended::Oldest,
     error::{Error, Kind},
     hub::Hub,
     idempotency::{self, Request},
@@ -165,10 +166,13 @@ impl Restores {
         }
         loop {
             let snapshot = inner.snapshots.stored(&command.snapshot)?;
-            self.check(&command, &workspace, &snapshot)?;
+            let surplus = self.check(&command, &workspace, &snapshot)?;
             let record = self.record(&command, &snapshot, Some(new_uid()));
             let collection = restoring(&record, &snapshot, command.description.clone(), command.labels.clone());
-            let change = Change::default().insert(&record).insert(&collection).require(&snapshot);
+            let mut change = Change::default().insert(&record).insert(&collection).require(&snapshot);
+            if let Some(oldest) = surplus {
+                change = change.remove(&oldest);
+            }
             let request = command.request.as_ref();
             let change =
                 idempotency::remember(change, request, &record.name().to_string(), record.uid(), record.create_time);
@@ -185,7 +189,13 @@ impl Restores {
         }
     }
 
-    fn check(&self, command: &CreateRestore, workspace: &Workspace, snapshot: &Snapshot) -> Result<(), Error> {
+    /// Refuses what must not begin; returns what is to be forgotten for it.
+    fn check(
+        &self,
+        command: &CreateRestore,
+        workspace: &Workspace,
+        snapshot: &Snapshot,
+    ) -> Result<Option<Stored<Restore>>, Error> {
         let inner = &self.inner;
         inner.workspaces.check_preview(workspace)?;
         let name = command.snapshot.to_string();
@@ -210,7 +220,7 @@ impl Restores {
         }
         inner.collections.check_free(&command.collection)?;
         inner.collections.check_room(&command.workspace)?;
-        self.check_room(&command.workspace)?;
+        let surplus = self.check_room(&command.workspace)?;
         if let Some(id) = &command.id {
             let key = Restore::at(command.workspace.as_str(), id.as_str());
             if inner.metadata.get(&key)?.is_some() {
@@ -218,17 +228,24 @@ impl Restores {
                 return Err(Error::Exists { kind: Kind::Restore, name: name.to_string() });
             }
         }
-        self.check_space(snapshot)
+        self.check_space(snapshot)?;
+        Ok(surplus)
     }
 
-    /// Refuses one more restore under way than a workspace may have.
-    fn check_room(&self, workspace: &Id) -> Result<(), Error> {
-        let mut count = 0;
+    /// Refuses one more restore under way than a workspace may have. Returns the
+    /// ended one whose place is needed, if there are as many as are kept.
+    fn check_room(&self, workspace: &Id) -> Result<Option<Stored<Restore>>, Error> {
+        let Limits { restores, ended_restores, .. } = self.inner.workspaces.limits();
+        let (mut count, mut ended) = (0, Oldest::of(*ended_restores));
         for found in self.inner.metadata.scan(&Restore::within(workspace.as_str())) {
-            count += usize::from(!is_terminal(found?.state()));
+            let found = found?;
+            match is_terminal(found.state()) {
+                true => ended.add(found.end_time, found.released, found),
+                false => count += 1,
+            }
         }
-        let limit = self.inner.workspaces.limits().restores;
-        Limits::check(Kind::Restore, WorkspaceName(workspace.clone()), count, limit)
+        Limits::check(Kind::Restore, WorkspaceName(workspace.clone()), count, *restores)?;
+        Ok(ended.surplus())
     }
 
     /// The record as it is requested; what the retention drops is settled when

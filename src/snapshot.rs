@@ -30,11 +30,12 @@ use crate::{
     clock::{Clock, Expiration, Micros, micros, new_uid},
     collection::Collections,
     documents::{Files, Store},
+    ended::Oldest,
     error::{Error, Kind},
     hub::Hub,
     idempotency::{self, Request},
     metadata::{Change, Collection, CommitError, Metadata, Record, Retired, Snapshot, SnapshotState, Stored},
-    names::{CollectionName, Id, ListParent, SnapshotName, WorkspaceName},
+    names::{CollectionName, ListParent, SnapshotName},
     tasks::Tasks,
     workspace::{Limits, Workspaces, check_etag},
 };
@@ -158,7 +159,6 @@ impl Snapshots {
         inner.store.space().admit()?;
         // In this order: who comes too often must not make us count.
         inner.workspaces.take_snapshot_slot(&workspace)?;
-        self.check_room(&name.workspace)?;
         let record = Snapshot {
             workspace: name.workspace.to_string(),
             id: name.id.to_string(),
@@ -181,15 +181,21 @@ impl Snapshots {
         Ok(record)
     }
 
-    /// Refuses one more snapshot than a workspace may have.
-    fn check_room(&self, workspace: &Id) -> Result<(), Error> {
-        let mut count = 0;
-        for found in self.inner.metadata.scan(&Snapshot::within(workspace.as_str())) {
+    /// Refuses one more snapshot than a workspace may have. Returns the ended one
+    /// whose place is needed, if there are as many as are kept.
+    fn check_room(&self, workspace: &str) -> Result<Option<Stored<Snapshot>>, Error> {
+        let Limits { snapshots, ended_snapshots, .. } = self.inner.workspaces.limits();
+        let (mut count, mut ended) = (0, Oldest::of(*ended_snapshots));
+        for found in self.inner.metadata.scan(&Snapshot::within(workspace)) {
             let found = found?;
-            count += usize::from(!is_over(found.state()) && !self.has_expired(&found));
+            match is_over(found.state()) {
+                true => ended.add(found.end_time, found.released, found),
+                false => count += usize::from(!self.has_expired(&found)),
+            }
         }
-        let limit = self.inner.workspaces.limits().snapshots;
-        Limits::check(Kind::Snapshot, WorkspaceName(workspace.clone()), count, limit)
+        let parent = format!("workspaces/{workspace}");
+        Limits::check(Kind::Snapshot, parent, count, *snapshots)?;
+        Ok(ended.surplus())
     }
 
     /// Commits a REQUESTED snapshot of a collection that is still there, though
@@ -201,7 +207,10 @@ impl Snapshots {
         request: Option<&Request>,
     ) -> Result<(), Error> {
         loop {
-            let change = Change::default().insert(record).require(&source);
+            let mut change = Change::default().insert(record).require(&source);
+            if let Some(oldest) = self.check_room(&record.workspace)? {
+                change = change.remove(&oldest);
+            }
             let name = record.name().to_string();
             let change = idempotency::remember(change, request, &name, record.uid(), record.create_time);
             match self.inner.metadata.commit(change).await {

@@ -48,15 +48,27 @@ pub struct Limits {
     pub collections: usize,
     /// Snapshots of a workspace.
     pub snapshots: usize,
+    /// Ended ones of a workspace that are still shown; the oldest are forgotten first.
+    pub ended_snapshots: usize,
     /// Restores of a workspace that have not ended.
     pub restores: usize,
+    /// Ended ones of a workspace that are still shown; the oldest are forgotten first.
+    pub ended_restores: usize,
     /// API keys of the server; ended ones count until they are forgotten.
     pub api_keys: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { workspaces: 1_000, collections: 10_000, snapshots: 10_000, restores: 1_000, api_keys: 10_000 }
+        Self {
+            workspaces: 1_000,
+            collections: 10_000,
+            snapshots: 10_000,
+            ended_snapshots: 10_000,
+            restores: 1_000,
+            ended_restores: 10_000,
+            api_keys: 10_000,
+        }
     }
 }
 

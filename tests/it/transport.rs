@@ -25,7 +25,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::{
     TlsConnector,
     client::TlsStream,
-    rustls::{self, ClientConfig, pki_types::ServerName},
+    rustls::{self, ClientConfig, SupportedProtocolVersion, pki_types::ServerName},
 };
 use tonic::transport::{Channel, Endpoint};
 
@@ -82,8 +82,17 @@ impl Encrypted {
 
 /// A client that trusts a root.
 fn config(root: &Authority, identity: Option<&Identity>) -> Arc<ClientConfig> {
+    config_of(rustls::DEFAULT_VERSIONS, root, identity)
+}
+
+/// The same, of certain versions of TLS only.
+fn config_of(
+    versions: &[&'static SupportedProtocolVersion],
+    root: &Authority,
+    identity: Option<&Identity>,
+) -> Arc<ClientConfig> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let builder = ClientConfig::builder_with_provider(provider).with_protocol_versions(versions).unwrap();
     let builder = builder.with_root_certificates(root.trusted());
     let mut config = match identity {
         Some(Identity { chain, key }) => builder.with_client_auth_cert(chain.clone(), authority::der(key)).unwrap(),

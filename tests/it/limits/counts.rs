@@ -84,8 +84,58 @@ async fn restores_under_way_in_a_workspace() {
     server.stop().await;
 }
 
+/// Each goes as soon as its place is needed and it has let go of everything.
+#[tokio::test]
+async fn ended_restores_of_a_workspace_of_which_the_oldest_go() {
+    let mut server = start(|limits| limits.ended_restores = 3).await;
+    server.given_collection("books").await;
+    server.given_documents("books", 3, 1).await;
+    server.given_snapshot("books", "monday").await;
+    for id in ["a", "b", "c"] {
+        server.given_restore("monday", id).await;
+    }
+    server.get_restore("a").await.unwrap();
+    let mut more = (0..20).map(|n| format!("d{n}"));
+    let mut newest = String::new();
+    while server.get_restore("a").await.is_ok() {
+        newest = more.next().expect("it is forgotten for one of the next");
+        server.given_restore("monday", &newest).await;
+    }
+    refused(server.get_restore("a").await, Code::NotFound, "NOT_FOUND");
+    for kept in ["c", &newest] {
+        server.get_restore(kept).await.unwrap();
+    }
+    assert_eq!(server.stats("a").await.document_count, 3);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn ended_snapshots_of_a_workspace_of_which_the_oldest_go() {
+    let mut server = start(|limits| limits.ended_snapshots = 3).await;
+    server.given_collection("books").await;
+    server.given_snapshot("books", "lives").await;
+    for id in ["a", "b", "c"] {
+        server.given_snapshot("books", id).await;
+        server.delete_snapshot(id).await.unwrap();
+    }
+    server.get_snapshot("a").await.unwrap();
+    let mut more = (0..20).map(|n| format!("d{n}"));
+    while server.get_snapshot("a").await.is_ok() {
+        let newest = more.next().expect("it is forgotten for one of the next");
+        server.given_snapshot("books", &newest).await;
+    }
+    refused(server.get_snapshot("a").await, Code::NotFound, "NOT_FOUND");
+    for kept in ["lives", "c", "d0"] {
+        server.get_snapshot(kept).await.unwrap();
+    }
+    server.stop().await;
+}
+
 #[test]
 fn the_shipped_limits_are_those_of_the_readme() {
-    let Limits { workspaces, collections, snapshots, restores, api_keys } = Limits::default();
-    assert_eq!((workspaces, collections, snapshots, restores, api_keys), (1_000, 10_000, 10_000, 1_000, 10_000));
+    let Limits { workspaces, collections, snapshots, ended_snapshots, restores, ended_restores, api_keys } =
+        Limits::default();
+    assert_eq!((workspaces, api_keys), (1_000, 10_000));
+    assert_eq!((collections, snapshots, restores), (10_000, 10_000, 1_000));
+    assert_eq!((ended_snapshots, ended_restores), (10_000, 10_000));
 }
