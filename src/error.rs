@@ -23,14 +23,27 @@ pub struct Violation {
     pub why: String,
 }
 
+/// What a person reads, and more than an answer has room for. A request can have
+/// millions of violations.
+const MOST_VIOLATIONS: usize = 100;
+
 /// Collects what is wrong with a request, so that one answer tells it all.
-#[derive(Debug, Default)]
-pub struct Violations(Vec<Violation>);
+#[derive(Clone, Debug, Default)]
+pub struct Violations {
+    /// The first of them.
+    pub listed: Vec<Violation>,
+    /// How many others there are.
+    pub others: usize,
+}
 
 impl Violations {
     /// Notes that `field` is wrong.
     pub fn add(&mut self, field: impl Into<String>, why: impl fmt::Display) {
-        self.0.push(Violation { field: field.into(), why: why.to_string() });
+        if self.listed.len() < MOST_VIOLATIONS {
+            self.listed.push(Violation { field: field.into(), why: why.to_string() });
+        } else {
+            self.others += 1;
+        }
     }
 
     /// The value, or a note that `field` is wrong.
@@ -40,13 +53,13 @@ impl Violations {
 
     /// An error if anything was noted.
     pub fn finish(self) -> Result<(), Error> {
-        if self.0.is_empty() { Ok(()) } else { Err(Error::Invalid(self.0)) }
+        if self.listed.is_empty() { Ok(()) } else { Err(Error::Invalid(self)) }
     }
 }
 
 impl From<Violations> for Error {
     fn from(violations: Violations) -> Self {
-        Self::Invalid(violations.0)
+        Self::Invalid(violations)
     }
 }
 
@@ -99,8 +112,8 @@ pub enum KeyFault {
 #[derive(Clone, Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "each variant's text is its documentation")]
 pub enum Error {
-    #[error("{}", .0.first().map_or_else(|| "the request is invalid".to_owned(), |v| format!("{}: {}", v.field, v.why)))]
-    Invalid(Vec<Violation>),
+    #[error("{}", .0.listed.first().map_or_else(|| "the request is invalid".to_owned(), |v| format!("{}: {}", v.field, v.why)))]
+    Invalid(Violations),
     #[error("{0} does not exist")]
     NotFound(String),
     #[error("{collection} has no document {id:?}")]
@@ -303,7 +316,7 @@ impl Error {
 
     /// One field is wrong.
     pub fn invalid(field: impl Into<String>, why: impl fmt::Display) -> Self {
-        Self::Invalid(vec![Violation { field: field.into(), why: why.to_string() }])
+        Self::Invalid(Violations { listed: vec![Violation { field: field.into(), why: why.to_string() }], others: 0 })
     }
 
     /// A mistake of ours; the text goes to the log.
@@ -350,5 +363,19 @@ impl From<&Error> for stored::Failure {
     fn from(error: &Error) -> Self {
         let (code, reason) = error.reason();
         Self { code: code as i32, reason: reason.to_owned(), message: error.to_string() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_all_violations_a_hundred_are_kept() {
+        let mut bad = Violations::default();
+        (0..1_000).for_each(|n| bad.add(format!("f[{n}]"), "is wrong"));
+        assert_eq!((bad.listed.len(), bad.others), (100, 900));
+        assert_eq!(bad.listed[99].field, "f[99]");
+        assert_eq!(bad.finish().unwrap_err().to_string(), "f[0]: is wrong");
     }
 }

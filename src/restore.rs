@@ -170,8 +170,8 @@ impl Restores {
             let record = self.record(&command, &snapshot, Some(new_uid()));
             let collection = restoring(&record, &snapshot, command.description.clone(), command.labels.clone());
             let mut change = Change::default().insert(&record).insert(&collection).require(&snapshot);
-            if let Some(oldest) = surplus {
-                change = change.remove(&oldest);
+            for ended in &surplus {
+                change = change.remove(ended);
             }
             let request = command.request.as_ref();
             let change =
@@ -195,7 +195,7 @@ impl Restores {
         command: &CreateRestore,
         workspace: &Workspace,
         snapshot: &Snapshot,
-    ) -> Result<Option<Stored<Restore>>, Error> {
+    ) -> Result<Vec<Stored<Restore>>, Error> {
         let inner = &self.inner;
         inner.workspaces.check_preview(workspace)?;
         let name = command.snapshot.to_string();
@@ -233,8 +233,8 @@ impl Restores {
     }
 
     /// Refuses one more restore under way than a workspace may have. Returns the
-    /// ended one whose place is needed, if there are as many as are kept.
-    fn check_room(&self, workspace: &Id) -> Result<Option<Stored<Restore>>, Error> {
+    /// ended ones whose places are needed.
+    fn check_room(&self, workspace: &Id) -> Result<Vec<Stored<Restore>>, Error> {
         let Limits { restores, ended_restores, .. } = self.inner.workspaces.limits();
         let (mut count, mut ended) = (0, Oldest::of(*ended_restores));
         for found in self.inner.metadata.scan(&Restore::within(workspace.as_str())) {
@@ -245,7 +245,7 @@ impl Restores {
             }
         }
         Limits::check(Kind::Restore, WorkspaceName(workspace.clone()), count, *restores)?;
-        Ok(ended.surplus())
+        Ok(ended.surplus().collect())
     }
 
     /// The record as it is requested; what the retention drops is settled when

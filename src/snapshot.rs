@@ -181,9 +181,9 @@ impl Snapshots {
         Ok(record)
     }
 
-    /// Refuses one more snapshot than a workspace may have. Returns the ended one
-    /// whose place is needed, if there are as many as are kept.
-    fn check_room(&self, workspace: &str) -> Result<Option<Stored<Snapshot>>, Error> {
+    /// Refuses one more snapshot than a workspace may have. Returns the ended ones
+    /// whose places are needed.
+    fn check_room(&self, workspace: &str) -> Result<Vec<Stored<Snapshot>>, Error> {
         let Limits { snapshots, ended_snapshots, .. } = self.inner.workspaces.limits();
         let (mut count, mut ended) = (0, Oldest::of(*ended_snapshots));
         for found in self.inner.metadata.scan(&Snapshot::within(workspace)) {
@@ -195,7 +195,7 @@ impl Snapshots {
         }
         let parent = format!("workspaces/{workspace}");
         Limits::check(Kind::Snapshot, parent, count, *snapshots)?;
-        Ok(ended.surplus())
+        Ok(ended.surplus().collect())
     }
 
     /// Commits a REQUESTED snapshot of a collection that is still there, though
@@ -208,8 +208,8 @@ impl Snapshots {
     ) -> Result<(), Error> {
         loop {
             let mut change = Change::default().insert(record).require(&source);
-            if let Some(oldest) = self.check_room(&record.workspace)? {
-                change = change.remove(&oldest);
+            for ended in self.check_room(&record.workspace)? {
+                change = change.remove(&ended);
             }
             let name = record.name().to_string();
             let change = idempotency::remember(change, request, &name, record.uid(), record.create_time);

@@ -95,8 +95,11 @@ impl Restores {
             if !is_terminal(found.state()) || !found.released {
                 self.start(&found, stop);
             } else if found.end_time + micros(KEPT) <= self.inner.clock.now() {
-                let gone = Change::default().remove(&found);
-                self.inner.metadata.commit(gone).await.map_err(CommitError::unexpected)?;
+                match self.inner.metadata.commit(Change::default().remove(&found)).await {
+                    // A new restore may have taken its place.
+                    Ok(()) | Err(CommitError::Conflict) => {}
+                    Err(CommitError::Failed(error)) => return Err(error),
+                }
             }
         }
         Ok(())

@@ -52,7 +52,7 @@ impl Gate {
         #[allow(clippy::disallowed_methods, reason = "checked in the next line")]
         let message = request.into_inner();
         self.check(&caller, &message)?;
-        memory.set(message.encoded_len())?;
+        memory.raise(message.encoded_len())?;
         Ok((caller, message))
     }
 

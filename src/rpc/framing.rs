@@ -10,52 +10,42 @@ pub struct Framing {
     prefix: [u8; PREFIX],
     /// How much of the prefix is there.
     known: usize,
-    /// How much of the message is still to come, behind a whole prefix.
-    missing: usize,
-}
-
-/// A message whose length has been told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Announced {
-    /// Of the message as it is sent.
-    pub bytes: usize,
-    /// It is larger than that once it is unpacked.
-    pub compressed: bool,
+    /// How much of the message has come, behind a whole prefix.
+    came: usize,
 }
 
 impl Framing {
-    /// Takes the next bytes, and passes each message on whose length they tell.
-    pub fn advance(&mut self, mut bytes: &[u8], mut announced: impl FnMut(Announced)) {
+    /// Takes the next bytes. Returns how much has come of the message, of several
+    /// the largest.
+    pub fn advance(&mut self, mut bytes: &[u8]) -> usize {
+        let mut largest = 0;
         while !bytes.is_empty() {
             if self.known < PREFIX {
                 let (now, later) = bytes.split_at(bytes.len().min(PREFIX - self.known));
                 self.prefix[self.known..][..now.len()].copy_from_slice(now);
                 self.known += now.len();
                 bytes = later;
-                if self.known == PREFIX {
-                    let message = self.message();
-                    self.missing = message.bytes;
-                    announced(message);
-                }
             } else {
-                let now = bytes.len().min(self.missing);
-                self.missing -= now;
+                let now = bytes.len().min(self.length() - self.came);
+                self.came += now;
                 bytes = &bytes[now..];
             }
-            if self.known == PREFIX && self.missing == 0 {
-                self.known = 0;
+            largest = largest.max(self.came);
+            if self.known == PREFIX && self.came == self.length() {
+                (self.known, self.came) = (0, 0);
             }
         }
+        largest
     }
 
-    /// The message that has begun and is not complete.
-    pub fn unfinished(&self) -> Option<Announced> {
-        (self.known == PREFIX).then(|| self.message())
+    /// Whether no message has begun that is not complete.
+    pub fn is_between_messages(&self) -> bool {
+        self.known == 0
     }
 
-    fn message(&self) -> Announced {
-        let [flag, length @ ..] = self.prefix;
-        Announced { bytes: u32::from_be_bytes(length) as usize, compressed: flag != 0 }
+    fn length(&self) -> usize {
+        let [_, length @ ..] = self.prefix;
+        u32::from_be_bytes(length) as usize
     }
 }
 
@@ -67,32 +57,32 @@ mod tests {
 
     proptest! {
         #[test]
-        fn messages_are_found_however_the_bytes_are_cut(
-            messages in prop::collection::vec((0..300_usize, any::<bool>()), 0..8),
+        fn messages_are_measured_however_the_bytes_are_cut(
+            lengths in prop::collection::vec(0..300_usize, 1..8),
             cuts in prop::collection::vec(1..40_usize, 1..20),
             missing in 0..300_usize,
         ) {
-            let (mut sent, mut expected) = (Vec::new(), Vec::new());
-            for (bytes, compressed) in messages {
-                sent.push(u8::from(compressed));
-                sent.extend(u32::try_from(bytes).unwrap().to_be_bytes());
-                sent.extend(vec![7; bytes]);
-                expected.push(Announced { bytes, compressed });
+            let mut sent = Vec::new();
+            for length in &lengths {
+                sent.push(0);
+                sent.extend(u32::try_from(*length).unwrap().to_be_bytes());
+                sent.extend(vec![7; *length]);
             }
-            let last = expected.last().copied();
-            // The end of the last message has not come yet, but its prefix has.
-            let missing = missing.min(last.map_or(0, |last| last.bytes));
+            // The end of the last message has not come yet.
+            let missing = missing.min(lengths[lengths.len() - 1]);
             sent.truncate(sent.len() - missing);
+            let mut expected = lengths;
+            *expected.last_mut().unwrap() -= missing;
 
-            let (mut framing, mut found) = (Framing::default(), Vec::new());
+            let (mut framing, mut found) = (Framing::default(), 0);
             let (mut rest, mut cuts) = (&sent[..], cuts.iter().cycle());
             while !rest.is_empty() {
                 let (now, later) = rest.split_at(rest.len().min(*cuts.next().unwrap()));
-                framing.advance(now, |message| found.push(message));
+                found = found.max(framing.advance(now));
                 rest = later;
             }
-            prop_assert_eq!(found, expected);
-            prop_assert_eq!(framing.unfinished(), last.filter(|_| missing > 0));
+            prop_assert_eq!(Some(found), expected.into_iter().max());
+            prop_assert_eq!(framing.is_between_messages(), missing == 0);
         }
     }
 }

@@ -1,10 +1,11 @@
-//! What the requests of all callers may hold in memory together.
+//! What the requests of all callers may hold in memory together, and for how long
+//! one may be in coming.
 //!
-//! A message counts as soon as its length is known, since room for it is made
-//! then, and until the call is answered; in a stream until the next one is asked
-//! for. Who would need more is refused and may come again: to let it wait would be
-//! worse, because what it has sent would fill its connection's window and hold up
-//! the messages that are to make room.
+//! A request counts as much as has come of its message, until it is answered; a
+//! stream as its largest message so far, because the buffers that it came through
+//! stay with the stream. Who would need more than there is is refused and may come
+//! again: to let it wait would be worse, because what it has sent would fill its
+//! connection's window and hold up the messages that are to make room.
 
 use std::{
     collections::HashSet,
@@ -13,52 +14,43 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
 use bytes::Bytes;
 use http::Request;
-use http_body::{Frame, SizeHint};
+use http_body::{Body as _, Frame, SizeHint};
 use parking_lot::Mutex;
 use prost::DecodeError;
 use prost_types::MethodDescriptorProto;
+use tokio::time::{Sleep, sleep};
 use tonic::{Status, body::Body};
 use tower::{Layer, Service};
 
-use super::{
-    authenticate::is_open_to_all,
-    framing::{Announced, Framing},
-    streams,
-};
+use super::{authenticate::is_open_to_all, framing::Framing, status::of_transport, streams};
 use crate::error::Error;
 
-/// What callers together may send who need no key. It is theirs alone, so that
-/// they cannot keep out those who have one.
-const QUESTIONS_BYTES: usize = 16 << 20;
-/// A request of so many bytes is small. An eighth is for those alone, so that large
-/// writes do not keep out reads, nor operators.
-const SMALL: usize = 64 << 10;
+/// Requests up to here do not count: each takes as much in any case. So large writes
+/// keep out neither reads nor operators.
+const UNCOUNTED: usize = 8 << 10;
 /// Calls end in an instant, mostly.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Makes [`RequestMemory`] services.
 #[derive(Clone)]
 pub struct RequestMemoryLayer {
-    calls: Arc<Budget>,
-    questions: Arc<Budget>,
+    budget: Arc<Budget>,
+    patience: Duration,
     streams: Arc<HashSet<String>>,
 }
 
 impl RequestMemoryLayer {
-    /// A layer that gives out `bytes`, and refuses none of at most `longest_call`
-    /// or `longest_question` while there are so many left.
-    pub fn new(bytes: usize, longest_call: usize, longest_question: usize) -> Result<Self, DecodeError> {
-        Ok(Self {
-            calls: Budget::of(bytes, longest_call),
-            questions: Budget::of(QUESTIONS_BYTES, longest_question),
-            streams: Arc::new(streams::paths(MethodDescriptorProto::client_streaming)?),
-        })
+    /// A layer that gives out so many bytes, and waits so long for each next part of
+    /// a message.
+    pub fn new(bytes: usize, patience: Duration) -> Result<Self, DecodeError> {
+        let budget = Arc::new(Budget { used: AtomicUsize::new(0), bytes });
+        Ok(Self { budget, patience, streams: Arc::new(streams::paths(MethodDescriptorProto::client_streaming)?) })
     }
 }
 
@@ -91,16 +83,24 @@ where
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        let RequestMemoryLayer { calls, questions, streams } = &self.given;
-        let path = request.uri().path();
-        let budget = if is_open_to_all(path) { questions } else { calls };
-        let kind = if streams.contains(path) { Kind::Stream } else { Kind::Single };
-        let share = Share::none_of(budget);
+        let RequestMemoryLayer { budget, patience, streams } = &self.given;
+        // What needs no key is a few kilobytes at most.
+        if is_open_to_all(request.uri().path()) {
+            return Box::pin(self.inner.call(request));
+        }
+        let kind = if streams.contains(request.uri().path()) { Kind::Stream } else { Kind::Single };
+        let share = Arc::new(Share { budget: Arc::clone(budget), held: Mutex::new(0) });
         request.extensions_mut().insert(Arc::clone(&share));
-        let counted = Arc::clone(&share);
-        let request =
-            request.map(|body| Body::new(Metered { body, kind, share: counted, framing: Framing::default() }));
-        let answer = self.inner.call(request);
+        let body = |body| Metered {
+            body,
+            kind,
+            framing: Framing::default(),
+            share: Arc::clone(&share),
+            withheld: None,
+            patience: *patience,
+            stalled: None,
+        };
+        let answer = self.inner.call(request.map(|sent| Body::new(body(sent))));
         Box::pin(async move {
             let answer = answer.await;
             drop(share);
@@ -109,7 +109,7 @@ where
     }
 }
 
-/// Whether the messages of a request are worked on one after the other.
+/// How many messages a request has.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Single,
@@ -120,25 +120,14 @@ enum Kind {
 struct Budget {
     used: AtomicUsize,
     bytes: usize,
-    longest: usize,
 }
 
 impl Budget {
-    fn of(bytes: usize, longest: usize) -> Arc<Self> {
-        Arc::new(Self { used: AtomicUsize::new(0), bytes, longest })
-    }
-
-    /// Takes some for a request that has `all` with them.
-    fn take(&self, bytes: usize, all: usize) -> Result<(), Error> {
-        let limit = if all > SMALL { self.bytes - self.bytes / 8 } else { self.bytes };
-        let more = |used: usize| used.checked_add(bytes).filter(|used| *used <= limit);
+    fn take(&self, bytes: usize) -> Result<(), Error> {
+        let more = |used: usize| used.checked_add(bytes).filter(|used| *used <= self.bytes);
         let taken = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
-        let busy = |_| Error::Busy { what: "bytes of requests", limit, retry_after: RETRY_AFTER };
+        let busy = |_| Error::Busy { what: "bytes of requests", limit: self.bytes, retry_after: RETRY_AFTER };
         taken.map(drop).map_err(busy)
-    }
-
-    fn give_back(&self, bytes: usize) {
-        self.used.fetch_sub(bytes, Ordering::Relaxed);
     }
 }
 
@@ -149,80 +138,52 @@ pub struct Share {
 }
 
 impl Share {
-    fn none_of(budget: &Arc<Budget>) -> Arc<Self> {
-        Arc::new(Self { budget: Arc::clone(budget), held: Mutex::new(0) })
-    }
-
-    /// Makes it as many bytes as the message that it is for.
-    pub fn set(&self, bytes: usize) -> Result<(), Error> {
-        self.change(|_| bytes)
-    }
-
-    /// Makes it at least so many.
+    /// Makes it at least so many bytes.
     pub fn raise(&self, bytes: usize) -> Result<(), Error> {
-        self.change(|held| held.max(bytes))
-    }
-
-    fn add(&self, bytes: usize) -> Result<(), Error> {
-        self.change(|held| held.saturating_add(bytes))
-    }
-
-    fn change(&self, change: impl FnOnce(usize) -> usize) -> Result<(), Error> {
         let mut held = self.held.lock();
-        let wanted = change(*held);
-        match wanted.checked_sub(*held) {
-            Some(0) => {}
-            Some(more) => self.budget.take(more, wanted)?,
-            None => self.budget.give_back(*held - wanted),
+        if bytes > UNCOUNTED && bytes > *held {
+            self.budget.take(bytes - *held)?;
+            *held = bytes;
         }
-        *held = wanted;
         Ok(())
     }
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
-        self.budget.give_back(*self.held.get_mut());
+        self.budget.used.fetch_sub(*self.held.get_mut(), Ordering::Relaxed);
     }
 }
 
-/// A body whose messages count.
+/// A body whose messages count and must come.
 struct Metered {
     body: Body,
     kind: Kind,
-    share: Arc<Share>,
     framing: Framing,
+    share: Arc<Share>,
+    /// The last part that came. Unpacked and read, a message can be many times as
+    /// large, so a single one is given on as a whole, when nothing can hold up what
+    /// is done with it.
+    withheld: Option<Frame<Bytes>>,
+    patience: Duration,
+    /// Since nothing has come of a message that is not complete.
+    stalled: Option<Pin<Box<Sleep>>>,
 }
 
 impl Metered {
-    fn count(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        let Self { kind, share, framing, .. } = self;
-        let mut more = 0;
-        framing.advance(bytes, |message| more += size(message, *kind, share.budget.longest));
-        share.add(more)
-    }
-
-    /// Of a stream, all messages before the unfinished one have been worked on when
-    /// more of it is asked for.
-    fn forget_finished(&self) {
-        let Self { kind, share, framing, .. } = self;
-        if *kind == Kind::Stream {
-            let unfinished = framing.unfinished().map_or(0, |message| size(message, *kind, share.budget.longest));
-            // To have fewer is never refused.
-            let _ = share.change(|held| held.min(unfinished));
+    /// The next part, or the end.
+    fn poll_part(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        if let Poll::Ready(part) = Pin::new(&mut self.body).poll_frame(context) {
+            self.stalled = None;
+            return Poll::Ready(part);
         }
-    }
-}
-
-/// What a message takes while it comes.
-fn size(message: Announced, kind: Kind, longest: usize) -> usize {
-    match kind {
-        // It will be refused for its length.
-        _ if message.bytes > longest => 0,
-        // How large it really is, is not known before it is complete and unpacked.
-        Kind::Single if message.compressed => longest,
-        // Those of a stream are unpacked one at a time, and then counted.
-        Kind::Single | Kind::Stream => message.bytes,
+        if self.kind == Kind::Stream && self.framing.is_between_messages() {
+            return Poll::Pending;
+        }
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(self.patience)));
+        ready!(stalled.as_mut().poll(context));
+        let late = Status::deadline_exceeded(format!("nothing of the message has come for {:?}", self.patience));
+        Poll::Ready(Some(Err(of_transport(late))))
     }
 }
 
@@ -234,20 +195,30 @@ impl http_body::Body for Metered {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        self.forget_finished();
-        let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(context));
-        let counted = match frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()) {
-            Some(bytes) => self.count(bytes),
-            None => Ok(()),
-        };
-        Poll::Ready(counted.map_or_else(|error| Some(Err(error.into())), |()| frame))
+        loop {
+            let part = match ready!(self.poll_part(context)) {
+                Some(Ok(part)) => part,
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => return Poll::Ready(self.withheld.take().map(Ok)),
+            };
+            let came = part.data_ref().map_or(0, |bytes| self.framing.advance(bytes));
+            if let Err(error) = self.share.raise(came) {
+                return Poll::Ready(Some(Err(error.into())));
+            }
+            if self.kind == Kind::Stream {
+                return Poll::Ready(Some(Ok(part)));
+            }
+            if let Some(before) = self.withheld.replace(part) {
+                return Poll::Ready(Some(Ok(before)));
+            }
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.withheld.is_none() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        SizeHint::default()
     }
 }

@@ -104,6 +104,7 @@ pub async fn serve(
         max_connections,
         max_streams,
         request_memory_bytes,
+        message_patience,
         handshake_patience,
         keepalive_interval,
         keepalive_timeout,
@@ -151,7 +152,7 @@ pub async fn serve(
         .max_connection_age(max_connection_age)
         .layer(ContractLayer)
         .layer(AuthenticateLayer::new(keys)?)
-        .layer(RequestMemoryLayer::new(request_memory_bytes, MAX_DECODE_BYTES, MAX_QUESTION_BYTES)?)
+        .layer(RequestMemoryLayer::new(request_memory_bytes, message_patience)?)
         .add_service(health_service)
         .add_service(reflection().build_v1()?.max_decoding_message_size(MAX_QUESTION_BYTES))
         .add_service(reflection().build_v1alpha()?.max_decoding_message_size(MAX_QUESTION_BYTES))

@@ -136,16 +136,19 @@ fn cut(mut text: String, longest: usize) -> String {
 fn describe(error: &Error, details: &mut ErrorDetails) {
     match error {
         Error::Invalid(violations) => {
-            let mut room = VIOLATIONS_BYTES;
-            for (index, violation) in violations.iter().enumerate() {
+            let (mut room, mut more) = (VIOLATIONS_BYTES, violations.others);
+            for (index, violation) in violations.listed.iter().enumerate() {
                 let (field, why) =
                     (cut(violation.field.clone(), LONGEST_MESSAGE), cut(violation.why.clone(), LONGEST_MESSAGE));
                 let Some(left) = room.checked_sub(field.len() + why.len()) else {
-                    details.add_bad_request_violation("", format!("{} more are not listed", violations.len() - index));
+                    more += violations.listed.len() - index;
                     break;
                 };
                 room = left;
                 details.add_bad_request_violation(field, why);
+            }
+            if more > 0 {
+                details.add_bad_request_violation("", format!("{more} more are not listed"));
             }
         }
         Error::RateLimited { workspace, retry_after, .. } => {

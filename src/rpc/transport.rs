@@ -16,6 +16,8 @@ pub struct Transport {
     /// Bytes of all request messages that are received or worked on at once;
     /// further ones are refused. At least the longest message, 12 MiB.
     pub request_memory_bytes: usize,
+    /// How long nothing may come of a message that is not complete.
+    pub message_patience: Duration,
     /// How long a new connection may take for the TLS handshake and HTTP/2's first bytes.
     pub handshake_patience: Duration,
     /// How long a connection is silent before it is pinged.
@@ -34,6 +36,7 @@ impl Default for Transport {
             max_connections: 1000,
             max_streams: 1024,
             request_memory_bytes: 512 << 20,
+            message_patience: Duration::from_secs(60),
             handshake_patience: Duration::from_secs(10),
             keepalive_interval: Duration::from_secs(30),
             keepalive_timeout: Duration::from_secs(20),

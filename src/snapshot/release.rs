@@ -36,9 +36,11 @@ impl Snapshots {
     pub(super) async fn release(&self, seen: &Stored<Snapshot>) -> Result<bool, Error> {
         let inner = &self.inner;
         if self.is_forgettable(seen) {
-            let gone = Change::default().remove(seen);
-            inner.metadata.commit(gone).await.map_err(CommitError::unexpected)?;
-            return Ok(true);
+            return match inner.metadata.commit(Change::default().remove(seen)).await {
+                // A new snapshot may have taken its place.
+                Ok(()) | Err(CommitError::Conflict) => Ok(true),
+                Err(CommitError::Failed(error)) => Err(error),
+            };
         }
         if self.is_awaited(seen.uid())? {
             // A restore that has not yet made its own checkpoint; it rings.

@@ -12,6 +12,7 @@ mod gone;
 mod keepalive;
 mod memory;
 mod mutual;
+mod patience;
 mod raw;
 mod renewal;
 mod streams;

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     access::Caller,
     collection::Lease,
-    documents::{BatchResult, Submitted},
+    documents::{BatchResult, Submitted, Write},
     error::Error,
     pb::{self, ingest_documents_request::ResultsMode},
     rpc::{request_memory::Share, status::of_transport},
@@ -89,27 +89,32 @@ impl DocumentRpc {
             Ok(ResultsMode::All | ResultsMode::Unspecified) => false,
             Err(_) => return Err(Error::invalid("results_mode", "must be ALL or ERRORS").into()),
         };
-        let lease = Arc::new(self.lease_of(&first.collection, &first.collection_uid).await?);
+        let (collection, uid) = (first.collection.clone(), first.collection_uid.clone());
+        let mut next = Some(writes_of(first, &collection, memory)?);
+        let lease = Arc::new(self.lease_of(&collection, &uid).await?);
         let _ = mode.send(errors_only);
-        let collection = first.collection.clone();
-        let mut next = Some(first);
-        while let Some(message) = next {
-            let bytes = message.encoded_len();
-            check_batch(message.writes.len(), bytes)?;
-            // Until the next one is asked for.
-            memory.raise(bytes)?;
-            if !message.collection.is_empty() && message.collection != collection {
-                return Err(Error::invalid("collection", "cannot change within a stream").into());
-            }
-            let writes = message.writes.into_iter().map(convert).collect();
+        while let Some(writes) = next {
             let submitted = lease.unless_deleted(lease.submit(writes)).await?;
             if queue.send(Ok((submitted, Arc::clone(&lease)))).await.is_err() {
                 return Ok(());
             }
-            next = lease.unless_deleted(async { Ok(messages.message().await) }).await?.map_err(of_transport)?;
+            let message = lease.unless_deleted(async { Ok(messages.message().await) }).await?;
+            next = message.map_err(of_transport)?.map(|more| writes_of(more, &collection, memory)).transpose()?;
         }
         Ok(())
     }
+}
+
+/// The writes of a message to the stream's collection. Made at once: as a message,
+/// bodies may take many times their bytes.
+fn writes_of(message: pb::IngestDocumentsRequest, collection: &str, memory: &Share) -> Result<Vec<Write>, Error> {
+    let bytes = message.encoded_len();
+    check_batch(message.writes.len(), bytes)?;
+    memory.raise(bytes)?;
+    if !message.collection.is_empty() && message.collection != collection {
+        return Err(Error::invalid("collection", "cannot change within a stream"));
+    }
+    Ok(message.writes.into_iter().map(convert).collect())
 }
 
 async fn answer(next: Next, errors_only: bool) -> Result<pb::IngestDocumentsResponse, Status> {

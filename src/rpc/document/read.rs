@@ -42,7 +42,7 @@ impl DocumentRpc {
         if ids.is_empty() || ids.len() > MAX_IDS {
             bad.add("ids", format_args!("must hold 1 to {MAX_IDS} ids"));
         }
-        for (index, id) in ids.iter().enumerate() {
+        for (index, id) in ids.iter().enumerate().take(MAX_IDS) {
             if let Err(why) = body::check_id(id) {
                 bad.add(format!("ids[{index}]"), why);
             }

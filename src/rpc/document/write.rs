@@ -34,8 +34,9 @@ impl DocumentRpc {
         if writes.is_empty() {
             return Err(Error::invalid("writes", "must hold at least one write"));
         }
-        let lease = self.lease_of(&collection, &collection_uid).await?;
+        // First of all: as a message, bodies may take many times their bytes.
         let writes = writes.into_iter().map(convert).collect();
+        let lease = self.lease_of(&collection, &collection_uid).await?;
         let BatchResult { results, offset } = lease.unless_deleted(lease.write(writes)).await?;
         Ok(pb::WriteDocumentsResponse { results: results_of(results, false), offset })
     }

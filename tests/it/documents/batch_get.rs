@@ -3,6 +3,7 @@
 use prost::Message;
 use stillframe::pb::{self, Encoding, document::Body};
 use tonic::Status;
+use tonic_types::StatusExt;
 
 use super::{MIB, body_of, invalid, refusal};
 use crate::support::{TestServer, collection_name, upsert};
@@ -89,5 +90,8 @@ async fn a_thousand_bad_ids_make_an_answer_that_a_client_can_read() {
     assert_eq!((code, reason.as_str()), (tonic::Code::InvalidArgument, "INVALID_FIELD"), "{error:?}");
     assert_eq!((fields[0].as_str(), fields.last().map(String::as_str)), ("ids[0]", Some("")));
     assert!(error.details().len() < 4096, "{}", error.details().len());
+    let details = error.get_error_details();
+    let last = details.bad_request().unwrap().field_violations.last().unwrap();
+    assert_eq!(last.description, format!("{} more are not listed", 1000 - (fields.len() - 1)));
     server.stop().await;
 }

@@ -3,47 +3,32 @@
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use h2::SendStream;
+use futures::future::{Either, select};
+use h2::{SendStream, client::ResponseFuture};
 use http::Request;
 use prost::Message;
 use stillframe::pb;
-use tonic::{Code, Status};
-use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Code, Status, codec::CompressionEncoding};
 use tonic_types::StatusExt;
 
 use super::{call, raw::Raw};
 use crate::support::{TestServer, collection_name, eventually, reason, refused, upsert};
 
 const MIB: usize = 1 << 20;
-/// The least that can be configured; large requests have seven eighths of it.
+/// The least that can be configured.
 const ALL: usize = 16 * MIB;
-const LARGE: usize = 14 * MIB;
-const LONGEST: usize = 12 * MIB;
-/// What is announced to take up room, and what that leaves.
+/// What others hold, and what that leaves.
 const MUCH: usize = 11 * MIB;
-const REST: usize = LARGE - MUCH;
+const REST: usize = ALL - MUCH;
+/// Up to here a request does not count.
+const SMALL: usize = 8 << 10;
 
 const WRITE: &str = "/stillframe.v1.DocumentService/WriteDocuments";
-const INGEST: &str = "/stillframe.v1.DocumentService/IngestDocuments";
 
 async fn start() -> TestServer {
     TestServer::start_with(|config| config.transport.request_memory_bytes = ALL).await
-}
-
-/// Says how long its message is, and does not send it.
-fn announce(client: &mut Raw, path: &str, bytes: usize, encoding: Option<&'static str>) -> SendStream<Bytes> {
-    let mut request = Request::post(format!("http://localhost{path}"))
-        .header("content-type", "application/grpc")
-        .header("te", "trailers");
-    if let Some(encoding) = encoding {
-        request = request.header("grpc-encoding", encoding);
-    }
-    let (_answer, mut sent) = client.client.send_request(request.body(()).unwrap(), false).unwrap();
-    let mut prefix = BytesMut::new();
-    prefix.put_u8(encoding.is_some().into());
-    prefix.put_u32(u32::try_from(bytes).unwrap());
-    sent.send_data(prefix.freeze(), false).unwrap();
-    sent
 }
 
 /// A write of so many bytes in all, to a collection that is not there.
@@ -64,113 +49,129 @@ async fn write(server: &mut TestServer, bytes: usize) -> Status {
     server.documents.write_documents(sized(bytes)).await.expect_err("there is no such collection")
 }
 
-async fn is_let_in(server: &mut TestServer, bytes: usize) -> bool {
-    let status = write(server, bytes).await;
-    let reason = reason(&status);
+fn is_let_in(status: &Status) -> bool {
+    let reason = reason(status);
     assert!(["NOT_FOUND", "BATCH_TOO_LARGE", "RESOURCE_BUSY"].contains(&reason.as_str()), "{status:?}");
     reason != "RESOURCE_BUSY"
 }
 
-/// The client's bytes arrive, sooner or later.
-async fn until(client: &mut Raw, server: &mut TestServer, bytes: usize, let_in: bool) {
+/// Waits until a write of so many bytes is let in, or is not.
+async fn until(server: &mut TestServer, bytes: usize, let_in: bool) {
     let what = format!("{bytes} are let in: {let_in}");
-    client.drive(eventually(&what, async || is_let_in(server, bytes).await == let_in)).await;
+    eventually(&what, async || is_let_in(&write(server, bytes).await) == let_in).await;
+}
+
+/// Sends the first bytes of a longer message.
+fn send(client: &mut Raw, bytes: usize) -> (ResponseFuture, SendStream<Bytes>) {
+    let request = Request::post(format!("http://localhost{WRITE}"))
+        .header("content-type", "application/grpc")
+        .header("te", "trailers");
+    let (answer, mut sent) = client.client.send_request(request.body(()).unwrap(), false).unwrap();
+    let mut message = BytesMut::new();
+    message.put_u8(0);
+    message.put_u32(u32::try_from(bytes + 1).unwrap());
+    message.put_bytes(0, bytes);
+    sent.send_data(message.freeze(), false).unwrap();
+    (answer, sent)
+}
+
+/// Has so many bytes counted, of which `rest` are left.
+async fn hold(client: &mut Raw, server: &mut TestServer, bytes: usize, rest: usize) -> SendStream<Bytes> {
+    loop {
+        let (answer, sent) = send(client, bytes);
+        let counted = std::pin::pin!(until(server, rest + 1, false));
+        // It may be refused itself, for one of the writes that look for room.
+        if let Either::Right(_) = client.drive(select(answer, counted)).await {
+            return sent;
+        }
+    }
+}
+
+async fn let_go(mut client: Raw, mut held: Vec<SendStream<Bytes>>) {
+    for sent in &mut held {
+        sent.send_reset(h2::Reason::CANCEL);
+    }
+    client.drive(tokio::task::yield_now()).await;
 }
 
 #[tokio::test]
-async fn an_announced_message_counts_until_its_call_ends() {
+async fn what_has_come_of_a_message_counts_until_its_call_ends() {
     let mut server = start().await;
     let mut client = Raw::connect(&server).await;
-    assert!(is_let_in(&mut server, REST + 1).await);
-    let mut sent = announce(&mut client, WRITE, MUCH, None);
-    until(&mut client, &mut server, REST + 1, false).await;
+    let held = hold(&mut client, &mut server, MUCH, REST).await;
 
-    assert!(is_let_in(&mut server, REST).await);
+    assert!(is_let_in(&write(&mut server, REST).await));
     let status = write(&mut server, REST + 1).await;
     let status = refused::<()>(Err(status), Code::ResourceExhausted, "RESOURCE_BUSY");
     assert_eq!(status.get_details_retry_info().unwrap().retry_delay, Some(Duration::from_secs(1)));
-    assert_eq!(status.get_details_error_info().unwrap().metadata["limit"], LARGE.to_string());
+    assert_eq!(status.get_details_error_info().unwrap().metadata["limit"], ALL.to_string());
 
-    sent.send_reset(h2::Reason::CANCEL);
-    until(&mut client, &mut server, REST + 1, true).await;
-    drop(client);
+    let_go(client, vec![held]).await;
+    until(&mut server, REST + 1, true).await;
     server.stop().await;
 }
 
+/// A length that is only announced takes nothing.
 #[tokio::test]
-async fn small_requests_and_health_have_room_of_their_own() {
-    const SMALL: usize = 64 << 10;
+async fn small_requests_are_always_let_in() {
     let mut server = start().await;
     let mut client = Raw::connect(&server).await;
-    let mut sent = [announce(&mut client, WRITE, MUCH, None), announce(&mut client, WRITE, REST, None)];
-    until(&mut client, &mut server, SMALL + 1, false).await;
-    assert!(is_let_in(&mut server, SMALL).await);
+    let held =
+        [hold(&mut client, &mut server, MUCH, REST).await, hold(&mut client, &mut server, REST - SMALL, SMALL).await];
+    let announced: Vec<_> = (0..100).map(|_| send(&mut client, 1).1).collect();
+    client.drive(until(&mut server, SMALL, true)).await;
+    assert!(!is_let_in(&write(&mut server, SMALL + 1).await));
     call(&server.channel).await.unwrap();
-
-    let rest = (ALL - LARGE) / SMALL;
-    let small: Vec<_> = (0..rest).map(|_| announce(&mut client, WRITE, SMALL, None)).collect();
-    until(&mut client, &mut server, 100, false).await;
-    let mut health = HealthClient::new(server.channel.clone());
-    health.check(HealthCheckRequest::default()).await.unwrap();
-
-    sent.iter_mut().chain(&mut { small }).for_each(|sent| sent.send_reset(h2::Reason::CANCEL));
-    until(&mut client, &mut server, REST, true).await;
-    drop(client);
+    let_go(client, held.into_iter().chain(announced).collect()).await;
     server.stop().await;
 }
 
-/// How large it is can be told only when it has been unpacked.
+/// It comes in a few kilobytes, and counts as what it is when it has been unpacked.
 #[tokio::test]
-async fn a_compressed_message_counts_as_the_longest() {
-    // To the byte not every size can be had here.
-    const BELOW: usize = LARGE - LONGEST - 100;
-    const ABOVE: usize = LARGE - LONGEST + 100;
+async fn a_compressed_message_counts_as_what_it_is() {
     let mut server = start().await;
     let mut client = Raw::connect(&server).await;
-    let mut sent = announce(&mut client, WRITE, 10, Some("gzip"));
-    until(&mut client, &mut server, ABOVE, false).await;
-    assert!(is_let_in(&mut server, BELOW).await);
-    sent.send_reset(h2::Reason::CANCEL);
-    until(&mut client, &mut server, ABOVE, true).await;
-    drop(client);
+    let held = hold(&mut client, &mut server, MUCH, REST).await;
+    let mut documents = server.documents.clone().send_compressed(CompressionEncoding::Gzip);
+    for (bytes, let_in) in [(REST, true), (REST + 1, false)] {
+        let status = documents.write_documents(sized(bytes)).await.unwrap_err();
+        assert_eq!(is_let_in(&status), let_in, "{bytes}");
+        let message = pb::IngestDocumentsRequest {
+            collection: collection_name("nowhere"),
+            writes: sized(bytes).writes,
+            ..Default::default()
+        };
+        let mut answers = documents.ingest_documents(futures::stream::iter([message])).await.unwrap().into_inner();
+        assert_eq!(is_let_in(&answers.message().await.unwrap_err()), let_in, "{bytes}");
+    }
+    let_go(client, vec![held]).await;
     server.stop().await;
 }
 
 #[tokio::test]
-async fn a_message_that_is_too_long_is_refused_for_that() {
-    let mut server = start().await;
-    let mut client = Raw::connect(&server).await;
-    let _sent = announce(&mut client, WRITE, MUCH, None);
-    until(&mut client, &mut server, LONGEST, false).await;
-    refused::<()>(Err(write(&mut server, LONGEST + 1).await), Code::ResourceExhausted, "MESSAGE_TOO_LARGE");
-    drop(client);
-    server.stop().await;
-}
-
-/// All of them together are more than there is.
-#[tokio::test]
-async fn a_message_of_a_stream_counts_until_the_next() {
+async fn a_stream_counts_as_its_largest_message() {
+    /// Together they are more than there is.
     const COUNT: usize = 6;
     let mut server = start().await;
     server.given_collection("books").await;
-    let body = format!(r#"{{"x":"{}"}}"#, "x".repeat(3 * MIB / 2));
-    let messages = (0..COUNT).map(move |n| pb::IngestDocumentsRequest {
+    let body = |bytes: usize| format!(r#"{{"x":"{}"}}"#, "x".repeat(bytes));
+    let message = |bytes: usize| pb::IngestDocumentsRequest {
         collection: collection_name("books"),
-        writes: (0..4).map(|m| upsert(&format!("{n}-{m}"), &body)).collect(),
+        writes: (0..4).map(|n| upsert(&format!("{n}"), &body(bytes / 4))).collect(),
         ..Default::default()
-    });
-    let mut answers = server.documents.ingest_documents(futures::stream::iter(messages)).await.unwrap().into_inner();
-    let mut acknowledged = 0;
-    while answers.message().await.unwrap().is_some() {
-        acknowledged += 1;
+    };
+    let (sender, messages) = mpsc::channel(1);
+    let stream = server.documents.ingest_documents(ReceiverStream::new(messages)).await;
+    let mut answers = stream.unwrap().into_inner();
+    let largest = message(6 * MIB).encoded_len();
+    for n in 0..COUNT {
+        sender.send(message(if n == 1 { 6 * MIB } else { 5 * MIB })).await.unwrap();
+        answers.message().await.unwrap().expect("an acknowledgement");
     }
-    assert_eq!(acknowledged, COUNT);
-
-    let mut client = Raw::connect(&server).await;
-    let mut sent = announce(&mut client, INGEST, MUCH, None);
-    until(&mut client, &mut server, REST + 1, false).await;
-    sent.send_reset(h2::Reason::CANCEL);
-    until(&mut client, &mut server, REST + 1, true).await;
-    drop(client);
+    assert!(is_let_in(&write(&mut server, ALL - largest).await));
+    assert!(!is_let_in(&write(&mut server, ALL - largest + 1).await));
+    drop(sender);
+    assert!(answers.message().await.unwrap().is_none());
+    until(&mut server, ALL - largest + 1, true).await;
     server.stop().await;
 }

@@ -1,0 +1,66 @@
+//! Messages that begin and do not go on.
+
+use bytes::Bytes;
+use stillframe::pb;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Code, Status};
+
+use super::{A_WHILE, raw::Raw};
+use crate::support::{DEADLINE, TestServer, collection_name, refused, upsert};
+
+const WRITE: &str = "/stillframe.v1.DocumentService/WriteDocuments";
+const INGEST: &str = "/stillframe.v1.DocumentService/IngestDocuments";
+
+async fn start() -> TestServer {
+    let mut server = TestServer::start_with(|config| config.transport.message_patience = A_WHILE / 10).await;
+    server.given_collection("c").await;
+    server
+}
+
+/// Begins a call with these bytes, says no more, and waits.
+async fn stall(server: &TestServer, path: &str, bytes: &'static [u8]) -> Status {
+    let mut client = Raw::connect(server).await;
+    let (answer, mut sent) = client.begin::<pb::WriteDocumentsRequest>(path, None, None);
+    sent.send_data(Bytes::from_static(bytes), false).unwrap();
+    let answer = client.drive(answer).await.unwrap();
+    match Status::from_header_map(answer.headers()) {
+        Some(status) => status,
+        None => client.rest(&mut answer.into_body()).await.1,
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_does_not_go_on_ends_its_call() {
+    let server = start().await;
+    // Nothing of it, a part of its prefix, of itself, and all of it but the end.
+    for bytes in [&b""[..], b"\0\0", b"\0\0\0\0\x02\x0a", b"\0\0\0\0\x02\x0a\0"] {
+        refused::<()>(Err(stall(&server, WRITE, bytes).await), Code::DeadlineExceeded, "DEADLINE_EXCEEDED");
+    }
+    for bytes in [&b"\0\0"[..], b"\0\0\0\0\x02\x0a"] {
+        refused::<()>(Err(stall(&server, INGEST, bytes).await), Code::DeadlineExceeded, "DEADLINE_EXCEEDED");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_stream_may_be_silent_between_messages() {
+    let mut server = start().await;
+    let (sender, messages) = mpsc::channel(1);
+    let stream = server.documents.ingest_documents(ReceiverStream::new(messages)).await;
+    let mut answers = stream.unwrap().into_inner();
+    for id in ["a", "b"] {
+        assert!(tokio::time::timeout(A_WHILE, answers.message()).await.is_err(), "it goes on");
+        let message = pb::IngestDocumentsRequest {
+            collection: collection_name("c"),
+            writes: vec![upsert(id, "{}")],
+            ..Default::default()
+        };
+        sender.send(message).await.unwrap();
+        let answer = tokio::time::timeout(DEADLINE, answers.message()).await.expect("an answer in time");
+        answer.unwrap().expect("an acknowledgement");
+    }
+    drop(sender);
+    assert!(answers.message().await.unwrap().is_none());
+    server.stop().await;
+}
