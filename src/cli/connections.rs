@@ -22,7 +22,8 @@ pub struct ConnectionArgs {
     #[arg(long, env = "STILLFRAME_MAX_CONNECTIONS", default_value = "1000",
           value_parser = clap::value_parser!(u32).range(1..))]
     max_connections: u32,
-    /// Bytes of all request messages that are received or worked on at once; further ones are refused.
+    /// Bytes of all request messages that are received or worked on at once, half of them for streams; further
+    /// ones are refused.
     #[arg(long, env = "STILLFRAME_REQUEST_MEMORY_BYTES", default_value_t = Transport::default().request_memory_bytes,
           value_parser = request_memory)]
     request_memory_bytes: usize,
@@ -54,7 +55,7 @@ impl ConnectionArgs {
 }
 
 /// With less, the longest message would never be let in.
-const LEAST_REQUEST_MEMORY: usize = 16 << 20;
+const LEAST_REQUEST_MEMORY: usize = 32 << 20;
 
 fn request_memory(text: &str) -> Result<usize, String> {
     match text.parse() {
@@ -117,9 +118,9 @@ mod tests {
     fn the_longest_message_fits() {
         let bytes =
             |value| transport(&["--request-memory-bytes", value]).map(|transport| transport.request_memory_bytes);
-        assert_eq!(bytes("16777216"), Some(16 << 20));
-        assert_eq!(bytes("16777215"), None);
-        assert_eq!(bytes("16MiB"), None);
+        assert_eq!(bytes("33554432"), Some(32 << 20));
+        assert_eq!(bytes("33554431"), None);
+        assert_eq!(bytes("32MiB"), None);
         assert_eq!(transport(&[]).unwrap().request_memory_bytes, 512 << 20);
     }
 

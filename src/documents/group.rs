@@ -26,7 +26,7 @@ use crate::{
     clock::Micros,
     digest::{self, Etag},
     error::Error,
-    json::patch::{self, PatchOp},
+    json::patch::{self, PatchOp, Text},
 };
 
 /// Reads of one group that run at once.
@@ -48,7 +48,7 @@ pub enum Operation {
         body: Bytes,
     },
     /// Changes parts of a document.
-    Patch(Vec<PatchOp>),
+    Patch(Vec<PatchOp<Text>>),
     /// Deletes a document.
     Delete,
     /// Was refused at the door; it fails alone, in its place.
@@ -287,7 +287,7 @@ impl<'a> Group<'a> {
         self.changed = true;
     }
 
-    fn patch(&mut self, document: &Old, operations: &[PatchOp]) -> Result<Bytes, Error> {
+    fn patch(&mut self, document: &Old, operations: &[PatchOp<Text>]) -> Result<Bytes, Error> {
         let too_much = || Error::Busy {
             what: "bytes of documents patched in one commit",
             limit: MAX_PATCHED_BYTES,
@@ -359,7 +359,7 @@ async fn look_up(db: Db, id: String, lookup: Lookup, loaded: Arc<AtomicUsize>) -
     Ok((id.into(), None))
 }
 
-fn patched(body: &[u8], operations: &[PatchOp]) -> Result<Bytes, Error> {
+fn patched(body: &[u8], operations: &[PatchOp<Text>]) -> Result<Bytes, Error> {
     let mut document = value_of(body)?;
     patch::apply(&mut document, operations, MAX_BODY_BYTES).map_err(|error| Error::PatchFailed(error.to_string()))?;
     let body = serde_json::to_vec(&document).map_err(|error| Error::Internal(Arc::new(error)))?;

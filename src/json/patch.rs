@@ -3,9 +3,12 @@
 //! A patch is bounded in what it may cost, because it runs in the collection's one writer task: operations,
 //! result size, result depth, and the bytes that it copies or shifts.
 
+use std::borrow::Cow;
+
+use bytes::Bytes;
 use serde_json::{Map, Value};
 
-use super::body::MAX_DEPTH;
+use super::{body::MAX_DEPTH, value};
 
 mod measure;
 mod number;
@@ -25,14 +28,14 @@ const WORK_FACTOR: usize = 32;
 /// Values come from [`super::value::parse`]: serde_json's own parser drops duplicate keys and rewrites exponents.
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs, reason = "the operations of RFC 6902, and increment")]
-pub enum PatchOp {
+pub enum PatchOp<V = Value> {
     Add {
         path: Pointer,
-        value: Value,
+        value: V,
     },
     Replace {
         path: Pointer,
-        value: Value,
+        value: V,
     },
     Remove {
         path: Pointer,
@@ -47,13 +50,36 @@ pub enum PatchOp {
     },
     Test {
         path: Pointer,
-        value: Value,
+        value: V,
     },
     /// Adds to a number: two integers stay exact, anything else is added as doubles.
     Increment {
         path: Pointer,
-        value: Value,
+        value: V,
     },
+}
+
+/// What an operation brings along.
+pub trait Operand {
+    /// As a value.
+    fn value(&self) -> Result<Cow<'_, Value>, PatchReason>;
+}
+
+impl Operand for Value {
+    fn value(&self) -> Result<Cow<'_, Value>, PatchReason> {
+        Ok(Cow::Borrowed(self))
+    }
+}
+
+/// The text of a value that has been checked. While an operation waits for its turn it
+/// is kept so: as a value it would take up to fifty times the bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Text(pub Bytes);
+
+impl Operand for Text {
+    fn value(&self) -> Result<Cow<'_, Value>, PatchReason> {
+        value::parse(&self.0).map(Cow::Owned).map_err(|error| PatchReason::BadValue(error.to_string()))
+    }
 }
 
 /// Why a patch was not applied.
@@ -96,11 +122,13 @@ pub enum PatchReason {
     TooLarge { limit: usize },
     #[error("the patch copies or shifts too much data")]
     TooMuchWork,
+    #[error("the value is none: {0}")]
+    BadValue(String),
 }
 
 type Outcome<T = ()> = Result<T, PatchReason>;
 
-impl PatchOp {
+impl PatchOp<Text> {
     /// About how many bytes it takes up.
     #[must_use]
     pub fn cost(&self) -> usize {
@@ -108,7 +136,7 @@ impl PatchOp {
             Self::Add { value, .. }
             | Self::Replace { value, .. }
             | Self::Test { value, .. }
-            | Self::Increment { value, .. } => measure::measure(value).map_or(0, |measure| measure.bytes),
+            | Self::Increment { value, .. } => value.0.len(),
             Self::Remove { .. } | Self::Copy { .. } | Self::Move { .. } => 0,
         };
         64 + value
@@ -117,7 +145,7 @@ impl PatchOp {
 
 /// Applies all operations, in order. After an error `document` is half patched and must be dropped: the
 /// caller parsed it for this patch, a second copy would only cost. `max_bytes` bounds the compact text.
-pub fn apply(document: &mut Value, ops: &[PatchOp], max_bytes: usize) -> Result<(), PatchError> {
+pub fn apply<V: Operand>(document: &mut Value, ops: &[PatchOp<V>], max_bytes: usize) -> Result<(), PatchError> {
     if ops.len() > MAX_OPERATIONS {
         return Err(PatchError::TooManyOperations { count: ops.len() });
     }
@@ -142,16 +170,18 @@ struct Patch<'a> {
 }
 
 impl Patch<'_> {
-    fn step(&mut self, op: &PatchOp) -> Outcome {
+    fn step<V: Operand>(&mut self, op: &PatchOp<V>) -> Outcome {
         match op {
             PatchOp::Add { path, value } => {
                 outside_special(path)?;
-                self.insert(path, measure(value)?, || value.clone())
+                let value = value.value()?;
+                self.insert(path, measure(&value)?, || value.into_owned())
             }
             PatchOp::Replace { path, value } => {
                 outside_special(path)?;
-                let new = measure(value)?;
-                self.replace(path, new, value.clone())
+                let value = value.value()?;
+                let new = measure(&value)?;
+                self.replace(path, new, value.into_owned())
             }
             PatchOp::Remove { path } => {
                 outside_special(path)?;
@@ -163,11 +193,15 @@ impl Patch<'_> {
             PatchOp::Move { from, path } => self.relocate(from, path),
             PatchOp::Test { path, value } => {
                 outside_special(path)?;
-                measure(value)?; // bounds the recursion of the comparison
+                let value = value.value()?;
+                measure(&value)?; // bounds the recursion of the comparison
                 let found = path.find(self.document).ok_or_else(|| PatchReason::NotFound(path.clone()))?;
-                if same(found, value) { Ok(()) } else { Err(PatchReason::TestFailed(path.clone())) }
+                if same(found, &value) { Ok(()) } else { Err(PatchReason::TestFailed(path.clone())) }
             }
-            PatchOp::Increment { path, value } => self.increment(path, value),
+            PatchOp::Increment { path, value } => {
+                outside_special(path)?;
+                self.increment(path, &*value.value()?)
+            }
         }
     }
 
@@ -197,7 +231,6 @@ impl Patch<'_> {
     }
 
     fn increment(&mut self, path: &Pointer, value: &Value) -> Outcome {
-        outside_special(path)?;
         let target = path.find_mut(self.document).ok_or_else(|| PatchReason::NotFound(path.clone()))?;
         let (Value::Number(current), Value::Number(by)) = (&*target, value) else {
             return Err(PatchReason::NotANumber(path.clone()));

@@ -12,6 +12,8 @@ pub struct Framing {
     known: usize,
     /// How much of the message has come, behind a whole prefix.
     came: usize,
+    /// How many messages are complete.
+    pub complete: usize,
 }
 
 impl Framing {
@@ -33,6 +35,7 @@ impl Framing {
             largest = largest.max(self.came);
             if self.known == PREFIX && self.came == self.length() {
                 (self.known, self.came) = (0, 0);
+                self.complete += 1;
             }
         }
         largest
@@ -71,6 +74,7 @@ mod tests {
             // The end of the last message has not come yet.
             let missing = missing.min(lengths[lengths.len() - 1]);
             sent.truncate(sent.len() - missing);
+            let complete = lengths.len() - usize::from(missing > 0);
             let mut expected = lengths;
             *expected.last_mut().unwrap() -= missing;
 
@@ -82,7 +86,7 @@ mod tests {
                 rest = later;
             }
             prop_assert_eq!(Some(found), expected.into_iter().max());
-            prop_assert_eq!(framing.is_between_messages(), missing == 0);
+            prop_assert_eq!((framing.complete, framing.is_between_messages()), (complete, missing == 0));
         }
     }
 }

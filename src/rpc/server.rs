@@ -151,8 +151,8 @@ pub async fn serve(
         // Without tonic's grace, with which it would break off streams that are under way.
         .max_connection_age(max_connection_age)
         .layer(ContractLayer)
-        .layer(AuthenticateLayer::new(keys)?)
-        .layer(RequestMemoryLayer::new(request_memory_bytes, message_patience)?)
+        .layer(AuthenticateLayer::new(keys.clone())?)
+        .layer(RequestMemoryLayer::new(keys, request_memory_bytes, message_patience)?)
         .add_service(health_service)
         .add_service(reflection().build_v1()?.max_decoding_message_size(MAX_QUESTION_BYTES))
         .add_service(reflection().build_v1alpha()?.max_decoding_message_size(MAX_QUESTION_BYTES))

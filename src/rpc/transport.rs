@@ -14,9 +14,10 @@ pub struct Transport {
     /// Streams of a connection at once; further ones wait in the client.
     pub max_streams: u32,
     /// Bytes of all request messages that are received or worked on at once;
-    /// further ones are refused. At least the longest message, 12 MiB.
+    /// further ones are refused. Half of it is for streams, so it must be at least
+    /// twice the longest message, 12 MiB.
     pub request_memory_bytes: usize,
-    /// How long nothing may come of a message that is not complete.
+    /// How long the next 64 KiB of a message may take, or its end.
     pub message_patience: Duration,
     /// How long a new connection may take for the TLS handshake and HTTP/2's first bytes.
     pub handshake_patience: Duration,

@@ -3,7 +3,6 @@
 
 use bytes::Bytes;
 use prost::Message;
-use serde_json::Value;
 
 use super::DocumentRpc;
 use crate::{
@@ -14,8 +13,7 @@ use crate::{
     json::{
         body::{self, Lifted},
         fields,
-        patch::{MAX_OPERATIONS, PatchOp, Pointer},
-        value,
+        patch::{MAX_OPERATIONS, PatchOp, Pointer, Text},
     },
     pb,
     rpc::{MAX_RESPONSE_BYTES, convert, status},
@@ -170,7 +168,7 @@ fn lift(json: &[u8], field: &str) -> Result<Lifted, Error> {
     if lifted.body.len() > MAX_BODY_BYTES { Err(too_large(lifted.body.len())) } else { Ok(lifted) }
 }
 
-fn patch_ops(operations: Vec<pb::PatchOperation>) -> Result<Vec<PatchOp>, Error> {
+fn patch_ops(operations: Vec<pb::PatchOperation>) -> Result<Vec<PatchOp<Text>>, Error> {
     if operations.is_empty() || operations.len() > MAX_OPERATIONS {
         return Err(Error::invalid("patch.operations", format_args!("must hold 1 to {MAX_OPERATIONS} operations")));
     }
@@ -178,14 +176,14 @@ fn patch_ops(operations: Vec<pb::PatchOperation>) -> Result<Vec<PatchOp>, Error>
     numbered.map(|(index, operation)| patch_op(&format!("patch.operations[{index}]"), operation)).collect()
 }
 
-fn patch_op(field: &str, operation: pb::PatchOperation) -> Result<PatchOp, Error> {
+fn patch_op(field: &str, operation: pb::PatchOperation) -> Result<PatchOp<Text>, Error> {
     use pb::patch_operation::Op;
     let op = operation.op();
     let pb::PatchOperation { op: _, path, from, operand } = operation;
     let pointer =
         |name: &str, text: &str| text.parse::<Pointer>().map_err(|why| Error::invalid(format!("{field}.{name}"), why));
     let path = pointer("path", &path)?;
-    let value = || operand_value(field, operand);
+    let value = || operand_text(field, operand);
     Ok(match op {
         Op::Unspecified => return Err(Error::invalid(format!("{field}.op"), "is required")),
         Op::Add => PatchOp::Add { path, value: value()? },
@@ -198,7 +196,7 @@ fn patch_op(field: &str, operation: pb::PatchOperation) -> Result<PatchOp, Error
     })
 }
 
-fn operand_value(field: &str, operand: Option<pb::patch_operation::Operand>) -> Result<Value, Error> {
+fn operand_text(field: &str, operand: Option<pb::patch_operation::Operand>) -> Result<Text, Error> {
     let json: Bytes = match operand {
         Some(pb::patch_operation::Operand::Json(json)) => json,
         Some(pb::patch_operation::Operand::Value(value)) => {
@@ -212,5 +210,5 @@ fn operand_value(field: &str, operand: Option<pb::patch_operation::Operand>) -> 
     }
     let invalid = |why| Error::invalid(format!("{field}.json"), why);
     body::check_value(&json).map_err(invalid)?;
-    value::parse(&json).map_err(invalid)
+    Ok(Text(json))
 }

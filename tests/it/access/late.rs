@@ -79,3 +79,21 @@ async fn a_message_that_comes_after_the_end_of_its_key_does_nothing() {
     assert_eq!(books.stats.unwrap().offset, 0, "nothing was written");
     server.stop().await;
 }
+
+#[tokio::test]
+async fn a_call_whose_message_has_not_come_ends_with_its_key() {
+    let server = TestServer::start().await;
+    let mut root = server.given_operator().await;
+    for (id, method) in [
+        ("a", "/stillframe.v1.CollectionService/DeleteCollection"),
+        ("b", "/stillframe.v1.DocumentService/WriteDocuments"),
+    ] {
+        let secret = root.given_key(id, &[("commons", Role::Writer)]).await;
+        let (_send, call) = begin(&server, method, Some(&secret));
+        let_in(&mut root, id).await;
+        root.revoke_key(id).await.unwrap();
+        let status = end(call).await;
+        assert_eq!((status.code(), reason(&status).as_str()), (Code::Unauthenticated, "API_KEY_REVOKED"), "{method}");
+    }
+    server.stop().await;
+}

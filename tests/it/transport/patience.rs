@@ -43,6 +43,48 @@ async fn a_message_that_does_not_go_on_ends_its_call() {
     server.stop().await;
 }
 
+/// Or it would be parsed, and could wait as long as more comes.
+#[tokio::test]
+async fn nothing_may_follow_the_only_message_of_a_call() {
+    let server = TestServer::with_collection().await;
+    for more in [&b"\0"[..], b"\0\0\0\0\0"] {
+        for apart in [false, true] {
+            let mut client = Raw::connect(&server).await;
+            let (answer, mut sent) = client.begin::<pb::WriteDocumentsRequest>(WRITE, None, None);
+            let message = Bytes::from_static(b"\0\0\0\0\x02\x0a\0");
+            if apart {
+                sent.send_data(message, false).unwrap();
+                client.drive(super::call(&server.channel)).await.unwrap();
+                sent.send_data(Bytes::from_static(more), false).unwrap();
+            } else {
+                sent.send_data([&message, more].concat().into(), false).unwrap();
+            }
+            let answer = client.drive(answer).await.unwrap();
+            let status = Status::from_header_map(answer.headers()).expect("it is refused at once");
+            refused::<()>(Err(status), Code::InvalidArgument, "MALFORMED_REQUEST");
+        }
+    }
+    server.stop().await;
+}
+
+/// However often a little comes.
+#[tokio::test]
+async fn a_message_that_trickles_ends_its_call() {
+    let server = start().await;
+    let mut client = Raw::connect(&server).await;
+    let (answer, mut sent) = client.begin::<pb::WriteDocumentsRequest>(WRITE, None, None);
+    sent.send_data(Bytes::from_static(b"\0\0\xc0\0\0"), false).unwrap();
+    let trickle = async {
+        while sent.send_data(Bytes::from_static(b"\0"), false).is_ok() {
+            tokio::time::sleep(A_WHILE / 100).await;
+        }
+    };
+    let answer = client.drive(async { tokio::join!(answer, trickle).0 }).await.unwrap();
+    let status = Status::from_header_map(answer.headers()).expect("it is refused");
+    refused::<()>(Err(status), Code::DeadlineExceeded, "DEADLINE_EXCEEDED");
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn a_stream_may_be_silent_between_messages() {
     let mut server = start().await;
