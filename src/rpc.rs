@@ -12,7 +12,6 @@ mod convert;
 mod deadline;
 mod document;
 mod ending;
-mod framing;
 #[cfg(any(test, feature = "fuzz"))]
 pub(crate) mod fuzzed;
 mod incoming;

@@ -1,0 +1,194 @@
+//! The body of a request, counted as it comes.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use http_body::{Body as _, Frame, SizeHint};
+use tonic::{Status, body::Body};
+
+use super::{framing::Framing, late::Late, share::Share};
+use crate::rpc::status::of_transport;
+
+/// How many messages a request has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// One.
+    Single,
+    /// Any.
+    Stream,
+}
+
+/// A body whose messages count and must come.
+pub struct Metered {
+    kind: Kind,
+    /// Absent at the end.
+    body: Option<Body>,
+    share: Arc<Share>,
+    framing: Framing,
+    /// The last part that came. Unpacked and read, a message can be many times as
+    /// large, so a single one is given on as a whole, when its call is closed and
+    /// nothing can hold up what is done with it.
+    withheld: Option<Frame<Bytes>>,
+    late: Late,
+}
+
+impl Metered {
+    /// Counts a body's messages in `share`.
+    pub fn new(kind: Kind, body: Body, share: Arc<Share>, late: Late) -> Self {
+        Self { kind, body: Some(body), share, framing: Framing::default(), withheld: None, late }
+    }
+
+    /// The next part, or the end.
+    fn poll_part(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let Some(body) = &mut self.body else { return Poll::Ready(None) };
+        if let Poll::Ready(part) = Pin::new(body).poll_frame(context) {
+            if part.is_none() {
+                self.body = None;
+            }
+            return Poll::Ready(part);
+        }
+        if self.kind == Kind::Stream && self.framing.is_between_messages() {
+            return Poll::Pending;
+        }
+        self.late.poll(context).map(|status| Some(Err(status)))
+    }
+
+    /// Takes note of a part.
+    fn count(&mut self, bytes: &[u8]) -> Result<(), Status> {
+        let complete = self.framing.complete;
+        let largest = self.framing.advance(bytes);
+        self.share.raise(largest)?;
+        self.late.came(bytes.len(), self.framing.complete > complete);
+        let is_more = self.framing.complete > 1 || self.framing.complete == 1 && !self.framing.is_between_messages();
+        if self.kind == Kind::Single && is_more {
+            return Err(of_transport(Status::internal("something follows the only message of the call")));
+        }
+        Ok(())
+    }
+}
+
+impl http_body::Body for Metered {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        loop {
+            let part = match ready!(self.poll_part(context)) {
+                Some(Ok(part)) => part,
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => return Poll::Ready(self.withheld.take().map(Ok)),
+            };
+            if let Some(bytes) = part.data_ref() {
+                if bytes.is_empty() {
+                    continue;
+                }
+                if let Err(error) = self.count(bytes) {
+                    return Poll::Ready(Some(Err(error)));
+                }
+            }
+            if self.kind == Kind::Stream {
+                return Poll::Ready(Some(Ok(part)));
+            }
+            if let Some(before) = self.withheld.replace(part) {
+                return Poll::Ready(Some(Ok(before)));
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.withheld.is_none() && self.body.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::VecDeque, time::Duration};
+
+    use futures::FutureExt;
+    use http::HeaderMap;
+    use tonic::Code;
+
+    use super::{super::share::Budget, *};
+
+    enum Came {
+        Data(&'static [u8]),
+        Trailers,
+        End,
+        Error,
+    }
+
+    /// What comes; when it is empty, nothing has come yet.
+    struct Script(VecDeque<Came>);
+
+    impl http_body::Body for Script {
+        type Data = Bytes;
+        type Error = Status;
+
+        fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+            match self.0.pop_front() {
+                Some(Came::Data(bytes)) => Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(bytes))))),
+                Some(Came::Trailers) => Poll::Ready(Some(Ok(Frame::trailers(HeaderMap::new())))),
+                Some(Came::End) => Poll::Ready(None),
+                Some(Came::Error) => Poll::Ready(Some(Err(Status::unknown("broken")))),
+                None => Poll::Pending,
+            }
+        }
+    }
+
+    /// What is given on before more has to come: data, `+` for trailers, `.` for the end.
+    fn given_on<const N: usize>(kind: Kind, came: [Came; N]) -> Result<Vec<u8>, Code> {
+        let share = Arc::new(Share::none_of(&Budget::of(100 << 10)));
+        let body = Body::new(Script(came.into()));
+        let mut body = Metered::new(kind, body, share, Late::new(None, Duration::from_secs(60)));
+        let mut given = Vec::new();
+        while let Some(part) = std::future::poll_fn(|context| Pin::new(&mut body).poll_frame(context)).now_or_never() {
+            let Some(part) = part else {
+                given.push(b'.');
+                break;
+            };
+            match part.map_err(|status| status.code())?.into_data() {
+                Ok(bytes) => given.extend(&bytes),
+                Err(_trailers) => given.push(b'+'),
+            }
+        }
+        Ok(given)
+    }
+
+    const MESSAGE: &[u8] = b"\0\0\0\0\x02ab";
+
+    #[tokio::test]
+    async fn a_single_message_is_whole_only_at_its_end() {
+        use Came::{Data, End, Error, Trailers};
+        let single = Kind::Single;
+        assert_eq!(given_on(single, [Data(MESSAGE)]).unwrap(), b"");
+        assert_eq!(given_on(single, [Data(MESSAGE), Data(b"")]).unwrap(), b"");
+        assert_eq!(given_on(single, [Data(MESSAGE), End]).unwrap(), [MESSAGE, b"."].concat());
+        assert_eq!(given_on(single, [Data(MESSAGE), Trailers, End]).unwrap(), [MESSAGE, b"+."].concat());
+        let (first, second) = MESSAGE.split_at(6);
+        assert_eq!(given_on(single, [Data(first), Data(second)]).unwrap(), first);
+        assert_eq!(given_on(single, [Data(first), Data(second), End]).unwrap(), [MESSAGE, b"."].concat());
+        assert_eq!(given_on(single, [Data(MESSAGE), Error]), Err(Code::Unknown));
+        assert_eq!(given_on(single, [Data(MESSAGE), Data(b"\0")]), Err(Code::InvalidArgument));
+        assert_eq!(given_on(single, [End]).unwrap(), b".");
+    }
+
+    #[tokio::test]
+    async fn a_stream_goes_on_as_it_comes() {
+        use Came::{Data, End};
+        let stream = Kind::Stream;
+        assert_eq!(given_on(stream, [Data(MESSAGE)]).unwrap(), MESSAGE);
+        assert_eq!(given_on(stream, [Data(MESSAGE), Data(b"\0")]).unwrap(), [MESSAGE, b"\0"].concat());
+        assert_eq!(given_on(stream, [Data(MESSAGE), End]).unwrap(), [MESSAGE, b"."].concat());
+    }
+}
