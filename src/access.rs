@@ -5,8 +5,8 @@
 //! nobody in without one, for good: that is a record of its own, because keys end.
 //! **A3** Nobody gives a role that they could not take themselves: keys are made,
 //! seen and revoked by operators of every workspace that they have a role in.
-//! **A4** A key that has ended lets no call in, not even
-//! one that had begun, and ends the streams that are open.
+//! **A4** A key that has ended lets no call in, not even one that had begun, and ends
+//! what is open: streams, and messages that are still coming.
 //!
 //! All keys are in memory: letting a call in costs a hash and no read.
 
@@ -34,7 +34,7 @@ pub use self::{
 };
 use crate::{
     clock::Clock,
-    error::{Contact, Error},
+    error::Error,
     metadata::{AccessPolicy, ApiKey, ApiKeyUse, Metadata},
     names::ApiKeyName,
     workspace::Workspaces,
@@ -50,7 +50,6 @@ struct Inner {
     metadata: Metadata,
     clock: Clock,
     workspaces: Workspaces,
-    contact: Contact,
     keyring: Keyring,
     /// Changes run one at a time: what they are checked against must stay.
     changing: tokio::sync::Mutex<()>,
@@ -62,7 +61,6 @@ impl ApiKeys {
         metadata: Metadata,
         clock: Clock,
         workspaces: Workspaces,
-        contact: Contact,
         bootstrap_file: Option<&Path>,
     ) -> Result<Self, BootstrapError> {
         let keyring = Keyring::default();
@@ -74,7 +72,7 @@ impl ApiKeys {
         if metadata.get(&AccessPolicy::all())?.is_some() {
             keyring.close();
         }
-        let inner = Inner { metadata, clock, workspaces, contact, keyring, changing: tokio::sync::Mutex::default() };
+        let inner = Inner { metadata, clock, workspaces, keyring, changing: tokio::sync::Mutex::default() };
         let keys = Self { inner: Arc::new(inner) };
         if let Some(file) = bootstrap_file {
             keys.bootstrap(file).await?;

@@ -150,8 +150,7 @@ impl App {
         )
         .await?;
         let bootstrap = config.bootstrap_key_file.as_deref();
-        let keys =
-            ApiKeys::open(metadata.clone(), clock.clone(), workspaces.clone(), contact.clone(), bootstrap).await?;
+        let keys = ApiKeys::open(metadata.clone(), clock.clone(), workspaces.clone(), bootstrap).await?;
         let collections =
             Collections::new(metadata.clone(), catalog.clone(), store.clone(), clock.clone(), workspaces.clone());
         let swept = root.sweep_unfinished_uploads(collections.known_uids()?)?;

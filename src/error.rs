@@ -316,7 +316,9 @@ impl Error {
 
     /// One field is wrong.
     pub fn invalid(field: impl Into<String>, why: impl fmt::Display) -> Self {
-        Self::Invalid(Violations { listed: vec![Violation { field: field.into(), why: why.to_string() }], others: 0 })
+        let mut bad = Violations::default();
+        bad.add(field, why);
+        bad.into()
     }
 
     /// A mistake of ours; the text goes to the log.

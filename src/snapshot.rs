@@ -35,7 +35,7 @@ use crate::{
     hub::Hub,
     idempotency::{self, Request},
     metadata::{Change, Collection, CommitError, Metadata, Record, Retired, Snapshot, SnapshotState, Stored},
-    names::{CollectionName, ListParent, SnapshotName},
+    names::{CollectionName, Id, ListParent, SnapshotName, WorkspaceName},
     tasks::Tasks,
     workspace::{Limits, Workspaces, check_etag},
 };
@@ -183,18 +183,17 @@ impl Snapshots {
 
     /// Refuses one more snapshot than a workspace may have. Returns the ended ones
     /// whose places are needed.
-    fn check_room(&self, workspace: &str) -> Result<Vec<Stored<Snapshot>>, Error> {
+    fn check_room(&self, workspace: &Id) -> Result<Vec<Stored<Snapshot>>, Error> {
         let Limits { snapshots, ended_snapshots, .. } = self.inner.workspaces.limits();
         let (mut count, mut ended) = (0, Oldest::of(*ended_snapshots));
-        for found in self.inner.metadata.scan(&Snapshot::within(workspace)) {
+        for found in self.inner.metadata.scan(&Snapshot::within(workspace.as_str())) {
             let found = found?;
             match is_over(found.state()) {
                 true => ended.add(found.end_time, found.released, found),
                 false => count += usize::from(!self.has_expired(&found)),
             }
         }
-        let parent = format!("workspaces/{workspace}");
-        Limits::check(Kind::Snapshot, parent, count, *snapshots)?;
+        Limits::check(Kind::Snapshot, WorkspaceName(workspace.clone()), count, *snapshots)?;
         Ok(ended.surplus().collect())
     }
 
@@ -206,13 +205,13 @@ impl Snapshots {
         mut source: Stored<Collection>,
         request: Option<&Request>,
     ) -> Result<(), Error> {
+        let name = record.name();
         loop {
             let mut change = Change::default().insert(record).require(&source);
-            for ended in self.check_room(&record.workspace)? {
+            for ended in self.check_room(&name.workspace)? {
                 change = change.remove(&ended);
             }
-            let name = record.name().to_string();
-            let change = idempotency::remember(change, request, &name, record.uid(), record.create_time);
+            let change = idempotency::remember(change, request, &name.to_string(), record.uid(), record.create_time);
             match self.inner.metadata.commit(change).await {
                 Ok(()) => return Ok(()),
                 Err(CommitError::Conflict) => {}

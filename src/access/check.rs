@@ -64,9 +64,14 @@ impl ApiKeys {
         }
     }
 
-    /// Why a caller whose calls have ended may not go on (**A4**).
-    #[must_use]
-    pub fn why_ended(&self, caller: &Caller) -> Error {
+    /// Resolves when a caller may go on no longer, to why (**A4**).
+    pub async fn ended(self, caller: Caller) -> Error {
+        caller.ended().cancelled().await;
+        self.why_ended(&caller)
+    }
+
+    /// Why a caller whose calls have ended may not go on.
+    fn why_ended(&self, caller: &Caller) -> Error {
         let Some(key) = caller.key() else { return self.refused(KeyFault::Missing) };
         let now = self.inner.keyring.get(&key.id);
         let now = now.filter(|now| now.record.uid == key.uid);
@@ -168,13 +173,13 @@ impl ApiKeys {
     }
 
     pub(super) fn denied(&self, caller: &Caller, permission: Permission, resource: String) -> Error {
-        let contact = self.inner.contact.clone();
+        let contact = self.inner.workspaces.contact();
         let (permission, role) = (permission.name(), permission.least_role());
         Error::PermissionDenied { caller: caller.name(), permission, role, resource, contact }
     }
 
     fn refused(&self, fault: KeyFault) -> Error {
-        Error::Unauthenticated { fault, contact: self.inner.contact.clone() }
+        Error::Unauthenticated { fault, contact: self.inner.workspaces.contact() }
     }
 }
 

@@ -48,12 +48,19 @@ pub struct Gate {
 impl Gate {
     /// The message of a request that its caller may make.
     pub fn admit<M: Ruled>(&self, request: Request<M>) -> Result<(Caller, M), Error> {
+        let (caller, message, _bytes) = self.admit_sized(request)?;
+        Ok((caller, message))
+    }
+
+    /// The same, with its size, which is not known without a walk through it.
+    pub fn admit_sized<M: Ruled>(&self, request: Request<M>) -> Result<(Caller, M, usize), Error> {
         let (caller, memory) = (caller_of(&request)?, memory_of(&request)?);
         #[allow(clippy::disallowed_methods, reason = "checked in the next line")]
         let message = request.into_inner();
         self.check(&caller, &message)?;
-        memory.raise(message.encoded_len())?;
-        Ok((caller, message))
+        let bytes = message.encoded_len();
+        memory.raise(bytes)?;
+        Ok((caller, message, bytes))
     }
 
     /// The stream of a request; its messages are to be checked, and to be counted.

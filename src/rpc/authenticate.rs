@@ -98,12 +98,7 @@ where
 
 /// Ends what a caller still reads when it may go on no longer (**A4**).
 fn until_ended(body: Body, keys: ApiKeys, caller: Caller) -> Body {
-    let ended = caller.ended().clone();
-    let end = async move {
-        ended.cancelled_owned().await;
-        Status::from(keys.why_ended(&caller))
-    };
-    Ending::of(body, Box::pin(end))
+    Ending::of(body, Box::pin(async move { keys.ended(caller).await.into() }))
 }
 
 /// What stands behind `Bearer` (RFC 6750).

@@ -49,8 +49,8 @@ impl pb::document_service_server::DocumentService for DocumentRpc {
         &self,
         request: Request<pb::WriteDocumentsRequest>,
     ) -> Result<Response<pb::WriteDocumentsResponse>, Status> {
-        let (_caller, request) = self.gate.admit(request)?;
-        Ok(Response::new(self.write(request).await?))
+        let (_caller, request, bytes) = self.gate.admit_sized(request)?;
+        Ok(Response::new(self.write(request, bytes).await?))
     }
 
     async fn ingest_documents(

@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use http::HeaderMap;
-use http_body::{Frame, SizeHint};
+use http_body::Frame;
 use tonic::{Status, body::Body};
 
 /// Passes a body on until `end` says how it ends. Then what worked for it is
@@ -56,10 +56,5 @@ where
 
     fn is_end_stream(&self) -> bool {
         self.body.as_ref().is_none_or(http_body::Body::is_end_stream)
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        // An end from outside can make it shorter.
-        SizeHint::default()
     }
 }

@@ -63,7 +63,7 @@ impl DocumentRpc {
             ended = read => ended,
             () = self.stop.cancelled() => Err(Error::ShuttingDown.into()),
             // Answers may wait for a client that does not read; this does not.
-            () = caller.ended().cancelled() => Err(self.gate.keys.why_ended(caller).into()),
+            ended = self.gate.keys.clone().ended(caller.clone()) => Err(ended.into()),
             // The client is gone, and with it whoever wants answers.
             () = queue.closed() => return,
         };

@@ -26,8 +26,13 @@ const MAX_BATCH_BYTES: usize = 10 << 20;
 const LIFTED_BYTES: usize = 8 * MAX_DOCUMENT_ID_BYTES;
 
 impl DocumentRpc {
-    pub(super) async fn write(&self, request: pb::WriteDocumentsRequest) -> Result<pb::WriteDocumentsResponse, Error> {
-        check_batch(request.writes.len(), request.encoded_len())?;
+    /// `bytes` is the size of the request.
+    pub(super) async fn write(
+        &self,
+        request: pb::WriteDocumentsRequest,
+        bytes: usize,
+    ) -> Result<pb::WriteDocumentsResponse, Error> {
+        check_batch(request.writes.len(), bytes)?;
         let pb::WriteDocumentsRequest { collection, writes, collection_uid } = request;
         if writes.is_empty() {
             return Err(Error::invalid("writes", "must hold at least one write"));

@@ -7,11 +7,11 @@ use std::{
 };
 
 use tokio::time::{Sleep, sleep};
-use tokio_util::sync::WaitForCancellationFutureOwned;
 use tonic::Status;
 
 use crate::{
     access::{ApiKeys, Caller},
+    error::Error,
     rpc::status::of_transport,
 };
 
@@ -25,7 +25,7 @@ pub struct Late {
     /// Since the clock runs.
     came: usize,
     clock: Option<Pin<Box<Sleep>>>,
-    ended: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+    ended: Option<Pin<Box<dyn Future<Output = Error> + Send>>>,
 }
 
 impl Late {
@@ -46,9 +46,9 @@ impl Late {
     pub fn poll(&mut self, context: &mut Context<'_>) -> Poll<Status> {
         let Self { caller, patience, clock, ended, .. } = self;
         if let Some((keys, caller)) = caller {
-            let ended = ended.get_or_insert_with(|| Box::pin(caller.ended().clone().cancelled_owned()));
-            if ended.as_mut().poll(context).is_ready() {
-                return Poll::Ready(keys.why_ended(caller).into());
+            let ended = ended.get_or_insert_with(|| Box::pin(keys.clone().ended(caller.clone())));
+            if let Poll::Ready(why) = ended.as_mut().poll(context) {
+                return Poll::Ready(why.into());
             }
         }
         let clock = clock.get_or_insert_with(|| Box::pin(sleep(*patience)));

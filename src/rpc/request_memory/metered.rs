@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http_body::{Body as _, Frame, SizeHint};
+use http_body::{Body as _, Frame};
 use tonic::{Status, body::Body};
 
 use super::{framing::Framing, late::Late, share::Share};
@@ -104,10 +104,6 @@ impl http_body::Body for Metered {
 
     fn is_end_stream(&self) -> bool {
         self.withheld.is_none() && self.body.as_ref().is_none_or(Body::is_end_stream)
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::default()
     }
 }
 

@@ -14,15 +14,11 @@ async fn given_snapshot(server: &mut TestServer) -> i64 {
     server.given_snapshot("books", "monday").await.referenced_bytes
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_that_copies_bytes_is_let_in_only_if_they_fit() {
-    let Some((disk, mut server)) = given_disk(|config| config.copy_mode = CopyMode::Bytes).await else { return };
-    let bytes = u64::try_from(given_snapshot(&mut server).await).unwrap();
-    assert!(bytes > 2 * MIB, "{bytes}");
-    disk.leave(RESERVE + MIB);
+/// Waits until the room for another restore is seen to be short; returns what it needs.
+async fn required_for(server: &mut TestServer, id: &str) -> u64 {
     let mut required = 0;
     crate::support::eventually("the room is seen to be short", async || {
-        let plan = pb::CreateRestoreRequest { validate_only: true, ..restore_request("monday", "again") };
+        let plan = pb::CreateRestoreRequest { validate_only: true, ..restore_request("monday", id) };
         let planned = server.create_restore(plan).await;
         let short = planned.is_err();
         if short {
@@ -31,7 +27,16 @@ async fn one_that_copies_bytes_is_let_in_only_if_they_fit() {
         short
     })
     .await;
-    assert_eq!(required, RESERVE + bytes);
+    required
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_copies_bytes_is_let_in_only_if_they_fit() {
+    let Some((disk, mut server)) = given_disk(|config| config.copy_mode = CopyMode::Bytes).await else { return };
+    let bytes = u64::try_from(given_snapshot(&mut server).await).unwrap();
+    assert!(bytes > 2 * MIB, "{bytes}");
+    disk.leave(RESERVE + MIB);
+    assert_eq!(required_for(&mut server, "again").await, RESERVE + bytes);
     full(server.request_restore("monday", "again").await);
     server.write("books", vec![large("small enough", 1000)]).await;
     disk.clear();
@@ -59,18 +64,7 @@ async fn what_others_have_still_to_copy_counts() {
     server.running_restore("first").await;
     // Enough for one of them.
     disk.leave(RESERVE + bytes + bytes / 2);
-    let mut required = 0;
-    crate::support::eventually("the room is seen to be short", async || {
-        let plan = pb::CreateRestoreRequest { validate_only: true, ..restore_request("monday", "second") };
-        let planned = server.create_restore(plan).await;
-        let short = planned.is_err();
-        if short {
-            required = full(planned).1;
-        }
-        short
-    })
-    .await;
-    assert_eq!(required, RESERVE + 2 * bytes);
+    assert_eq!(required_for(&mut server, "second").await, RESERVE + 2 * bytes);
     block.lift();
     assert_eq!(server.ended_restore("first").await.state(), pb::restore::State::Succeeded);
     disk.clear();
