@@ -84,6 +84,13 @@ impl Progress {
         }
     }
 
+    /// Whether another value of the same restore shows that more is done.
+    #[must_use]
+    pub fn is_behind(&self, other: &Self) -> bool {
+        let done = |progress: &Self| (progress.phase, progress.bytes.0, progress.files.0, progress.documents.0);
+        !is_terminal(self.state) && done(self) < done(other)
+    }
+
     /// Of a restore being worked on.
     pub(super) fn of(record: &Restore, work: &Work) -> Self {
         let mut progress = Self::at_rest(record);

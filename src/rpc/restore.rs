@@ -138,7 +138,10 @@ fn beats(sent: Progress, changes: watch::Receiver<Progress>) -> impl Stream<Item
         if *changes.borrow() == sent {
             let _ = tokio::time::timeout(QUIET, changes.changed()).await;
         }
-        let value = changes.borrow_and_update().clone();
+        let announced = changes.borrow_and_update().clone();
+        // The first value was read from the work itself, which may be ahead of what was
+        // announced.
+        let value = if announced.is_behind(&sent) { sent } else { announced };
         let ended = settled(&value) || changes.has_changed().is_err();
         Some((value.clone(), (!ended).then_some((value, changes))))
     })
@@ -339,5 +342,28 @@ impl Listed for Restore {
 
     fn uid(&self) -> Uuid {
         self.uid()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metadata::RestoreState;
+
+    #[tokio::test]
+    async fn a_watcher_is_never_shown_less_than_before() {
+        let announced =
+            Progress::at_rest(&Restore { state: RestoreState::Copying.into(), bytes: 10, ..Restore::default() });
+        let at = |bytes| Progress { bytes: (bytes, 10), ..announced.clone() };
+        let (sender, changes) = watch::channel(at(3));
+        // Read from the work itself, which nobody has announced yet.
+        let mut values = Box::pin(beats(at(5), changes));
+        assert_eq!(values.next().await, Some(at(5)));
+        sender.send_replace(at(7));
+        assert_eq!(values.next().await, Some(at(7)));
+        let ended = Progress { state: RestoreState::Failed, ..at(0) };
+        sender.send_replace(ended.clone());
+        assert_eq!(values.next().await, Some(ended), "a last value is told whatever it says");
+        assert_eq!(values.next().await, None);
     }
 }
