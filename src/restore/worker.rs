@@ -120,8 +120,13 @@ impl Restores {
         let (restores, found) = (self.clone(), found.record.clone());
         self.inner.tasks.work(async move {
             let turn = Arc::clone(&restores.inner.turns);
-            // A cancelled one needs no turn, only its clean-up.
-            let copies = is_cancellable(found.state()) || found.state() == RestoreState::Publishing;
+            // A cancelled one needs no turn, only its clean-up. Who cancelled it since it was
+            // found did not see us busy with it yet.
+            let state = match restores.inner.metadata.get(&found.key()) {
+                Ok(Some(now)) => now.state(),
+                _ => found.state(),
+            };
+            let copies = is_cancellable(state) || state == RestoreState::Publishing;
             let permit = if copies { work.stop.run_until_cancelled(turn.acquire()).await } else { None };
             let driven = restores.drive(&found, &work).await;
             drop(permit);
