@@ -117,10 +117,7 @@ impl Ingest<'_> {
         plan.count(&mut self.durable, &result.results);
         self.bad_ahead -= plan.bad;
         let (lives, uid) = (&self.sources.inner.lives, self.record.uid());
-        lives.counted(uid, &self.durable);
-        if plan.mark.done {
-            lives.settled(uid);
-        }
+        lives.landed(uid, &self.durable, plan.mark.done);
         self.sources.announce(self.record);
         Ok(())
     }

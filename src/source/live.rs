@@ -51,6 +51,15 @@ struct Live {
     error: Option<Failure>,
 }
 
+impl Live {
+    /// One of the objects found is no longer to come.
+    fn settle(&mut self) {
+        if let Some(pending) = self.pending.as_mut() {
+            *pending = pending.saturating_sub(1);
+        }
+    }
+}
+
 /// All of them, by uid.
 #[derive(Debug, Default)]
 pub(super) struct Lives(Mutex<HashMap<Uuid, Live>>);
@@ -104,6 +113,17 @@ impl Lives {
         self.0.lock().entry(uid).or_default().mark = Some(mark.clone());
     }
 
+    /// Notes its counters, and in the same moment that an object was read, if it was:
+    /// nobody sees it as done and as one to come.
+    pub fn landed(&self, uid: Uuid, mark: &SourceMark, done: bool) {
+        let mut lives = self.0.lock();
+        let live = lives.entry(uid).or_default();
+        live.mark = Some(mark.clone());
+        if done {
+            live.settle();
+        }
+    }
+
     /// Notes what a scan found.
     pub fn scanned(&self, uid: Uuid, pending: usize, now: Micros) {
         let mut lives = self.0.lock();
@@ -114,8 +134,8 @@ impl Lives {
 
     /// One of the objects found was read, or is gone.
     pub fn settled(&self, uid: Uuid) {
-        if let Some(pending) = self.0.lock().get_mut(&uid).and_then(|live| live.pending.as_mut()) {
-            *pending = pending.saturating_sub(1);
+        if let Some(live) = self.0.lock().get_mut(&uid) {
+            live.settle();
         }
     }
 
