@@ -28,6 +28,15 @@ impl Clock {
         micros(since) + self.shift.load(Ordering::Relaxed)
     }
 
+    /// A clock that shows this time now, and goes on from there: data written long ago
+    /// is read as it was then.
+    #[must_use]
+    pub fn starting_at(time: Micros) -> Self {
+        let clock = Self::default();
+        clock.shift.store(time - clock.now(), Ordering::Relaxed);
+        clock
+    }
+
     /// Moves this clock and all its clones forward: days of retention and
     /// expiry are tested in milliseconds.
     pub fn advance(&self, by: Duration) {
