@@ -9,9 +9,9 @@ use stillframe::pb::restore::Verification;
 use crate::{
     Result,
     documents::{Documents, Order},
-    loopback::{Loopback, SECRET},
     report::{self, milliseconds, rate, spread},
     server::{Launch, Server},
+    support::s3::{Loopback, SECRET},
     writer::{self, Flow},
 };
 

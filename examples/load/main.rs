@@ -33,9 +33,6 @@ mod kill;
 mod ledger;
 mod local;
 mod lone;
-#[path = "../../tests/it/support/loopback.rs"]
-#[allow(dead_code, clippy::unwrap_used, reason = "that of the tests")]
-mod loopback;
 mod many;
 mod overwrite;
 mod pace;
@@ -49,6 +46,11 @@ mod server;
 mod snapshot;
 mod source;
 mod stream;
+#[path = "../../tests/it/support"]
+#[allow(dead_code, unused_imports, clippy::unwrap_used, clippy::expect_used, reason = "that of the tests")]
+mod support {
+    pub mod s3;
+}
 mod watchers;
 mod writer;
 

@@ -3,8 +3,10 @@
 use stillframe::pb;
 use tempfile::TempDir;
 
-use super::child::Child;
-use crate::support::{Loopback, collection_name, try_write};
+use crate::{
+    recovery::child::Child,
+    support::{Loopback, collection_name, try_write},
+};
 
 const ROOT: &[&str] = &["--storage", "s3://storage"];
 
@@ -12,7 +14,7 @@ async fn start(dir: TempDir, loopback: &Loopback, crash_at: &str) -> Child {
     Child::start_in(dir, crash_at, ROOT, &loopback.environment("secret").0).await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_s3!)]
 async fn what_was_acknowledged_survives_kill_9() {
     let home = tempfile::tempdir().unwrap();
     let loopback = Loopback::start(home.path()).await;
@@ -46,7 +48,7 @@ async fn what_was_acknowledged_survives_kill_9() {
     child.kill().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_s3!)]
 async fn a_restore_that_a_crash_cut_short_goes_on() {
     for point in ["restore.pinned", "restore.copied", "restore.verified", "restore.published"] {
         let home = tempfile::tempdir().unwrap();

@@ -2,7 +2,7 @@
 
 use crate::support::{Loopback, TestServer, upsert};
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_s3!)]
 async fn a_prefix_is_a_root_of_its_own() {
     let home = tempfile::tempdir().unwrap();
     let loopback = Loopback::start(home.path()).await;

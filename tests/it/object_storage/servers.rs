@@ -3,9 +3,9 @@
 
 use stillframe::{app::App, clock::Clock, instance::StartError};
 
-use crate::support::{TestServer, config, eventually, try_write, upsert};
+use crate::support::{TestServer, config, eventually, metadata_of, try_write, upsert};
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_s3!)]
 async fn a_second_server_is_refused_by_the_marker() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -19,12 +19,14 @@ async fn a_second_server_is_refused_by_the_marker() {
 }
 
 /// A copy of the data directory makes a twin that the marker cannot tell apart.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_s3!)]
 async fn a_server_that_is_fenced_off_stops_and_loses_nothing() {
     let mut first = TestServer::start().await;
     first.given_collection("books").await;
     let twin = tempfile::tempdir().unwrap();
     let dir = TestServer::stop(first).await;
+    // Nobody writes to it any more.
+    drop(metadata_of(&dir).await);
     copy(&dir.path().join("metadata"), &twin.path().join("metadata"));
     let mut first = TestServer::reopen(dir).await;
     first.write("books", vec![upsert("acknowledged", "{}")]).await;

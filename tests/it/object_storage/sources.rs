@@ -31,7 +31,7 @@ fn lines(numbers: std::ops::Range<u32>, text: &str) -> String {
     numbers.map(|n| format!("{{\"n\":{n},\"text\":\"{text}\"}}\n")).collect()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_s3!)]
 async fn every_object_is_ingested_and_a_changed_one_again() {
     let home = tempfile::tempdir().unwrap();
     let loopback = Loopback::start(home.path()).await;
@@ -54,7 +54,7 @@ async fn every_object_is_ingested_and_a_changed_one_again() {
     server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_s3!)]
 async fn what_is_not_listed_or_the_service_s_own_is_refused() {
     let home = tempfile::tempdir().unwrap();
     let loopback = Loopback::start(home.path()).await;

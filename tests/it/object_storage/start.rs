@@ -19,7 +19,7 @@ fn unusable(answer: Result<(), StartError>) -> String {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_s3!)]
 async fn a_wrong_secret_is_refused() {
     let home = tempfile::tempdir().unwrap();
     let loopback = Loopback::start(home.path()).await;
@@ -28,7 +28,7 @@ async fn a_wrong_secret_is_refused() {
     start(loopback.storage()).await.unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_s3!)]
 async fn a_missing_bucket_is_refused() {
     let home = tempfile::tempdir().unwrap();
     let loopback = Loopback::start(home.path()).await;
@@ -38,7 +38,7 @@ async fn a_missing_bucket_is_refused() {
     assert!(error.contains("s3://missing/"), "{error}");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_s3!)]
 async fn a_server_that_does_not_answer_is_told() {
     let home = tempfile::tempdir().unwrap();
     let loopback = Loopback::start(home.path()).await;
