@@ -1,24 +1,32 @@
 //! The service as its clients see it: a real server on a loopback port, a real
-//! client, a real object store on disk.
-#![allow(dead_code, reason = "some of the support is for `s3.rs`")]
+//! client, a real object store.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+// `apply`, and where a test is: `on_directory!`, `on_s3!`, `on_each_storage!`.
+#[macro_use]
+extern crate macro_rules_attribute;
+#[macro_use]
+mod support;
 
 mod access;
 mod collections;
+mod concurrency;
 mod demo;
 mod documents;
 mod full_disk;
 mod limits;
 mod listings;
+mod many;
+#[cfg(feature = "s3")]
+mod object_storage;
 mod recovery;
 mod restores;
 mod retention;
+#[cfg(feature = "s3")]
+mod s3_server;
 mod smoke;
 mod snapshots;
 mod sources;
-mod support;
 mod transport;
+mod upgrade;
 mod workspaces;
-
-/// Where the storage root of every server is; `tests/s3` says otherwise.
-const ON_S3: bool = false;

@@ -1,8 +1,7 @@
 //! What only a storage root on S3 can show.
 
-#[path = "recovery/child.rs"]
-mod child;
 mod kill;
+mod lost;
 mod outage;
 mod prefix;
 mod requests;

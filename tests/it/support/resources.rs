@@ -11,17 +11,21 @@ use stillframe::pb;
 use tonic::{Code, Status};
 
 use super::{
-    COMMONS, TestServer, collection_name, eventually,
-    loopback::{Refusal, Refuse},
-    reason, restore_name, snapshot_name,
+    COMMONS, TestServer, collection_name, eventually, reason, restore_name,
+    s3::{Refusal, Refuse},
+    snapshot_name,
 };
 
 pub const MINUTE: Duration = Duration::from_secs(60);
 pub const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A minute less.
+/// How far from the end of something its time is still certain not to be over: what
+/// lies in between goes by on the real clock, too.
+pub const EDGE: Duration = Duration::from_mins(10);
+
+/// Up to the [`EDGE`].
 pub fn almost(duration: Duration) -> Duration {
-    duration.checked_sub(MINUTE).unwrap()
+    duration.checked_sub(EDGE).unwrap()
 }
 
 /// Ids that none of the services may accept.
