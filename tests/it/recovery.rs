@@ -3,7 +3,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "tests spawn what runs beside them")]
 
-mod child;
+pub mod child;
 mod crash_billing;
 mod crash_points;
 mod crash_restore;

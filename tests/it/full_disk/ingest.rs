@@ -2,7 +2,7 @@
 
 use stillframe::pb;
 
-use super::{MIB, RESERVE, clear, full, given_disk, has_all, large};
+use super::{MIB, RESERVE, clear, full, given_disk, has_all, large, let_it_see};
 use crate::{
     documents::ingest::Ingest,
     recovery::invariants::check,
@@ -13,13 +13,14 @@ fn message(writes: Vec<pb::Write>) -> pb::IngestDocumentsRequest {
     pb::IngestDocumentsRequest { collection: collection_name("books"), writes, ..Default::default() }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_directory!)]
 async fn it_ends_behind_the_last_acknowledgement() {
     let Some((disk, mut server)) = given_disk(|_| {}).await else { return };
     disk.leave(RESERVE + 4 * MIB);
     let mut ingest = Ingest::open(&server).await;
     let mut acknowledged = Vec::new();
     let refusal = loop {
+        let_it_see(&disk, &mut server).await;
         // Several are under way at once.
         let batch: Vec<String> = (0..8).map(|n| format!("{:06}", acknowledged.len() + n)).collect();
         for id in &batch {

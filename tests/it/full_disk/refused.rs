@@ -2,7 +2,7 @@
 
 use stillframe::pb;
 
-use super::{MIB, RESERVE, clear, fill, full, given_disk, has_all, large, restarted};
+use super::{MIB, RESERVE, clear, fill, full, given_disk, has_all, large, let_it_see, restarted};
 use crate::{
     recovery::invariants::check,
     support::{
@@ -16,12 +16,13 @@ async fn write(server: &mut TestServer, writes: Vec<pb::Write>) -> Result<i64, t
     Ok(server.documents.write_documents(request).await?.into_inner().offset)
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_directory!)]
 async fn writes_end_before_the_disk_is_full_and_none_is_lost() {
     let Some((disk, mut server)) = given_disk(|_| {}).await else { return };
     disk.leave(RESERVE + 6 * MIB);
     let mut acknowledged = Vec::new();
     let (free, required) = loop {
+        let_it_see(&disk, &mut server).await;
         let id = format!("{:06}", acknowledged.len());
         match write(&mut server, vec![large(&id, 100_000)]).await {
             Ok(_) => acknowledged.push(id),
@@ -44,7 +45,7 @@ async fn writes_end_before_the_disk_is_full_and_none_is_lost() {
     server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_directory!)]
 async fn what_makes_the_service_larger_is_refused() {
     let Some((disk, mut server)) = given_disk(|_| {}).await else { return };
     server.given_documents("books", 100, 1).await;
@@ -84,7 +85,7 @@ async fn what_makes_the_service_larger_is_refused() {
     server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_directory!)]
 async fn what_makes_room_goes_on_and_so_does_reading() {
     let Some((disk, mut server)) = given_disk(|_| {}).await else { return };
     server.given_documents("books", 100, 1).await;

@@ -30,7 +30,7 @@ async fn required_for(server: &mut TestServer, id: &str) -> u64 {
     required
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_directory!)]
 async fn one_that_copies_bytes_is_let_in_only_if_they_fit() {
     let Some((disk, mut server)) = given_disk(|config| config.copy_mode = CopyMode::Bytes).await else { return };
     let bytes = u64::try_from(given_snapshot(&mut server).await).unwrap();
@@ -55,7 +55,7 @@ async fn one_that_copies_bytes_is_let_in_only_if_they_fit() {
     server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_directory!)]
 async fn what_others_have_still_to_copy_counts() {
     let Some((disk, mut server)) = given_disk(|config| config.copy_mode = CopyMode::Bytes).await else { return };
     let bytes = u64::try_from(given_snapshot(&mut server).await).unwrap();
@@ -72,7 +72,7 @@ async fn what_others_have_still_to_copy_counts() {
     server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_directory!)]
 async fn one_that_loses_its_room_copies_nothing_until_there_is_some() {
     let Some((disk, mut server)) = given_disk(|config| config.copy_mode = CopyMode::Bytes).await else { return };
     given_snapshot(&mut server).await;

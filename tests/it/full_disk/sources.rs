@@ -26,7 +26,7 @@ async fn pauses(server: &mut TestServer) -> pb::Source {
     last
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_directory!)]
 async fn one_that_reads_pauses_and_goes_on() {
     let Some((disk, mut server)) = given_disk(|_| {}).await else { return };
     server.import("a.ndjson", ndjson(0, 100, 1));
@@ -43,7 +43,7 @@ async fn one_that_reads_pauses_and_goes_on() {
     server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_directory!)]
 async fn a_new_one_waits_from_the_start() {
     let Some((disk, mut server)) = given_disk(|_| {}).await else { return };
     server.import("a.ndjson", ndjson(0, 100, 1));

@@ -10,7 +10,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::super::support::{TestServer, eventually};
+use super::super::support::{DEADLINE, TestServer, eventually};
 
 const SIGABRT: i32 = 6;
 
@@ -50,9 +50,8 @@ impl Child {
 
     /// The same, in an environment of its own.
     pub async fn start_in(dir: TempDir, crash_at: &str, arguments: &[&str], environment: &[(String, String)]) -> Self {
-        let (process, mut stdout) = spawn(dir.path(), crash_at, arguments, environment);
-        let mut line = String::new();
-        stdout.read_line(&mut line).unwrap();
+        let (process, stdout) = spawn(dir.path(), crash_at, arguments, environment);
+        let (line, stdout) = first_line(stdout).await;
         let address = line.trim_end().rsplit(' ').next().unwrap().to_owned();
         assert!(line.contains(" serves "), "{line:?}; the log:\n{}", log(dir.path()));
         Self { process, client: TestServer::attach(dir, &address).await, _stdout: stdout }
@@ -79,6 +78,18 @@ impl Child {
         assert_eq!(status.signal(), Some(SIGABRT), "{point}; the log:\n{}", log(dir.path()));
         dir
     }
+}
+
+/// What a server says first, or nothing if it ends before. A server that hangs is
+/// killed by the panic, which ends the reading, too.
+#[allow(clippy::disallowed_methods, reason = "ends with the server")]
+async fn first_line(mut stdout: BufReader<ChildStdout>) -> (String, BufReader<ChildStdout>) {
+    let reading = tokio::task::spawn_blocking(move || {
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        (line, stdout)
+    });
+    tokio::time::timeout(DEADLINE, reading).await.expect("the server says that it serves").unwrap()
 }
 
 /// Starts a server that must abort at a crash point though nobody asks it for

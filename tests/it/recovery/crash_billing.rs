@@ -12,7 +12,7 @@ use super::{
 
 const COUNT: usize = 200;
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_directory!)]
 async fn a_cut_that_no_write_followed_still_counts_behind_a_crash() {
     let mut child = Child::start(tempfile::tempdir().unwrap()).await;
     child.client.given_collection("books").await;
@@ -30,7 +30,7 @@ async fn a_cut_that_no_write_followed_still_counts_behind_a_crash() {
 
 /// Writes go on between the cut and the crash: what they changed belongs to
 /// whichever snapshot holds it.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_directory!)]
 async fn writes_around_a_crashed_cut_are_billed_once() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;

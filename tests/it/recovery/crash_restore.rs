@@ -9,7 +9,7 @@ use super::{
     invariants::{check, contents, directories, stems},
 };
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_directory!)]
 async fn a_copy_damaged_behind_a_crash_fails_the_restore_and_nothing_else() {
     let mut server = TestServer::start().await;
     let books = server.given_collection("books").await;

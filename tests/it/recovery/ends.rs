@@ -47,6 +47,8 @@ async fn counted(server: TestServer) -> (TestServer, Rows) {
 async fn has(mut server: TestServer, when: &str, rows: &[(&'static str, usize)]) -> TestServer {
     let expected: Rows = PERMANENT.iter().chain(rows).copied().filter(|(_, count)| *count > 0).collect();
     let deadline = Instant::now() + DEADLINE;
+    // It is to get somewhere before it is stopped again, also on a slow machine.
+    let mut pause = Duration::from_millis(300);
     loop {
         let found;
         (server, found) = counted(server).await;
@@ -54,8 +56,8 @@ async fn has(mut server: TestServer, when: &str, rows: &[(&'static str, usize)])
             return server;
         }
         assert!(Instant::now() < deadline, "{when}: {found:?}, not {expected:?}");
-        // It is to get somewhere before it is stopped again.
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_secs(5));
     }
 }
 
@@ -136,7 +138,7 @@ fn lost_files(directory: &Path) -> Vec<std::path::PathBuf> {
     paths.filter(|path| path.extension().is_some_and(|extension| extension == "lost")).collect()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_directory!)]
 async fn only_what_is_permanent_is_left_in_the_end() {
     let mut server = TestServer::start().await;
     given_everything(&mut server).await;
@@ -199,7 +201,7 @@ async fn marks(dir: &Path, collection: &str, source: &str) -> (usize, bool) {
     (objects, own)
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_directory!)]
 async fn positions_of_objects_end_with_their_source() {
     let mut server = TestServer::start().await;
     let books = server.given_collection("books").await;

@@ -1,47 +1,18 @@
 //! Storage that fails for a while: nothing acknowledged is lost, nobody is told
 //! that a lost write happened, and the server recovers by itself.
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
-
 use stillframe::{app::Config, documents::Storage, pb};
 use tonic::{Code, Status};
 
 use super::{
     super::{
         full_disk::{Disk, MIB},
-        support::{TestServer, collection_name, eventually, reason, try_write, upsert},
+        support::{DEADLINE, TestServer, collection_name, eventually, reason, try_write, upsert},
     },
     invariants::{check, check_totals, contents, size_of},
 };
 
-/// A directory that cannot be written to: a file is in its place. Permissions
-/// would not stop a server that runs as root.
-struct Broken {
-    directory: PathBuf,
-    aside: PathBuf,
-}
-
-impl Broken {
-    fn new(directory: &Path) -> Self {
-        let aside = directory.with_extension("aside");
-        std::fs::rename(directory, &aside).unwrap();
-        std::fs::write(directory, b"in the way").unwrap();
-        Self { directory: directory.to_owned(), aside }
-    }
-
-    fn mend(self) {
-        std::fs::remove_file(&self.directory).unwrap();
-        std::fs::rename(self.aside, self.directory).unwrap();
-    }
-}
-
-/// Storage is given a few seconds before a call fails.
-const PATIENCE: Duration = Duration::from_secs(25);
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_directory!)]
 async fn a_log_that_cannot_be_written_fails_writes_until_it_can() {
     let mut server = TestServer::start().await;
     let books = server.given_collection("books").await;
@@ -49,7 +20,7 @@ async fn a_log_that_cannot_be_written_fails_writes_until_it_can() {
     server.given_documents("books", 100, 1).await;
     let before = contents(&mut server, "books").await;
 
-    let broken = Broken::new(&server.files(&books.uid).join("wal"));
+    let broken = server.block(&format!("collections/{}/wal", books.uid));
     assert_eq!(contents(&mut server, "books").await, before, "reads do not need the log");
     let lost = failed(&mut server).await;
     assert_eq!((lost.code(), reason(&lost).as_str()), (Code::Unknown, "WRITE_OUTCOME_UNKNOWN"));
@@ -58,7 +29,7 @@ async fn a_log_that_cannot_be_written_fails_writes_until_it_can() {
     assert_eq!((refused.code(), reason(&refused).as_str()), (Code::Unavailable, "STORAGE_UNAVAILABLE"));
     server.write("other", vec![upsert("a", "{}")]).await;
 
-    broken.mend();
+    broken.lift();
     eventually("writes work again", async || try_write(&mut server, "after").await.is_ok()).await;
     let mut after = contents(&mut server, "books").await;
     after.remove("lost");
@@ -70,12 +41,12 @@ async fn a_log_that_cannot_be_written_fails_writes_until_it_can() {
     server.stop().await;
 }
 
-/// The error of a write, within a bounded time.
+/// The error of a write. It does not wait for the log, which is mended only later.
 async fn failed(server: &mut TestServer) -> Status {
-    tokio::time::timeout(PATIENCE, try_write(server, "lost")).await.expect("an answer in time").unwrap_err()
+    tokio::time::timeout(DEADLINE, try_write(server, "lost")).await.expect("an answer in time").unwrap_err()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_directory!)]
 async fn a_snapshot_that_cannot_be_taken_now_is_taken_later() {
     let mut server = TestServer::start().await;
     let books = server.given_collection("books").await;
@@ -84,13 +55,13 @@ async fn a_snapshot_that_cannot_be_taken_now_is_taken_later() {
     server.given_documents("books", 10, 2).await;
     let frozen = contents(&mut server, "books").await;
 
-    let broken = Broken::new(&server.files(&books.uid).join("compacted"));
+    let broken = server.block(&format!("collections/{}/compacted", books.uid));
     server.request_snapshot("books", "second").await.unwrap();
     // The log still takes writes, which come too late for the snapshot or not.
     server.write("books", vec![upsert("000000", r#"{"n":0,"version":2}"#)]).await;
     let state = server.get_snapshot("second").await.unwrap().state();
     assert_eq!(state, pb::snapshot::State::Requested);
-    broken.mend();
+    broken.lift();
 
     let second = server.watch_snapshot("second").await.pop().unwrap();
     assert_eq!(second.state(), pb::snapshot::State::Created, "{second:?}");
@@ -102,7 +73,7 @@ async fn a_snapshot_that_cannot_be_taken_now_is_taken_later() {
     server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_directory!)]
 async fn a_disk_without_a_byte_fails_writes_until_there_is_room() {
     let Some((disk, directory)) = Disk::mount(24) else { return };
     let storage = directory.path().join("storage");
@@ -124,7 +95,7 @@ async fn a_disk_without_a_byte_fails_writes_until_there_is_room() {
             writes: vec![upsert(&id, &large)],
             ..Default::default()
         };
-        let written = tokio::time::timeout(PATIENCE, server.documents.write_documents(request));
+        let written = tokio::time::timeout(DEADLINE, server.documents.write_documents(request));
         match written.await.expect("an answer in time") {
             Ok(_) => drop(acknowledged.insert(id, large.clone())),
             Err(error) => {

@@ -3,7 +3,7 @@
 
 use crate::support::{TestServer, eventually};
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_directory!)]
 async fn a_snapshot_behind_many_opens_is_restored_when_its_collection_is_gone() {
     let mut server = TestServer::start().await;
     let books = server.given_collection("books").await;

@@ -4,17 +4,16 @@ use std::path::Path;
 
 use stillframe::{
     clock::new_uid,
-    metadata::{Change, Intent, Metadata},
+    metadata::{Change, Intent},
     pb,
-    tasks::Tasks,
 };
 
 use super::{
-    super::support::{TestServer, collection_name},
+    super::support::{TestServer, collection_name, metadata_of},
     invariants::check,
 };
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_directory!)]
 async fn unknown_directories_are_left_alone() {
     let server = TestServer::start().await;
     let storage = server.dir.path().join("storage");
@@ -44,7 +43,7 @@ async fn unknown_directories_are_left_alone() {
     drop(dir);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_directory!)]
 async fn unfinished_uploads_are_swept_at_start() {
     let mut server = TestServer::start().await;
     let books = server.given_collection("books").await;
@@ -72,14 +71,14 @@ async fn unfinished_uploads_are_swept_at_start() {
     server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_directory!)]
 async fn what_an_intent_names_is_removed_with_it() {
     let server = TestServer::start().await;
     let storage = server.dir.path().join("storage");
     let dir = server.stop().await;
     let uid = new_uid();
     let intent = Intent { uid: uid.as_bytes().to_vec(), create_time: 1 };
-    let metadata = Metadata::open(&dir.path().join("metadata"), Tasks::default()).unwrap();
+    let metadata = metadata_of(&dir).await;
     metadata.commit(Change::default().insert(&intent)).await.unwrap();
     drop(metadata);
     let begun = storage.join("collections").join(uid.to_string());
@@ -92,7 +91,7 @@ async fn what_an_intent_names_is_removed_with_it() {
     check(&mut server).await;
     assert!(!begun.exists());
     let dir = server.stop().await;
-    let metadata = Metadata::open(&dir.path().join("metadata"), Tasks::default()).unwrap();
+    let metadata = metadata_of(&dir).await;
     assert!(metadata.get(&Intent::at(uid)).unwrap().is_none(), "W3");
 }
 

@@ -21,10 +21,17 @@ fn ids(server: &TestServer, uid: &str) -> PathBuf {
     server.files(uid).join("ids.filter")
 }
 
+/// Waits until a collection that has been used is closed. Opening it took its ids
+/// away, so that they are there means that it is closed since; it may have been
+/// before we look.
 async fn given_closed(server: &TestServer, uid: &str) {
     let filter = ids(server, uid);
-    let _ = std::fs::remove_file(&filter);
     eventually("the collection is closed", async || filter.exists()).await;
+}
+
+/// No collection is closed but by a stop, however long a test takes.
+fn never_closing(config: &mut Config) {
+    config.tuning.idle_close = Duration::from_hours(1);
 }
 
 async fn statuses(server: &mut TestServer, ids: &[&str]) -> Vec<Status> {
@@ -33,7 +40,7 @@ async fn statuses(server: &mut TestServer, ids: &[&str]) -> Vec<Status> {
     results.iter().map(pb::WriteResult::status).collect()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_directory!)]
 async fn an_idle_collection_is_closed_and_used_again() {
     let mut server = TestServer::start_with(closing_soon).await;
     let books = server.given_collection("books").await;
@@ -54,7 +61,7 @@ async fn an_idle_collection_is_closed_and_used_again() {
     server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_directory!)]
 async fn a_long_read_keeps_its_collection_open() {
     let mut server = TestServer::start_with(closing_soon).await;
     let books = server.given_collection("books").await;
@@ -73,7 +80,7 @@ async fn a_long_read_keeps_its_collection_open() {
     server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_directory!)]
 async fn saved_ids_that_are_damaged_or_stale_do_no_harm() {
     let mut server = TestServer::start_with(closing_soon).await;
     let books = server.given_collection("books").await;
@@ -95,7 +102,7 @@ async fn saved_ids_that_are_damaged_or_stale_do_no_harm() {
             // The last open took it already.
             None => assert!(!path.exists()),
         }
-        server = TestServer::reopen(dir).await;
+        server = TestServer::reopen_with(dir, never_closing).await.unwrap();
         let statuses = statuses(&mut server, &["000007", "later", "000199"]).await;
         assert_eq!(statuses, [Status::Replaced; 3], "{:?} bytes", saved.map(|bytes| bytes.len()));
         check(&mut server).await;
@@ -103,7 +110,7 @@ async fn saved_ids_that_are_damaged_or_stale_do_no_harm() {
     server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_directory!)]
 async fn closed_collections_have_exact_statistics_behind_a_crash() {
     let mut child = Child::start(tempfile::tempdir().unwrap()).await;
     let mut expected = Vec::new();

@@ -10,6 +10,7 @@ use stillframe::{
     app::{App, Config},
     clock::{Clock, new_uid},
     documents::Storage,
+    error::Error,
     instance::StartError,
     metadata::{Change, Instance, Metadata},
     tasks::Tasks,
@@ -17,7 +18,7 @@ use stillframe::{
 use tempfile::TempDir;
 
 use super::{
-    super::support::{TestServer, config},
+    super::support::{TestServer, config, eventually},
     invariants::{check, contents},
 };
 
@@ -36,7 +37,13 @@ async fn given_root() -> TempDir {
 async fn refused(data: &Path, storage: &Path) -> StartError {
     let before = listing(storage);
     let config = Config { storage: Some(Storage::Directory(storage.to_owned())), ..config(data) };
-    let error = App::open(config, Clock::default()).await.err().expect("refused");
+    let mut refusal = None;
+    eventually("an earlier server has let go of the metadata", async || {
+        refusal = Some(App::open(config.clone(), Clock::default()).await.err().expect("refused"));
+        !matches!(refusal, Some(StartError::Storage(Error::Unavailable(_))))
+    })
+    .await;
+    let error = refusal.unwrap();
     assert_eq!(listing(storage), before, "{error}");
     error
 }
@@ -66,7 +73,7 @@ fn listing(directory: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
     found
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_directory!)]
 async fn a_second_server_on_the_same_data_is_refused() {
     let server = TestServer::start().await;
     let error = App::open(config(server.dir.path()), Clock::default()).await.err();
@@ -74,7 +81,7 @@ async fn a_second_server_on_the_same_data_is_refused() {
     TestServer::reopen(server.stop().await).await.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_directory!)]
 async fn an_empty_data_directory_does_not_take_a_root_over() {
     let dir = given_root().await;
     let empty = tempfile::tempdir().unwrap();
@@ -85,7 +92,7 @@ async fn an_empty_data_directory_does_not_take_a_root_over() {
     starts_again(dir).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_directory!)]
 async fn the_data_directory_of_another_instance_is_refused() {
     let (ours, theirs) = (given_root().await, given_root().await);
     let error = refused(ours.path(), &theirs.path().join("storage")).await;
@@ -94,7 +101,7 @@ async fn the_data_directory_of_another_instance_is_refused() {
     starts_again(theirs).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_directory!)]
 async fn a_root_that_is_not_mounted_is_refused() {
     let dir = given_root().await;
     let (storage, aside) = (dir.path().join("storage"), dir.path().join("aside"));
@@ -109,7 +116,7 @@ async fn a_root_that_is_not_mounted_is_refused() {
 
 /// Whatever the metadata knows has objects: with nothing but the first
 /// workspace, an empty root is still not the one that was marked.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_directory!)]
 async fn an_emptied_root_is_refused_even_before_the_first_collection() {
     let dir = TestServer::start().await.stop().await;
     let storage = dir.path().join("storage");
@@ -119,7 +126,7 @@ async fn an_emptied_root_is_refused_even_before_the_first_collection() {
     assert!(matches!(error, StartError::RootEmpty), "{error:?}");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_directory!)]
 async fn a_root_without_its_marker_is_refused_until_it_is_put_back() {
     let dir = given_root().await;
     let storage = dir.path().join("storage");
@@ -136,7 +143,7 @@ async fn a_root_without_its_marker_is_refused_until_it_is_put_back() {
 }
 
 /// A server that never had a collection has marked its root, too.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_directory!)]
 async fn a_new_root_without_its_marker_is_refused() {
     let dir = TestServer::start().await.stop().await;
     let storage = dir.path().join("storage");
@@ -145,7 +152,7 @@ async fn a_new_root_without_its_marker_is_refused() {
     assert!(matches!(error, StartError::NoMarker(_)), "{error:?}");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_directory!)]
 async fn a_foreign_directory_is_not_marked() {
     let (data, storage) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     std::fs::write(storage.path().join("thesis.tex"), b"years of work").unwrap();
@@ -153,7 +160,7 @@ async fn a_foreign_directory_is_not_marked() {
     assert!(matches!(error, StartError::NoMarker(_)), "{error:?}");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_directory!)]
 async fn a_marker_that_cannot_be_read_or_is_newer_is_refused() {
     let dir = given_root().await;
     let storage = dir.path().join("storage");
@@ -173,7 +180,7 @@ async fn a_marker_that_cannot_be_read_or_is_newer_is_refused() {
 }
 
 /// The record goes first; the marker is made up for.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_directory!)]
 async fn a_crash_between_the_record_and_the_marker_is_no_obstacle() {
     let dir = tempfile::tempdir().unwrap();
     let uid = new_uid();

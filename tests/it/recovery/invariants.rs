@@ -52,9 +52,17 @@ pub async fn restores(server: &mut TestServer) -> Vec<pb::Restore> {
     server.restores.list_restores(request).await.unwrap().into_inner().restores
 }
 
-/// Waits until no snapshot and no restore is under way.
+pub async fn sources(server: &mut TestServer) -> Vec<pb::Source> {
+    let parent = format!("{ALL}/collections/-");
+    let request = pb::ListSourcesRequest { parent, page_size: EVERYTHING, ..Default::default() };
+    server.sources.list_sources(request).await.unwrap().into_inner().sources
+}
+
+/// Waits until no snapshot and no restore is under way, and no source has anything
+/// left to read: a collection that is written to has no totals to compare.
 pub async fn settled(server: &mut TestServer) {
-    becomes("under way", &(0, 0), async || {
+    becomes("under way", &(0, 0, 0), async || {
+        let sources = sources(server).await;
         let snapshots = snapshots(server).await;
         let restores = restores(server).await;
         let restoring = |state| {
@@ -62,7 +70,15 @@ pub async fn settled(server: &mut TestServer) {
             !matches!(state, State::Succeeded | State::Failed | State::Cancelled)
         };
         let requested = snapshots.iter().filter(|snapshot| snapshot.state() == SnapshotState::Requested).count();
-        (requested, restores.iter().filter(|restore| restoring(restore.state())).count())
+        let reading = |state| {
+            use pb::source::State;
+            !matches!(state, State::Watching | State::Suspended | State::Error)
+        };
+        (
+            requested,
+            restores.iter().filter(|restore| restoring(restore.state())).count(),
+            sources.iter().filter(|source| reading(source.state())).count(),
+        )
     })
     .await;
 }

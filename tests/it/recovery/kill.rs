@@ -13,12 +13,11 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
 use super::{
-    super::support::{TestServer, collection_name, delete, upsert},
+    super::support::{TestServer, collection_name, delete, eventually, rounds, upsert},
     child::Child,
     invariants::{Totals, check, contents, restores},
 };
 
-const ROUNDS: u64 = 5;
 const LANES: usize = 3;
 const BATCH: usize = 40;
 
@@ -26,7 +25,7 @@ const BATCH: usize = 40;
 /// document of its lane to `b`, and adds or deletes one more in turn.
 type Ledger = Arc<[AtomicU64; LANES]>;
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_directory!)]
 async fn acknowledged_work_survives_kill_at_any_moment() {
     let mut random = Random::seeded();
     let mut server = TestServer::start().await;
@@ -34,7 +33,7 @@ async fn acknowledged_work_survives_kill_at_any_moment() {
     let mut dir = server.stop().await;
     let ledger = Ledger::default();
     let mut promised = Promised::default();
-    for round in 0..ROUNDS {
+    for round in 0..rounds(1, 5) {
         (dir, promised) = one_life(dir, &ledger, round, random.moment()).await;
         let mut server = TestServer::reopen(dir).await;
         check(&mut server).await;
@@ -60,11 +59,19 @@ struct Frozen {
     at_least: [u64; LANES],
 }
 
-async fn one_life(dir: TempDir, ledger: &Ledger, round: u64, moment: Duration) -> (TempDir, Promised) {
+async fn one_life(dir: TempDir, ledger: &Ledger, round: u32, moment: Duration) -> (TempDir, Promised) {
     let child = Child::start(dir).await;
+    let before: [u64; LANES] = std::array::from_fn(|lane| ledger[lane].load(Ordering::SeqCst));
+    let requested = Arc::new(AtomicU64::new(0));
     let writers: Vec<JoinHandle<()>> =
         (0..LANES).map(|lane| tokio::spawn(write(child.client.documents.clone(), Arc::clone(ledger), lane))).collect();
-    let snapshots = tokio::spawn(freeze(client(&child), Arc::clone(ledger), round));
+    let snapshots = tokio::spawn(freeze(client(&child), Arc::clone(ledger), round, Arc::clone(&requested)));
+    // How long that takes is the machine's business; the moment begins behind it.
+    eventually("every lane and a snapshot are under way", async || {
+        let mut lanes = ledger.iter().zip(before);
+        requested.load(Ordering::SeqCst) > 0 && lanes.all(|(acked, before)| acked.load(Ordering::SeqCst) > before)
+    })
+    .await;
     tokio::time::sleep(moment).await;
     let dir = child.kill().await;
     for writer in writers {
@@ -98,7 +105,12 @@ async fn write(mut documents: Documents, ledger: Ledger, lane: usize) {
 }
 
 /// Takes snapshots and restores them until the server is gone.
-async fn freeze((mut snapshots, mut restores): (Snapshots, Restores), ledger: Ledger, round: u64) -> Promised {
+async fn freeze(
+    (mut snapshots, mut restores): (Snapshots, Restores),
+    ledger: Ledger,
+    round: u32,
+    under_way: Arc<AtomicU64>,
+) -> Promised {
     let mut promised = Promised::default();
     for number in 0.. {
         let at_least = std::array::from_fn(|lane| ledger[lane].load(Ordering::SeqCst));
@@ -112,6 +124,7 @@ async fn freeze((mut snapshots, mut restores): (Snapshots, Restores), ledger: Le
         };
         let Ok(requested) = snapshots.create_snapshot(request).await else { break };
         promised.requested.push(Frozen { id: id.clone(), at_least });
+        under_way.fetch_add(1, Ordering::SeqCst);
         let name = requested.into_inner().name;
         let Ok(watch) = snapshots.watch_snapshot(pb::WatchSnapshotRequest { name }).await else { break };
         let mut watch = watch.into_inner();

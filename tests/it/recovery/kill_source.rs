@@ -8,20 +8,19 @@ use stillframe::pb;
 use super::{
     super::{
         sources::{documents, gzip, ndjson},
-        support::{TestServer, eventually, span},
+        support::{TestServer, eventually, rounds, span},
     },
     child::Child,
     invariants::check,
     kill::Random,
 };
 
-const ROUNDS: usize = 4;
 const OBJECTS: usize = 6;
 const RECORDS: usize = 20_000;
 /// In each object.
 const BAD: usize = 3;
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_directory!)]
 async fn a_source_equals_its_input_whenever_it_is_killed() {
     let mut random = Random::seeded();
     let mut server = TestServer::start().await;
@@ -39,7 +38,7 @@ async fn a_source_equals_its_input_whenever_it_is_killed() {
     };
     server.create_source("books", "in", source).await.unwrap();
     let mut dir = server.stop().await;
-    for _ in 0..ROUNDS {
+    for _ in 0..rounds(1, 4) {
         let mut child = Child::start(dir).await;
         eventually("it goes on", async || child.client.source("books").await.last_scan_time.is_some()).await;
         tokio::time::sleep(random.moment()).await;

@@ -4,19 +4,19 @@ use std::collections::BTreeSet;
 
 use crate::{
     recovery::invariants::check_checkpoints,
-    support::{DEADLINE, MINUTE, TestServer, upsert, with_ttl},
+    support::{DEADLINE, MINUTE, TestServer, rounds, upsert, with_ttl},
 };
 
 /// Snapshots that end together keep the worker busy for as long as one is taken.
 const TOGETHER: usize = 12;
-const ROUNDS: usize = 10;
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_directory!)]
 async fn a_worker_that_is_long_about_others_takes_no_snapshot_again() {
     let mut server = TestServer::start().await;
     let uid = server.given_collection("books").await.uid;
     let mut taken = BTreeSet::new();
-    for round in 0..ROUNDS {
+    let rounds = rounds(2, 10);
+    for round in 0..rounds {
         let ids = |kind: &str| (0..TOGETHER).map(|n| format!("s{round}-{kind}{n:02}")).collect::<Vec<_>>();
         let (first, second) = (ids("a"), ids("b"));
         for (ids, ttl) in [(&first, 10 * MINUTE), (&second, 20 * MINUTE)] {
@@ -39,7 +39,7 @@ async fn a_worker_that_is_long_about_others_takes_no_snapshot_again() {
         taken.insert(server.watch_snapshot(&last).await.pop().unwrap().uid);
     }
     check_checkpoints(&server, &uid, &taken).await;
-    for round in 0..ROUNDS {
+    for round in 0..rounds {
         server.given_restore(&format!("s{round}-z"), &format!("r{round}")).await;
         assert_eq!(server.scan(&format!("r{round}")).await, [("a".to_owned(), format!(r#"{{"n":{round}}}"#))]);
     }

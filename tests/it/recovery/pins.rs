@@ -3,11 +3,11 @@
 use stillframe::pb;
 
 use super::{
-    super::support::{TestServer, collection_name, restore_name, snapshot_name},
+    super::support::{TestServer, collection_name, restore_name, rounds, snapshot_name},
     invariants::{check, check_checkpoints, contents},
 };
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_directory!)]
 async fn an_ended_restore_leaves_no_checkpoint_on_its_source() {
     let mut server = TestServer::start().await;
     let books = server.given_collection("books").await;
@@ -25,9 +25,9 @@ async fn an_ended_restore_leaves_no_checkpoint_on_its_source() {
     server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_directory!)]
 async fn a_restore_outlives_its_snapshot_and_its_source() {
-    for round in 0..5 {
+    for round in 0..rounds(1, 5) {
         let mut server = TestServer::start().await;
         let books = server.given_collection("books").await;
         server.given_documents("books", 200, 1).await;

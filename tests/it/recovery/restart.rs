@@ -9,7 +9,7 @@ use super::{
     invariants::{check, collections, contents, restores, snapshots},
 };
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_directory!)]
 async fn every_resource_is_there_again() {
     let mut server = given_one_of_each().await;
     let before = everything(&mut server).await;
@@ -66,7 +66,7 @@ fn debug(value: &impl std::fmt::Debug) -> String {
     format!("{value:?}")
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_directory!)]
 async fn a_repeated_request_is_answered_as_before() {
     let mut server = TestServer::start().await;
     let collection = pb::CreateCollectionRequest {
@@ -100,7 +100,7 @@ async fn a_repeated_request_is_answered_as_before() {
     server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_directory!)]
 async fn page_and_resume_tokens_go_on_behind_a_restart() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;

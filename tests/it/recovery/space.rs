@@ -17,7 +17,7 @@ use super::{
 const COUNT: usize = 300;
 const LONGER_THAN_ANY: Duration = Duration::from_hours(8 * 24);
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_directory!)]
 async fn a_deleted_collection_gives_its_directory_back() {
     let mut server = TestServer::start().await;
     let books = server.given_collection("books").await;
@@ -31,7 +31,7 @@ async fn a_deleted_collection_gives_its_directory_back() {
     server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_directory!)]
 async fn a_deleted_collection_keeps_what_its_snapshots_need_and_nothing_else() {
     let mut server = TestServer::start().await;
     let books = server.given_collection("books").await;
@@ -45,8 +45,11 @@ async fn a_deleted_collection_keeps_what_its_snapshots_need_and_nothing_else() {
         delete_snapshot(&mut server, "later").await;
     }
     delete_collection(&mut server, "books").await;
-    becomes("the files that are left", &monday, async || sst_files(&server, &books.uid)).await;
-    assert!(stems(&server.files(&books.uid).join("wal"), ".sst").is_empty());
+    // Both at once: the logs go behind the files.
+    let wal = server.files(&books.uid).join("wal");
+    let left = (monday, BTreeSet::new());
+    becomes("files and logs that are left", &left, async || (sst_files(&server, &books.uid), stems(&wal, ".sst")))
+        .await;
     check(&mut server).await;
 
     server.given_restore("monday", "again").await;
@@ -59,7 +62,7 @@ async fn a_deleted_collection_keeps_what_its_snapshots_need_and_nothing_else() {
     server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_directory!)]
 async fn expiry_gives_files_back_while_the_collection_is_used() {
     let (mut server, uid, monday, now) = given_a_snapshot_that_alone_keeps_files().await;
     server.clock.advance(LONGER_THAN_ANY);
@@ -69,7 +72,7 @@ async fn expiry_gives_files_back_while_the_collection_is_used() {
     server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_directory!)]
 async fn expiry_gives_files_back_while_the_collection_is_closed() {
     let (server, uid, monday, now) = given_a_snapshot_that_alone_keeps_files().await;
     let dir: TempDir = server.stop().await;
@@ -110,18 +113,30 @@ async fn given_a_snapshot_that_alone_keeps_files() -> (TestServer, String, BTree
 /// Compactions hold what they replaced for a minute; tests do not wait.
 pub async fn expire_compactions(server: &TestServer, uid: &str) {
     let admin = admin(server, uid);
-    for checkpoint in admin.list_checkpoints(None).await.unwrap() {
-        if checkpoint.expire_time.is_some() {
-            admin.delete_checkpoint(checkpoint.id).await.unwrap();
+    eventually("no compaction holds anything", async || {
+        // The server writes manifests, too: then this is done again.
+        let Ok(mut held) = admin.list_checkpoints(None).await else { return false };
+        held.retain(|checkpoint| checkpoint.expire_time.is_some());
+        for checkpoint in &held {
+            let _ = admin.delete_checkpoint(checkpoint.id).await;
         }
-    }
+        held.is_empty()
+    })
+    .await;
 }
 
 /// The files that the collection itself is made of.
 pub async fn live_files(server: &TestServer, uid: &str) -> BTreeSet<String> {
-    let manifest = admin(server, uid).read_manifest(None).await;
-    let Ok(Some(manifest)) = manifest else { return BTreeSet::new() };
-    manifest.all_sst_views().map(|view| view.sst.id.value().to_string()).collect()
+    let admin = admin(server, uid);
+    let mut files = BTreeSet::new();
+    // It may be replaced while it is read; no files would be an answer, and a wrong one.
+    eventually("the manifest can be read", async || {
+        let Ok(Some(manifest)) = admin.read_manifest(None).await else { return false };
+        files = manifest.all_sst_views().map(|view| view.sst.id.value().to_string()).collect();
+        true
+    })
+    .await;
+    files
 }
 
 /// The files that are there.

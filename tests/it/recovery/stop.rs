@@ -2,23 +2,29 @@
 
 use std::path::{Path, PathBuf};
 
-use stillframe::pb;
-use tokio::{sync::mpsc, time::Instant};
+use stillframe::{app::Config, pb};
+use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status, Streaming};
 
 use super::{
-    super::support::{TestServer, collect, collection_name, eventually, reason, restore_name, snapshot_name, upsert},
+    super::support::{
+        DEADLINE, TestServer, collect, collection_name, eventually, reason, restore_name, snapshot_name, upsert,
+    },
     child::Child,
     invariants::{check, contents},
 };
 
-/// Far below the grace of 20 seconds, which is for what hangs.
-const BOUND: std::time::Duration = std::time::Duration::from_secs(10);
+/// A grace of which even the quarter that connections are given is longer than
+/// [`TestServer::stop`] waits: a stop that is in time has ended everything by itself
+/// and cut off nothing, however fast or slow the machine is.
+fn never_cutting_off(config: &mut Config) {
+    config.grace = 8 * DEADLINE;
+}
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_directory!)]
 async fn open_streams_watches_and_ingests_end_and_the_work_goes_on_later() {
-    let mut server = TestServer::start().await;
+    let mut server = TestServer::start_with(never_cutting_off).await;
     server.given_collection("books").await;
     let long = "x".repeat(2000);
     let writes = (0..4000).map(|n| upsert(&format!("{n:06}"), &format!(r#"{{"long":"{long}"}}"#)));
@@ -37,7 +43,6 @@ async fn open_streams_watches_and_ingests_end_and_the_work_goes_on_later() {
     let second = server.snapshots.watch_snapshot(request).await.unwrap().into_inner();
     let (ingest, answers) = open_ingest(&mut server).await;
 
-    let stopping = Instant::now();
     let stop = tokio::spawn(server.stop());
     assert_shut_down("WatchRestore", restore).await;
     // Read only now, so that most of it was still to be sent.
@@ -45,7 +50,6 @@ async fn open_streams_watches_and_ingests_end_and_the_work_goes_on_later() {
     assert_shut_down("WatchSnapshot", second).await;
     assert_shut_down("IngestDocuments", answers).await;
     let dir = stop.await.unwrap();
-    assert!(stopping.elapsed() < BOUND, "{:?}", stopping.elapsed());
     drop(ingest);
 
     hidden.show();
@@ -105,9 +109,9 @@ impl Hidden {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_directory!)]
 async fn a_stop_in_the_middle_of_work_loses_none_of_it() {
-    let mut server = TestServer::start().await;
+    let mut server = TestServer::start_with(never_cutting_off).await;
     server.given_collection("books").await;
     server.given_documents("books", 500, 1).await;
     server.given_snapshot("books", "first").await;
@@ -116,9 +120,7 @@ async fn a_stop_in_the_middle_of_work_loses_none_of_it() {
         server.request_snapshot("books", &format!("s{n}")).await.unwrap();
         server.request_restore("first", &format!("r{n}")).await.unwrap();
     }
-    let stopping = Instant::now();
     let dir = server.stop().await;
-    assert!(stopping.elapsed() < BOUND, "{:?}", stopping.elapsed());
 
     let mut server = TestServer::reopen(dir).await;
     check(&mut server).await;
@@ -133,9 +135,9 @@ async fn a_stop_in_the_middle_of_work_loses_none_of_it() {
     server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_directory!)]
 async fn clients_that_never_read_do_not_hold_up_a_stop() {
-    let mut child = Child::start_with(tempfile::tempdir().unwrap(), "", &["--grace", "3s"]).await;
+    let mut child = Child::start_with(tempfile::tempdir().unwrap(), "", &["--grace", "20s"]).await;
     let server = &mut child.client;
     server.given_collection("books").await;
     let long = "x".repeat(1_000_000);
@@ -144,9 +146,10 @@ async fn clients_that_never_read_do_not_hold_up_a_stop() {
         server.write("books", vec![upsert(&format!("{n:06}"), &format!(r#"{{"long":"{long}"}}"#))]).await;
     }
     let unread = open_stream(server).await;
-    let stopping = Instant::now();
+    // After a quarter of the grace they are cut off. Had they been waited for to its
+    // end, the stop would not be a clean one.
     let status = child.terminated().await;
-    assert!(status.success() && stopping.elapsed() < BOUND, "{status} after {:?}", stopping.elapsed());
+    assert!(status.success(), "{status}");
     drop(unread);
     let mut server = TestServer::reopen(child.kill().await).await;
     check(&mut server).await;

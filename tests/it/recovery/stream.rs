@@ -24,7 +24,7 @@ async fn overwrite(server: &mut TestServer, version: u32) {
     server.snapshots.delete_snapshot(request).await.unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_directory!)]
 async fn a_stream_held_still_under_compaction_reads_exactly_its_cut() {
     let mut server = TestServer::start().await;
     let uid = server.given_collection("books").await.uid;
