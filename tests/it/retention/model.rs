@@ -10,7 +10,7 @@ use proptest::{collection::vec, prelude::*, test_runner::Config};
 use stillframe::pb::write_result::Status;
 
 use super::{HOUR, MINUTE, interval};
-use crate::support::{Doc, size_of};
+use crate::support::{Doc, Root, rounds, size_of};
 
 /// Time moves in slots of ten minutes; documents happen in the middle of one, so
 /// no edge is near.
@@ -183,13 +183,21 @@ fn any_step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// What it looks for is the same on both; on S3 each step takes ten times as long.
 #[test]
 fn any_course_of_time_leaves_what_the_model_says() {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    // What it looks for is the same on both; on S3 each step takes ten times as long.
-    let cases = if crate::ON_S3 { 10 } else { 30 };
+    any_course(Root::Directory, rounds(3, 30));
+}
+
+#[cfg(feature = "s3")]
+#[test]
+fn any_course_of_time_on_s3_leaves_what_the_model_says() {
+    any_course(Root::S3, rounds(1, 10));
+}
+
+fn any_course(root: Root, cases: u32) {
     let config = Config { cases, max_shrink_iters: 60, ..Config::default() };
     proptest!(config, |(steps in vec(any_step(), 60..120))| {
-        runtime.block_on(run::run(&steps));
+        root.run(Box::pin(run::run(&steps)));
     });
 }

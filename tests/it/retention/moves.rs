@@ -25,7 +25,7 @@ async fn check(given: &mut Retained, docs: &[Doc]) {
     }
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn an_upsert_with_another_time_moves_the_document() {
     let mut given = Retained::start().await;
     let times = [0, 31, 0, 12, 12, 13, -1, 31].map(|hours| given.ago(hours, 0));
@@ -41,7 +41,7 @@ async fn an_upsert_with_another_time_moves_the_document() {
     given.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn many_documents_move_at_once_and_back() {
     let mut given = Retained::start().await;
     let docs = given.spread();
@@ -63,7 +63,7 @@ async fn many_documents_move_at_once_and_back() {
     given.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn writes_of_one_batch_see_each_others_moves() {
     let mut given = Retained::start().await;
     let [new, middle, old] = [0, 10, 31].map(|hours| given.ago(hours, 0));
@@ -111,7 +111,7 @@ fn statuses_of(writes: &[pb::Write], mut exists: bool) -> Vec<Became> {
     writes.iter().map(status).collect()
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_patch_keeps_the_time_and_a_delete_finds_the_place() {
     let mut given = Retained::start().await;
     let [new, old] = [0, 30].map(|hours| given.ago(hours, 0));
@@ -131,7 +131,7 @@ async fn a_patch_keeps_the_time_and_a_delete_finds_the_place() {
     given.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_document_is_moved_by_a_server_that_has_not_learned_the_ids() {
     let mut given = Retained::start().await;
     let mut docs = given.spread();
@@ -149,7 +149,7 @@ async fn a_document_is_moved_by_a_server_that_has_not_learned_the_ids() {
     given.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_each_storage!)]
 async fn a_document_is_found_by_the_ids_that_a_close_has_saved() {
     let mut given = Retained::start_with(|config| config.tuning.idle_close = Duration::from_millis(50)).await;
     let mut docs = given.spread();
@@ -171,7 +171,7 @@ async fn a_document_is_found_by_the_ids_that_a_close_has_saved() {
     given.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn documents_that_meet_in_one_interval_stay_apart() {
     let mut given = Retained::start().await;
     let mut docs: BTreeMap<String, Doc> = given.spread().into_iter().map(|doc| (doc.id.clone(), doc)).collect();

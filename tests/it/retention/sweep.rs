@@ -68,7 +68,7 @@ async fn shrunk(given: &Retained, bytes: i64) {
     .await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_each_storage!)]
 async fn whole_intervals_leave_the_statistics_and_then_the_disk() {
     let (mut given, docs) = given_bulk(giving_back_soon).await;
     let (full, offset) = (given.server.data_bytes(&given.uid), given.server.stats("c").await.offset);
@@ -96,7 +96,7 @@ async fn whole_intervals_leave_the_statistics_and_then_the_disk() {
     given.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_each_storage!)]
 async fn a_collection_that_is_used_again_after_a_drop_starts_anew() {
     let mut given = Retained::start().await;
     let mut docs = given.spread();
@@ -118,7 +118,7 @@ async fn a_collection_that_is_used_again_after_a_drop_starts_anew() {
     given.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_each_storage!)]
 async fn a_closed_collection_gives_its_space_back_too() {
     let (mut given, docs) = given_bulk(closing_soon).await;
     let ids = given.server.files(&given.uid).join("ids.filter");
@@ -134,7 +134,7 @@ async fn a_closed_collection_gives_its_space_back_too() {
     given.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_each_storage!)]
 async fn what_expires_while_the_server_is_down_is_dropped_when_it_is_back() {
     let (mut given, docs) = given_bulk(|_| {}).await;
     let full = given.server.data_bytes(&given.uid);
@@ -148,7 +148,7 @@ async fn what_expires_while_the_server_is_down_is_dropped_when_it_is_back() {
     given.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_each_storage!)]
 async fn space_that_a_stop_kept_from_being_given_back_is_given_back_later() {
     let (mut given, docs) = given_bulk(|_| {}).await;
     let full = given.server.data_bytes(&given.uid);
@@ -162,7 +162,7 @@ async fn space_that_a_stop_kept_from_being_given_back_is_given_back_later() {
     given.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_each_storage!)]
 async fn a_collection_whose_storage_is_stuck_holds_up_no_other() {
     let mut given = Retained::start().await;
     let docs = given.spread();
@@ -183,7 +183,7 @@ async fn a_collection_whose_storage_is_stuck_holds_up_no_other() {
     given.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_each_storage!)]
 async fn only_collections_with_a_retention_lose_anything() {
     let mut given = Retained::start().await;
     let docs = given.spread();

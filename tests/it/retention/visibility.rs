@@ -11,7 +11,7 @@ use tonic::Code;
 use super::{HOUR, MINUTE, Retained, counted, hours, interval, totals, visible};
 use crate::{
     documents::{body_of, error_of, if_etag, list::pages_of, op, patch},
-    support::{Doc, TestServer, collection_name, delete, reason, refused, time, upsert, upsert_at},
+    support::{Doc, Root, TestServer, collection_name, delete, reason, refused, rounds, time, upsert, upsert_at},
 };
 
 /// Nothing is dropped: what expires still counts.
@@ -19,7 +19,7 @@ fn never_sweeping(config: &mut Config) {
     config.sweep_every = Duration::from_hours(1);
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn what_expires_is_hidden_from_every_read_at_once() {
     let mut given = Retained::start_with(never_sweeping).await;
     let docs = given.spread();
@@ -47,7 +47,7 @@ async fn what_expires_is_hidden_from_every_read_at_once() {
     given.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn statistics_say_how_many_expired_documents_still_count() {
     let mut given = Retained::start_with(never_sweeping).await;
     let docs = given.spread();
@@ -62,7 +62,7 @@ async fn statistics_say_how_many_expired_documents_still_count() {
     given.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn pages_go_on_behind_what_has_expired() {
     for taken in [1, 4, 9] {
         let mut given = Retained::start().await;
@@ -85,7 +85,7 @@ async fn pages_go_on_behind_what_has_expired() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_each_storage!)]
 async fn a_stream_stops_showing_what_expires_while_it_is_open() {
     const OLD: usize = 300;
     let mut given = Retained::start().await;
@@ -115,11 +115,12 @@ async fn a_stream_stops_showing_what_expires_while_it_is_open() {
     // A token from before goes on where it stood.
     let token = messages[0].resume_token.clone();
     let (_, rest) = given.server.stream(crate::documents::stream::from(&token)).await.unwrap();
-    assert_eq!(rest.iter().map(|message| message.documents.len()).sum::<usize>(), 20);
+    let before = messages[0].documents.iter().filter(|doc| fresh.contains(&doc.id)).count();
+    assert_eq!(rest.iter().map(|message| message.documents.len()).sum::<usize>(), 20 - before);
     given.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn an_expired_document_does_not_exist_for_writers() {
     for sweeps in [true, false] {
         let mut given = if sweeps { Retained::start().await } else { Retained::start_with(never_sweeping).await };
@@ -151,14 +152,15 @@ async fn an_expired_document_does_not_exist_for_writers() {
     }
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn the_boundary_is_exact_to_the_document() {
     let mut given = Retained::start().await;
     // One interval; some expire, the others do not.
     let docs: Vec<Doc> = (0..60)
         .map(|minute| Doc::new(format!("{:02}", minute * 7 % 60), given.ago(31, 0) + minute * MINUTE, "{}"))
         .collect();
-    let docs = docs.into_iter().filter(|doc| doc.time % (10 * MINUTE) != 0).collect::<Vec<_>>();
+    // Of those that expire next a slow machine is not to lose any while it looks.
+    let docs = docs.into_iter().filter(|doc| doc.time % (10 * MINUTE) >= 5 * MINUTE).collect::<Vec<_>>();
     given.write(&docs).await;
     for step in 0..6 {
         let cutoff = given.hour - hours(31) + step * 10 * MINUTE;
@@ -184,7 +186,7 @@ async fn window(server: &mut TestServer, from: Option<i64>, until: Option<i64>) 
     listed
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn windows_of_time_select_across_intervals() {
     let mut given = Retained::start().await;
     let docs = given.spread();
@@ -200,7 +202,7 @@ async fn windows_of_time_select_across_intervals() {
             .chain([None])
             .collect();
         // Each is a read of the bucket there.
-        let step = if crate::ON_S3 { 40 } else { 3 };
+        let step = if Root::current() == Root::S3 { 40 } else { edges.len() / usize::try_from(rounds(4, 14)).unwrap() };
         for (n, from) in edges.iter().enumerate() {
             for until in edges.iter().skip(n % step).step_by(step) {
                 let within =
@@ -213,7 +215,7 @@ async fn windows_of_time_select_across_intervals() {
     given.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_filter_sees_only_what_is_there() {
     let mut given = Retained::start().await;
     given.write(&[Doc::new("old", given.ago(31, 0), "{}"), Doc::new("new", given.ago(1, 0), "{}")]).await;

@@ -7,9 +7,9 @@ use tonic::Code;
 use tonic_types::StatusExt;
 
 use super::{documents, ndjson, quick};
-use crate::support::{TestServer, refused};
+use crate::support::{Root, TestServer, refused};
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn only_what_is_allowed_can_be_connected() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -31,7 +31,7 @@ async fn only_what_is_allowed_can_be_connected() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn the_operator_allows_other_places_but_never_the_service() {
     let elsewhere = tempfile::tempdir().unwrap();
     let place = elsewhere.path().canonicalize().unwrap();
@@ -49,8 +49,11 @@ async fn the_operator_allows_other_places_but_never_the_service() {
     server.ingested("books", 1).await;
     let data = server.location("").strip_suffix("/import").unwrap().to_owned();
     // A root on S3 is none of this directory's.
-    let own =
-        if crate::ON_S3 { &["", "/metadata"][..] } else { &["", "/storage", "/storage/collections", "/metadata"] };
+    let own = if Root::current() == Root::S3 {
+        &["", "/metadata"][..]
+    } else {
+        &["", "/storage", "/storage/collections", "/metadata"]
+    };
     for own in own {
         let source = pb::Source { location: format!("{data}{own}"), ..Default::default() };
         let refusal = server.create_source("books", "own", source).await;
@@ -59,7 +62,7 @@ async fn the_operator_allows_other_places_but_never_the_service() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn links_and_what_is_no_file_are_not_read() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -80,7 +83,7 @@ async fn links_and_what_is_no_file_are_not_read() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_place_that_turns_into_a_link_or_is_no_longer_allowed_stops_the_source() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;

@@ -8,7 +8,7 @@ use tonic::Code;
 use super::source_name;
 use crate::support::{BAD_IDS, TestServer, collection_name, refused, refused_fields, span};
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn every_field_is_checked() {
     let mut server = TestServer::start_with(|config| config.shortest_scan_interval = Duration::from_secs(1)).await;
     server.given_collection("books").await;
@@ -46,7 +46,7 @@ async fn every_field_is_checked() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn names_are_checked() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;

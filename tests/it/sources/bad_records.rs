@@ -5,7 +5,7 @@ use stillframe::pb::{self, source::State};
 use super::{documents, gzip, ndjson};
 use crate::support::TestServer;
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn bad_records_are_counted_and_the_first_are_kept() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -22,7 +22,7 @@ async fn bad_records_are_counted_and_the_first_are_kept() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn an_object_that_cannot_be_read_on_costs_one_bad_record() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -39,7 +39,7 @@ async fn an_object_that_cannot_be_read_on_costs_one_bad_record() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn too_many_are_an_error_and_resuming_goes_on_behind_them() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -58,7 +58,7 @@ async fn too_many_are_an_error_and_resuming_goes_on_behind_them() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn an_allowance_of_none_stops_at_the_first() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;

@@ -6,7 +6,7 @@ use tonic::Code;
 use super::{documents, ndjson, source_name};
 use crate::support::{TestServer, eventually, refused};
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_suspended_source_stands_still_until_it_is_resumed() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -32,7 +32,7 @@ async fn a_suspended_source_stands_still_until_it_is_resumed() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_deleted_source_is_gone_and_its_documents_stay() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -55,7 +55,7 @@ async fn a_deleted_source_is_gone_and_its_documents_stay() {
 }
 
 /// What a snapshot holds of positions tells what is left of them.
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn the_position_of_a_deleted_source_goes() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -78,7 +78,7 @@ async fn the_position_of_a_deleted_source_goes() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn two_sources_of_a_collection_count_for_themselves() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;

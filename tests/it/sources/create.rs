@@ -8,7 +8,7 @@ use crate::support::{TestServer, collection_name, refused};
 
 const LIMIT: usize = 16;
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_source_has_its_defaults_and_runs_at_once() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -23,7 +23,7 @@ async fn a_source_has_its_defaults_and_runs_at_once() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn an_id_is_taken_once_and_a_collection_has_so_many() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -39,7 +39,7 @@ async fn an_id_is_taken_once_and_a_collection_has_so_many() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_request_id_makes_a_retry_safe() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -59,7 +59,7 @@ async fn a_request_id_makes_a_retry_safe() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_collection_that_is_being_restored_takes_none() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;

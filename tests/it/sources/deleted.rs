@@ -6,7 +6,7 @@ use tonic::Code;
 use super::{documents, ndjson, source_name};
 use crate::support::{TestServer, collection_name, refused};
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_deleted_collection_takes_its_sources_along() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;

@@ -10,7 +10,7 @@ async fn get(server: &mut TestServer, id: &str) -> pb::Document {
     server.documents.get_document(request).await.unwrap().into_inner()
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn named_fields_are_read_and_stay() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -26,7 +26,7 @@ async fn named_fields_are_read_and_stay() {
 }
 
 /// **O4**
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_record_without_an_id_keeps_its_place_as_its_id() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;

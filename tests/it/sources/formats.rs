@@ -24,7 +24,7 @@ fn csv_documents() -> Vec<(String, String)> {
     pairs(&[("a", r#"{"n":"1","text":"x, \"y\""}"#), ("b", r#"{"n":"007","text":""}"#)])
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn names_tell_format_and_compression() {
     let mut server = TestServer::start().await;
     let contents = [("ndjson", NDJSON), ("jsonl", NDJSON), ("json", ARRAY), ("csv", CSV)];
@@ -46,7 +46,7 @@ async fn names_tell_format_and_compression() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn what_is_given_counts_more_than_names_and_other_objects_are_passed_over() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -67,7 +67,7 @@ async fn what_is_given_counts_more_than_names_and_other_objects_are_passed_over(
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_pattern_takes_what_it_matches() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -80,7 +80,7 @@ async fn a_pattern_takes_what_it_matches() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn many_batches_and_objects_are_all_there() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;

@@ -17,7 +17,7 @@ async fn listed(server: &mut TestServer, parent: &str, filter: &str, order_by: &
     listed.sources.iter().map(|source| id_of(&source.name)).collect()
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn sources_are_listed_by_parent_filtered_and_ordered() {
     let mut server = TestServer::start().await;
     for collection in ["books", "films"] {

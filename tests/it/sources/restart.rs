@@ -7,7 +7,7 @@ use crate::support::{TestServer, eventually};
 
 const COUNT: usize = 60_000;
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_stop_in_the_middle_of_an_object_is_a_pause() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -24,7 +24,7 @@ async fn a_stop_in_the_middle_of_an_object_is_a_pause() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn states_and_counters_are_the_same_after_a_restart() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;

@@ -23,7 +23,7 @@ async fn positions(server: &mut TestServer, collection: &str) -> Vec<pb::collect
     server.collection(collection).await.unwrap().restore_info.unwrap().source_positions
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn connecting_again_ingests_everything_again() {
     let mut server = TestServer::start().await;
     given_frozen(&mut server).await;
@@ -38,7 +38,7 @@ async fn connecting_again_ingests_everything_again() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn starting_from_the_restore_ingests_only_what_came_after() {
     let mut server = TestServer::start().await;
     given_frozen(&mut server).await;
@@ -54,7 +54,7 @@ async fn starting_from_the_restore_ingests_only_what_came_after() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_place_that_the_restore_does_not_know_is_refused() {
     let mut server = TestServer::start().await;
     given_frozen(&mut server).await;
@@ -66,7 +66,7 @@ async fn a_place_that_the_restore_does_not_know_is_refused() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_restore_of_a_restore_knows_the_newest_of_each_place() {
     let mut server = TestServer::start().await;
     given_frozen(&mut server).await;

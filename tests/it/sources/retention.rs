@@ -6,7 +6,7 @@ use stillframe::pb;
 
 use crate::support::{COMMONS, TestServer, span};
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn event_times_out_of_range_are_bad_records() {
     let mut server = TestServer::start().await;
     let request = pb::CreateCollectionRequest {

@@ -6,7 +6,7 @@ use tonic::Code;
 use super::{ndjson, source_name};
 use crate::support::{DEADLINE, TestServer, reason};
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_watch_sees_counters_grow_and_ends_with_the_source() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -34,7 +34,7 @@ async fn a_watch_sees_counters_grow_and_ends_with_the_source() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_watch_ends_when_the_server_stops() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;

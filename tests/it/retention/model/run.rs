@@ -19,6 +19,7 @@ pub async fn run(steps: &[Step]) {
     let mut given = Given::start().await;
     let mut taken: Vec<Frozen> = Vec::new();
     for (n, step) in steps.iter().enumerate() {
+        given.keep_up();
         match step {
             Step::Write(changes) => given.write(changes).await,
             Step::Pass(slots) => {

@@ -11,7 +11,7 @@ use crate::{
     support::{Doc, Totals, delete, upsert_at},
 };
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_each_storage!)]
 async fn a_restored_collection_is_written_to_swept_and_frozen_again() {
     let mut given = Retained::start().await;
     let docs = given.spread();
@@ -60,7 +60,7 @@ async fn a_restored_collection_is_written_to_swept_and_frozen_again() {
     given.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_each_storage!)]
 async fn a_collection_restored_without_documents_can_be_filled() {
     let mut given = Retained::start().await;
     let docs = given.spread();
@@ -77,7 +77,7 @@ async fn a_collection_restored_without_documents_can_be_filled() {
     given.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_each_storage!)]
 async fn source_and_copy_lose_nothing_to_each_other() {
     let mut given = Retained::start().await;
     let docs = given.spread();

@@ -10,7 +10,7 @@ pub async fn foretold(server: &mut TestServer, snapshot: &str, to: &str) -> pb::
     server.create_restore(request).await.unwrap().plan.unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_each_storage!)]
 async fn a_plan_foretells_what_the_receipt_will_say() {
     let mut given = Retained::start().await;
     let docs = given.spread();
@@ -33,7 +33,7 @@ async fn a_plan_foretells_what_the_receipt_will_say() {
     given.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_each_storage!)]
 async fn a_plan_reads_what_is_in_the_source_and_changes_nothing() {
     let mut given = Retained::start().await;
     let docs = given.spread();
@@ -54,7 +54,7 @@ async fn a_plan_reads_what_is_in_the_source_and_changes_nothing() {
     given.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_plan_without_a_retention_has_no_cutoff() {
     let mut server = TestServer::with_collection().await;
     server.given_documents("c", 10, 1).await;
@@ -64,7 +64,7 @@ async fn a_plan_without_a_retention_has_no_cutoff() {
     server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_each_storage!)]
 async fn a_plan_of_everything_expired_copies_no_document() {
     let mut given = Retained::start().await;
     let docs = given.spread();

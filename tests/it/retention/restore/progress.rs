@@ -8,7 +8,7 @@ use crate::support::{Doc, restore_name};
 /// Documents of one interval, most of which expire: more than are deleted at once.
 const COUNT: i64 = 15_000;
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_each_storage!)]
 async fn progress_counts_what_is_dropped_and_what_is_left() {
     let mut given = Retained::start().await;
     let spread = given.spread();

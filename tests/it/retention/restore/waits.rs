@@ -4,12 +4,12 @@
 use stillframe::pb::restore::State;
 
 use super::{
-    super::{HOUR, Retained, advance, counted, sweep::dropped, totals, visible},
+    super::{HOUR, MINUTE, Retained, advance, counted, sweep::dropped, totals, visible},
     check,
 };
 use crate::support::{Doc, Totals, micros};
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_each_storage!)]
 async fn a_running_restore_keeps_the_cutoff_of_its_start() {
     let mut given = Retained::start().await;
     let docs = given.spread();
@@ -42,7 +42,7 @@ async fn a_running_restore_keeps_the_cutoff_of_its_start() {
     given.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_each_storage!)]
 async fn a_pending_restore_starts_later_and_goes_by_that_time() {
     let mut given = Retained::start().await;
     let docs = given.spread();
@@ -61,7 +61,7 @@ async fn a_pending_restore_starts_later_and_goes_by_that_time() {
     given.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_each_storage!)]
 async fn a_restart_in_between_keeps_the_cutoff() {
     let mut given = Retained::start().await;
     let docs = given.spread();
@@ -83,14 +83,18 @@ async fn a_restart_in_between_keeps_the_cutoff() {
     given.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_each_storage!)]
 async fn of_documents_milliseconds_apart_none_is_on_the_wrong_side() {
     let mut given = Retained::start().await;
-    let edge = given.server.clock.now() - 32 * HOUR;
-    let docs: Vec<Doc> = (10_000..13_000).map(|n| Doc::new(format!("{n}"), edge + n * 5_000, "{}")).collect();
+    // Ten minutes ahead, so that a slow machine can write them all; close to each
+    // other at first, then wider apart for ten minutes more, so that it is not behind
+    // them all with its last restore.
+    let edge = given.server.clock.now() - 32 * HOUR + 10 * MINUTE;
+    let time = |n: i64| edge + n * 5_000 + (n - 3_000).max(0) * 195_000;
+    let docs: Vec<Doc> = (0..6_000).map(|n| Doc::new(format!("{n:04}"), time(n), "{}")).collect();
     given.write(&docs).await;
     given.server.given_snapshot("c", "monday").await;
-    advance(&given.server, edge + 32 * HOUR + 50_500_000 - given.server.clock.now());
+    advance(&given.server, edge + 32 * HOUR + 500_000 - given.server.clock.now());
     for id in ["first", "second", "third"] {
         let receipt = given.server.given_restore("monday", id).await.receipt.unwrap();
         let cutoff = micros(receipt.cutoff.as_ref());
@@ -101,12 +105,9 @@ async fn of_documents_milliseconds_apart_none_is_on_the_wrong_side() {
         let before = given.server.clock.now() - 32 * HOUR;
         let seen = given.server.read_all(id).await;
         let after = given.server.clock.now() - 32 * HOUR;
-        assert!(seen.iter().all(|doc| doc.time >= before) && kept.contains(&seen[0]));
-        assert!(
-            docs.iter()
-                .filter(|doc| doc.time >= after)
-                .all(|doc| seen.binary_search_by_key(&doc.time, |seen| seen.time).is_ok())
-        );
+        let is_in = |docs: &[Doc], time: i64| docs.binary_search_by_key(&time, |doc| doc.time).is_ok();
+        assert!(seen.iter().all(|doc| doc.time >= before && is_in(&kept, doc.time)));
+        assert!(docs.iter().filter(|doc| doc.time >= after).all(|doc| is_in(&seen, doc.time)));
     }
     given.stop().await;
 }
