@@ -241,7 +241,7 @@ mod tests {
         assert_eq!(adopted.dropped.documents, count_of(expired));
         assert_eq!(adopted.totals.document_count, count_of(count - expired));
         assert_eq!(adopted.dropped.bytes + adopted.totals.size_bytes, totals.size_bytes);
-        store.tasks().drain_work(Duration::from_secs(10)).await.unwrap();
+        store.tasks().drain_work(Duration::from_mins(5)).await.unwrap();
     }
 
     #[tokio::test]
@@ -259,6 +259,6 @@ mod tests {
         db.close().await.unwrap();
         let adopted = store.adopt(adoption(uid, totals, CancellationToken::new())).await;
         assert!(matches!(adopted, Err(Error::DataLoss(_))), "{adopted:?}");
-        store.tasks().drain_work(Duration::from_secs(10)).await.unwrap();
+        store.tasks().drain_work(Duration::from_mins(5)).await.unwrap();
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::support::{TestServer, delete, upsert};
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_each_storage!)]
 async fn a_snapshot_is_restored_while_its_source_goes_on() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;

@@ -17,7 +17,7 @@ mod raw;
 mod renewal;
 mod streams;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc};
 
 use hyper_util::rt::TokioIo;
 use stillframe::{pb, rpc::Transport};
@@ -28,13 +28,13 @@ use tokio_rustls::{
     client::TlsStream,
     rustls::{self, ClientConfig, SupportedProtocolVersion, pki_types::ServerName},
 };
-use tonic::transport::{Channel, Endpoint};
+use tonic::{
+    Streaming,
+    transport::{Channel, Endpoint, Error},
+};
 
 use self::authority::{Authority, Identity};
 use crate::support::{TestServer, collection_name, upsert};
-
-/// How long we watch something that must not happen.
-const A_WHILE: Duration = Duration::from_millis(200);
 
 /// A server with a certificate that an authority below `root` has signed.
 struct Encrypted {
@@ -76,6 +76,15 @@ impl Encrypted {
         channel(self.server.address, config(&self.root, identity)).await
     }
 
+    /// Whether a client gets an answer. With TLS 1.3 one that is refused may hear of it
+    /// anywhere between its handshake and its first call.
+    async fn lets_in(&self, identity: Option<&Identity>) -> bool {
+        match try_channel(self.server.address, config(&self.root, identity)).await {
+            Ok(channel) => call(&channel).await.is_ok(),
+            Err(_) => false,
+        }
+    }
+
     async fn shake_hands(&self, identity: Option<&Identity>) -> std::io::Result<TlsStream<TcpStream>> {
         shake_hands(self.server.address, config(&self.root, identity)).await
     }
@@ -109,11 +118,15 @@ async fn shake_hands(address: SocketAddr, config: Arc<ClientConfig>) -> std::io:
 }
 
 async fn channel(address: SocketAddr, config: Arc<ClientConfig>) -> Channel {
+    try_channel(address, config).await.unwrap()
+}
+
+async fn try_channel(address: SocketAddr, config: Arc<ClientConfig>) -> Result<Channel, Error> {
     let connector = tower::service_fn(move |_| {
         let config = Arc::clone(&config);
         async move { shake_hands(address, config).await.map(TokioIo::new) }
     });
-    Endpoint::from_shared(format!("http://{address}")).unwrap().connect_with_connector(connector).await.unwrap()
+    Endpoint::from_shared(format!("http://{address}")).unwrap().connect_with_connector(connector).await
 }
 
 /// A connection of its own, without TLS.
@@ -128,25 +141,72 @@ async fn call(channel: &Channel) -> Result<pb::Workspace, tonic::Status> {
     Ok(client.get_workspace(request).await?.into_inner())
 }
 
+/// Fails if something is done although it has to wait: the server has answered many
+/// calls meanwhile.
+async fn waits<T>(waiting: impl Future<Output = T>, others: &[&Channel]) {
+    let calls = async {
+        for _ in 0..20 {
+            for channel in others {
+                call(channel).await.unwrap();
+            }
+        }
+    };
+    tokio::select! {
+        biased;
+        _ = waiting => panic!("it does not wait"),
+        () = calls => {}
+    }
+}
+
 /// What rustls says about a failure.
 fn tls_error(error: &std::io::Error) -> &rustls::Error {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
     inner.unwrap_or_else(|| panic!("{error:?} is not of TLS"))
 }
 
-/// Each takes some 100,000 turns of a loop to filter.
-async fn given_slow_documents(server: &mut TestServer, collection: &str, count: usize) {
-    server.given_collection(collection).await;
+/// A collection without documents, to look with.
+const EMPTY: &str = "empty";
+
+/// Each document of `c` takes some 100,000 turns of a loop to filter, all of them
+/// a minute and more. A page of a list looks at more documents than there are.
+const SLOW: &str = "doc.n.all(a, doc.n.all(b, b >= 0)) && false";
+const SLOW_DOCUMENTS: usize = 10_000;
+
+/// A server with one place for a scan beside that of a [`Witness`].
+async fn given_slow_documents() -> TestServer {
+    let mut server = TestServer::start_with(|config| config.tuning.scans_at_once = 2).await;
+    server.given_collection(EMPTY).await;
+    server.given_collection("c").await;
     let numbers: Vec<_> = (0..300).map(|n| n.to_string()).collect();
     let json = format!(r#"{{"n":[{}]}}"#, numbers.join(","));
-    let writes: Vec<_> = (0..count).map(|n| upsert(&format!("{n:06}"), &json)).collect();
+    let writes: Vec<_> = (0..SLOW_DOCUMENTS).map(|n| upsert(&format!("{n:06}"), &json)).collect();
     for batch in writes.chunks(2000) {
-        server.write(collection, batch.to_vec()).await;
+        server.write("c", batch.to_vec()).await;
     }
+    server
 }
 
-const SLOW: &str = "doc.n.all(a, doc.n.all(b, b >= 0)) && false";
+fn slow_list() -> pb::ListDocumentsRequest {
+    pb::ListDocumentsRequest { collection: collection_name("c"), filter: SLOW.to_owned(), ..Default::default() }
+}
 
-fn slow_list(collection: &str) -> pb::ListDocumentsRequest {
-    pb::ListDocumentsRequest { collection: collection_name(collection), filter: SLOW.to_owned(), ..Default::default() }
+fn slow_stream() -> pb::StreamDocumentsRequest {
+    pb::StreamDocumentsRequest { collection: collection_name("c"), filter: SLOW.to_owned(), ..Default::default() }
+}
+
+/// A scan of all slow documents that nobody ends. While it is under way, one that
+/// began behind it and has ended was ended, however fast or busy the machine is.
+struct Witness(Streaming<pb::StreamDocumentsResponse>);
+
+impl Witness {
+    async fn begin(server: &mut TestServer) -> Self {
+        let mut stream = server.documents.stream_documents(slow_stream()).await.unwrap().into_inner();
+        stream.message().await.unwrap().expect("the offset at once");
+        Self(stream)
+    }
+
+    async fn must_be_under_way(mut self, server: &TestServer) {
+        // Had it ended, we would hear of it beside the answers to so many calls.
+        waits(self.0.message(), &[&server.channel]).await;
+    }
 }

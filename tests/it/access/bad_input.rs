@@ -7,7 +7,7 @@ use tonic::Code;
 
 use crate::support::{BAD_IDS, TestServer, key_with, refused, refused_fields, span, time};
 
-#[tokio::test]
+#[apply(on_directory!)]
 async fn what_is_wrong_with_a_key_is_told_field_by_field() {
     let server = TestServer::start().await;
     let mut root = server.given_operator().await;
@@ -50,7 +50,7 @@ async fn what_is_wrong_with_a_key_is_told_field_by_field() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_directory!)]
 async fn a_stale_etag_revokes_nothing() {
     let server = TestServer::start().await;
     let mut root = server.given_operator().await;

@@ -22,7 +22,7 @@ async fn start(dir: TempDir) -> Result<TestServer, StartError> {
     TestServer::reopen_with(dir, |config| config.bootstrap_key_file = Some(file)).await
 }
 
-#[tokio::test]
+#[apply(on_directory!)]
 async fn a_missing_file_is_written_for_its_owner_alone() {
     let server = start(tempfile::tempdir().unwrap()).await.unwrap();
     let file = file_in(&server.dir);
@@ -38,7 +38,7 @@ async fn a_missing_file_is_written_for_its_owner_alone() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_directory!)]
 async fn a_revoked_one_does_not_come_back_but_another_one_may() {
     let dir = tempfile::tempdir().unwrap();
     let secret = |digit: char| format!("sf_chief_{}", digit.to_string().repeat(64));
@@ -65,7 +65,7 @@ async fn a_revoked_one_does_not_come_back_but_another_one_may() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_directory!)]
 async fn a_file_that_holds_something_else_stops_the_start() {
     for (text, is_malformed) in [("", true), ("hello", true), ("sf_a_123", true)] {
         let dir = tempfile::tempdir().unwrap();
@@ -80,7 +80,7 @@ async fn a_file_that_holds_something_else_stops_the_start() {
     assert!(matches!(error.await.err(), Some(StartError::Bootstrap(_))));
 }
 
-#[tokio::test]
+#[apply(on_directory!)]
 async fn a_server_without_keys_serves_loopback_alone() {
     let everywhere = "0.0.0.0:0".parse().unwrap();
     let dir = tempfile::tempdir().unwrap();

@@ -42,7 +42,7 @@ async fn let_in(root: &mut Clients, id: &str) {
     eventually("the call has begun", async || root.get_key(id).await.unwrap().last_used_time.is_some()).await;
 }
 
-#[tokio::test]
+#[apply(on_directory!)]
 async fn a_message_that_comes_after_the_end_of_its_key_does_nothing() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -80,7 +80,7 @@ async fn a_message_that_comes_after_the_end_of_its_key_does_nothing() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_directory!)]
 async fn a_call_whose_message_has_not_come_ends_with_its_key() {
     let server = TestServer::start().await;
     let mut root = server.given_operator().await;

@@ -135,7 +135,7 @@ fn every_rpc_has_a_row() {
     assert!(methods().len() > 35, "the descriptor is read");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_directory!)]
 async fn a_role_opens_what_it_should_where_it_should_and_nothing_else() {
     let (server, mut root) = given_workspaces().await;
     let bearers = given_bearers(&mut root).await;
@@ -165,7 +165,7 @@ impl FilterDenied for Result<(), Status> {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_directory!)]
 async fn without_a_key_that_holds_nothing_opens() {
     let (server, mut root) = given_workspaces().await;
     let good = root.given_key("good", &[("-", Role::Operator)]).await;
@@ -202,7 +202,7 @@ async fn without_a_key_that_holds_nothing_opens() {
     server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_directory!)]
 async fn a_name_that_is_none_opens_nothing() {
     let (server, mut root) = given_workspaces().await;
     let secret = root.given_key("here-only", &[("here", Role::Operator)]).await;

@@ -22,7 +22,7 @@ async fn restore(caller: &mut Clients, validate_only: bool, id: &str) -> Result<
     Ok(caller.restores.create_restore(request).await?.into_inner())
 }
 
-#[tokio::test]
+#[apply(on_directory!)]
 async fn it_takes_both_rights() {
     let mut server = TestServer::start().await;
     server.given_workspace("here").await;

@@ -48,7 +48,7 @@ fn is_refused(status: &Status, why: &str) {
     assert_eq!((status.code(), reason(status).as_str()), (Code::Unauthenticated, why), "{status:?}");
 }
 
-#[tokio::test]
+#[apply(on_directory!)]
 async fn a_watch_ends_when_its_key_is_revoked() {
     let mut server = TestServer::start().await;
     let source = given_source(&mut server).await;
@@ -67,7 +67,7 @@ async fn a_watch_ends_when_its_key_is_revoked() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_directory!)]
 async fn a_watch_ends_when_the_time_of_its_key_is_over() {
     let mut server = TestServer::start().await;
     let source = given_source(&mut server).await;
@@ -81,7 +81,7 @@ async fn a_watch_ends_when_the_time_of_its_key_is_over() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_directory!)]
 async fn the_first_key_ends_what_nobody_needed_one_for() {
     let mut server = TestServer::start().await;
     let source = given_source(&mut server).await;
@@ -91,7 +91,7 @@ async fn the_first_key_ends_what_nobody_needed_one_for() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_directory!)]
 async fn an_ingest_ends_behind_what_it_was_acknowledged() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;

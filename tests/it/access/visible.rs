@@ -68,7 +68,7 @@ async fn seen(caller: &mut Clients) -> [Vec<String>; 5] {
     ]
 }
 
-#[tokio::test]
+#[apply(on_directory!)]
 async fn a_caller_sees_its_own_workspaces() {
     let server = given_two_of_everything().await;
     let mut root = server.given_operator().await;
@@ -87,7 +87,7 @@ async fn a_caller_sees_its_own_workspaces() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_directory!)]
 async fn a_page_token_of_one_caller_shows_another_nothing_more() {
     let mut server = TestServer::start().await;
     for id in ["here", "there", "where"] {

@@ -4,7 +4,7 @@ use stillframe::pb;
 
 use crate::support::{BAD_IDS, COMMONS, TestServer, labels, refused_fields};
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn ids_of_a_wrong_shape_are_refused() {
     let mut server = TestServer::start().await;
     for id in BAD_IDS {
@@ -17,7 +17,7 @@ async fn ids_of_a_wrong_shape_are_refused() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn names_of_a_wrong_shape_are_refused() {
     let mut server = TestServer::start().await;
     let names = [
@@ -41,7 +41,7 @@ async fn names_of_a_wrong_shape_are_refused() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn one_answer_names_everything_that_is_wrong() {
     let mut server = TestServer::start().await;
     let request = pb::CreateCollectionRequest {

@@ -4,7 +4,7 @@ use tonic::Code;
 
 use crate::support::{TestServer, eventually, refused};
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_deleted_collection_is_gone() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -14,7 +14,7 @@ async fn a_deleted_collection_is_gone() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn its_bytes_are_given_back() {
     let mut server = TestServer::start().await;
     let created = server.given_collection("books").await;
@@ -27,7 +27,7 @@ async fn its_bytes_are_given_back() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_restart_finishes_what_was_left_of_a_deletion() {
     let mut server = TestServer::start().await;
     let created = server.given_collection("books").await;

@@ -5,7 +5,7 @@ use tonic::Code;
 
 use crate::support::{TestServer, collection_name, refused, upsert};
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn only_the_current_etag_updates_or_deletes_a_collection() {
     let mut server = TestServer::start().await;
     let first = server.given_collection("books").await;
@@ -22,7 +22,7 @@ async fn only_the_current_etag_updates_or_deletes_a_collection() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn documents_do_not_move_the_etag() {
     let mut server = TestServer::start().await;
     let created = server.given_collection("books").await;

@@ -5,7 +5,7 @@ use tonic::Code;
 
 use crate::support::{COMMONS, TestServer, collection_name, labels, micros, refused, upsert};
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_collection_is_ready_at_once() {
     let mut server = TestServer::start().await;
     let request = pb::CreateCollectionRequest {
@@ -28,7 +28,7 @@ async fn a_collection_is_ready_at_once() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn an_existing_name_is_refused() {
     let mut server = TestServer::start().await;
     let first = server.given_collection("books").await;
@@ -38,7 +38,7 @@ async fn an_existing_name_is_refused() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn the_workspace_must_exist() {
     let mut server = TestServer::start().await;
     let created = server.create_collection("workspaces/nobody", "books").await;
@@ -46,7 +46,7 @@ async fn the_workspace_must_exist() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn the_same_id_in_two_workspaces_is_two_collections() {
     let mut server = TestServer::start().await;
     server.given_workspace("team").await;
@@ -60,7 +60,7 @@ async fn the_same_id_in_two_workspaces_is_two_collections() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn one_created_again_is_new_and_empty() {
     let mut server = TestServer::start().await;
     let first = server.given_collection("books").await;

@@ -15,7 +15,7 @@ fn named(collection: pb::Collection) -> pb::Collection {
     pb::Collection { name: collection_name("books"), ..collection }
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn without_a_mask_the_fields_that_are_not_empty_change() {
     let mut server = TestServer::start().await;
     let before = given_full(&mut server).await;
@@ -27,7 +27,7 @@ async fn without_a_mask_the_fields_that_are_not_empty_change() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_mask_names_what_changes_even_to_nothing() {
     let mut server = TestServer::start().await;
     given_full(&mut server).await;
@@ -39,7 +39,7 @@ async fn a_mask_names_what_changes_even_to_nothing() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn an_update_survives_a_restart() {
     let mut server = TestServer::start().await;
     let updated = given_full(&mut server).await;
@@ -48,7 +48,7 @@ async fn an_update_survives_a_restart() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_path_that_cannot_be_updated_is_refused() {
     let mut server = TestServer::start().await;
     let before = given_full(&mut server).await;
@@ -60,7 +60,7 @@ async fn a_path_that_cannot_be_updated_is_refused() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn what_is_to_be_updated_must_be_there() {
     let mut server = TestServer::start().await;
     refused(server.update_collection(named(pb::Collection::default()), None).await, Code::NotFound, "NOT_FOUND");
@@ -70,7 +70,7 @@ async fn what_is_to_be_updated_must_be_there() {
 }
 
 /// The path is echoed, and an error travels in headers.
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_path_of_any_length_is_refused_in_an_answer_that_a_client_can_read() {
     let mut server = TestServer::start().await;
     given_full(&mut server).await;

@@ -14,7 +14,7 @@ fn request(id: &str, description: &str) -> pb::CreateCollectionRequest {
     }
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn the_same_request_returns_the_same_collection() {
     let mut server = TestServer::start().await;
     let first = server.collections.create_collection(request("books", "d")).await.unwrap().into_inner();
@@ -27,7 +27,7 @@ async fn the_same_request_returns_the_same_collection() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn requests_at_once_make_one_collection() {
     let mut server = TestServer::start().await;
     let attempts = (0..8).map(|_| {
@@ -40,7 +40,7 @@ async fn requests_at_once_make_one_collection() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_repeated_request_does_not_bring_a_deleted_collection_back() {
     let mut server = TestServer::start().await;
     server.collections.create_collection(request("books", "d")).await.unwrap();
@@ -53,7 +53,7 @@ async fn a_repeated_request_does_not_bring_a_deleted_collection_back() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_request_is_forgotten_after_a_day() {
     let mut server = TestServer::start().await;
     server.collections.create_collection(request("books", "d")).await.unwrap();
@@ -64,7 +64,7 @@ async fn a_request_is_forgotten_after_a_day() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_request_id_belongs_to_one_method() {
     let mut server = TestServer::start().await;
     server.collections.create_collection(request("books", "d")).await.unwrap();

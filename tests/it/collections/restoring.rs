@@ -5,7 +5,7 @@ use tonic::Code;
 
 use crate::support::{COMMONS, TestServer, collection_name, refused, upsert};
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn it_can_be_read_but_not_used() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -32,7 +32,7 @@ async fn it_can_be_read_but_not_used() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn it_is_not_deleted_while_its_restore_is_pending_either() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -46,7 +46,7 @@ async fn it_is_not_deleted_while_its_restore_is_pending_either() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn what_is_said_about_it_meanwhile_stays() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;

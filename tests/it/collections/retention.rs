@@ -16,7 +16,7 @@ async fn created(server: &mut TestServer, id: &str, retention: Span) -> pb::Coll
     server.create_retained(id, Some(retention)).await.unwrap()
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_retention_may_have_one_hour_and_less_than_3650_days() {
     let mut server = TestServer::start().await;
     let day = SECONDS_A_DAY;
@@ -45,7 +45,7 @@ async fn a_retention_may_have_one_hour_and_less_than_3650_days() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn the_clustering_interval_is_a_32nd_rounded_up_to_microseconds() {
     let mut server = TestServer::start().await;
     let cases = [
@@ -63,7 +63,7 @@ async fn the_clustering_interval_is_a_32nd_rounded_up_to_microseconds() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_retention_never_changes() {
     let mut server = TestServer::start().await;
     let with = server.given_retained("with", TWO_HOURS).await;
@@ -92,7 +92,7 @@ async fn a_retention_never_changes() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn what_was_read_may_be_sent_back() {
     let mut server = TestServer::start().await;
     server.given_retained("with", TWO_HOURS).await;
@@ -109,7 +109,7 @@ async fn what_was_read_may_be_sent_back() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_retention_shows_wherever_its_collection_does_and_survives_a_restart() {
     let mut server = TestServer::start().await;
     let created = server.given_retained("c", TWO_HOURS).await;
@@ -138,7 +138,7 @@ async fn a_retention_shows_wherever_its_collection_does_and_survives_a_restart()
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn the_same_request_with_another_retention_is_another_request() {
     let mut server = TestServer::start().await;
     let request = |hours: u64| pb::CreateCollectionRequest {

@@ -6,7 +6,7 @@ use stillframe::pb;
 
 use crate::support::{COMMONS, TestServer, delete, eventually, upsert};
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn they_count_documents_bytes_and_writes() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -20,7 +20,7 @@ async fn they_count_documents_bytes_and_writes() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn an_empty_collection_has_no_event_times() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -31,7 +31,7 @@ async fn an_empty_collection_has_no_event_times() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn they_are_known_after_a_restart_without_opening() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -46,7 +46,7 @@ async fn they_are_known_after_a_restart_without_opening() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn an_idle_collection_is_closed_and_keeps_its_stats() {
     let mut server = TestServer::start_with(|config| config.tuning.idle_close = Duration::from_millis(50)).await;
     let created = server.given_collection("books").await;

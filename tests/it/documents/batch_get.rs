@@ -21,7 +21,7 @@ fn ids(documents: &[pb::Document]) -> Vec<&str> {
     documents.iter().map(|document| document.id.as_str()).collect()
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn found_and_missing_ones_are_told_apart_in_the_order_asked() {
     let mut server = TestServer::with_collection().await;
     server.write("c", ["a", "b", "c"].map(|id| upsert(id, "{}")).into()).await;
@@ -36,7 +36,7 @@ async fn found_and_missing_ones_are_told_apart_in_the_order_asked() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn what_does_not_fit_is_left_unread_until_it_is_asked_for_again() {
     let mut server = TestServer::with_collection().await;
     for n in 0..5 {
@@ -54,7 +54,7 @@ async fn what_does_not_fit_is_left_unread_until_it_is_asked_for_again() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn long_ids_count_too() {
     let mut server = TestServer::with_collection().await;
     server.write("c", vec![upsert("0", &body_of(2 * MIB)), upsert("1", &body_of(MIB - 4096))]).await;
@@ -67,7 +67,7 @@ async fn long_ids_count_too() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn between_1_and_1000_good_ids_may_be_asked_for() {
     let mut server = TestServer::with_collection().await;
     let many = |count: usize| (0..count).map(|n| n.to_string()).collect();
@@ -82,7 +82,7 @@ async fn between_1_and_1000_good_ids_may_be_asked_for() {
 }
 
 /// An error travels in headers, and a client refuses headers that are too large.
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_thousand_bad_ids_make_an_answer_that_a_client_can_read() {
     let mut server = TestServer::with_collection().await;
     let error = batch_get(&mut server, vec!["\n".repeat(1024); 1000], 0).await.unwrap_err();

@@ -32,7 +32,7 @@ fn too_large() -> (Code, String, Vec<String>) {
     (Code::InvalidArgument, "BATCH_TOO_LARGE".to_owned(), Vec::new())
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_each_storage!)]
 async fn a_batch_has_up_to_20000_writes() {
     let mut server = TestServer::with_collection().await;
     let writes: Vec<_> = (0..20_000).map(|n| upsert(&format!("{n:05}"), "{}")).collect();
@@ -46,7 +46,7 @@ async fn a_batch_has_up_to_20000_writes() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_batch_has_up_to_10_mebibytes() {
     let mut server = TestServer::with_collection().await;
     let fits = server.documents.write_documents(request_of(10 * MIB)).await.unwrap().into_inner();
@@ -57,7 +57,7 @@ async fn a_batch_has_up_to_10_mebibytes() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_message_beyond_12_mebibytes_is_refused_with_details() {
     let mut server = TestServer::with_collection().await;
     let large = request((0..13).map(|n| upsert(&n.to_string(), &body_of(MIB))).collect());
@@ -67,7 +67,7 @@ async fn a_message_beyond_12_mebibytes_is_refused_with_details() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn an_empty_batch_is_refused() {
     let mut server = TestServer::with_collection().await;
     let error = server.documents.write_documents(request(Vec::new())).await.unwrap_err();

@@ -16,7 +16,7 @@ const BODIES: &[&str] = &[
     r#"{"a":{"_id":7,"_event_time":"never"},"_ID":1}"#,
 ];
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn every_way_of_reading_gives_the_bytes_that_were_written() {
     let mut server = TestServer::with_collection().await;
     let expected: Vec<_> = BODIES.iter().enumerate().map(|(n, body)| (n.to_string(), (*body).to_owned())).collect();
@@ -36,7 +36,7 @@ async fn every_way_of_reading_gives_the_bytes_that_were_written() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn they_are_the_same_after_a_restart() {
     let mut server = TestServer::with_collection().await;
     server.write("c", BODIES.iter().enumerate().map(|(n, body)| upsert(&n.to_string(), body)).collect()).await;
@@ -48,7 +48,7 @@ async fn they_are_the_same_after_a_restart() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn only_blanks_around_the_object_and_lifted_members_go() {
     let mut server = TestServer::with_collection().await;
     for (body, kept) in [
@@ -62,7 +62,7 @@ async fn only_blanks_around_the_object_and_lifted_members_go() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn the_same_document_has_the_same_etag_whichever_way_it_was_written() {
     let mut server = TestServer::with_collection().await;
     let at = |mut document: pb::Document| {

@@ -29,7 +29,7 @@ async fn ask_all(server: &mut TestServer, name: &str) -> Vec<Status> {
     ]
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_collection_that_does_not_exist_is_not_found() {
     let mut server = TestServer::with_collection().await;
     for name in [collection_name("nobody"), "workspaces/nobody/collections/c".to_owned()] {
@@ -41,7 +41,7 @@ async fn a_collection_that_does_not_exist_is_not_found() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn names_of_every_wrong_shape_are_refused() {
     let mut server = TestServer::with_collection().await;
     let long = collection_name(&"x".repeat(129));
@@ -70,7 +70,7 @@ async fn names_of_every_wrong_shape_are_refused() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_collection_uid_guards_against_one_recreated_under_the_name() {
     let mut server = TestServer::start().await;
     let uid = server.given_collection("c").await.uid;

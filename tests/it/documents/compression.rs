@@ -6,7 +6,7 @@ use tonic::{Request, codec::CompressionEncoding};
 use super::{MIB, body_of, refusal, upsert_bytes};
 use crate::support::{TestServer, collection_name};
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn both_encodings_work_both_ways() {
     let mut server = TestServer::with_collection().await;
     for (encoding, name) in [(CompressionEncoding::Zstd, "zstd"), (CompressionEncoding::Gzip, "gzip")] {
@@ -28,7 +28,7 @@ async fn both_encodings_work_both_ways() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn who_does_not_ask_gets_nothing_compressed() {
     let mut server = TestServer::with_collection().await;
     server.write_one(upsert_bytes("a", body_of(MIB))).await;
@@ -38,7 +38,7 @@ async fn who_does_not_ask_gets_nothing_compressed() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_message_that_unpacks_beyond_the_limit_is_refused() {
     let server = TestServer::with_collection().await;
     for encoding in [CompressionEncoding::Zstd, CompressionEncoding::Gzip] {

@@ -20,7 +20,7 @@ async fn stored(server: &mut TestServer, write: pb::Write) -> (i64, i32) {
     (time.seconds, time.nanos)
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn the_body_may_say_it_as_rfc_3339_or_in_milliseconds() {
     let mut server = TestServer::with_collection().await;
     for (value, time) in [
@@ -36,7 +36,7 @@ async fn the_body_may_say_it_as_rfc_3339_or_in_milliseconds() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn both_may_say_it_if_they_agree_to_the_microsecond() {
     let mut server = TestServer::with_collection().await;
     let body = r#"{"n":1,"_event_time":"2023-11-14T23:13:20.000001+01:00"}"#;
@@ -47,7 +47,7 @@ async fn both_may_say_it_if_they_agree_to_the_microsecond() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn the_whole_range_is_kept() {
     let mut server = TestServer::with_collection().await;
     for time in [(-62_135_596_800, 0), (253_402_300_799, 999_999_000), (0, 0), (-1, 999_999_000)] {
@@ -57,7 +57,7 @@ async fn the_whole_range_is_kept() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn without_any_it_is_the_servers_time() {
     let mut server = TestServer::with_collection().await;
     let before = server.clock.now();
@@ -67,7 +67,7 @@ async fn without_any_it_is_the_servers_time() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn bad_times_in_the_body_are_refused() {
     let mut server = TestServer::with_collection().await;
     let values = [

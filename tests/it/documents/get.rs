@@ -6,7 +6,7 @@ use tonic::Code;
 use super::{invalid, refusal};
 use crate::support::{TestServer, collection_name, delete, upsert};
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_document_is_read_as_it_was_acknowledged() {
     let mut server = TestServer::with_collection().await;
     let etag = server.write_one(upsert("a", r#"{"_event_time":1500,"n":1}"#)).await.etag;
@@ -23,7 +23,7 @@ async fn a_document_is_read_as_it_was_acknowledged() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn what_does_not_exist_is_not_found() {
     let mut server = TestServer::with_collection().await;
     server.write("c", vec![upsert("gone", "{}"), delete("gone")]).await;
@@ -34,7 +34,7 @@ async fn what_does_not_exist_is_not_found() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn all_bad_arguments_are_told_at_once() {
     let mut server = TestServer::with_collection().await;
     for id in [String::new(), "a\nb".to_owned(), "x".repeat(1025)] {

@@ -18,7 +18,7 @@ fn assert_mismatch(result: &pb::WriteResult, current: &str) {
     assert_eq!(result.etag, current, "the etag that would have matched");
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn empty_means_that_the_document_must_not_exist() {
     let mut server = TestServer::with_collection().await;
     let first = server.write_one(if_etag("", upsert("a", r#"{"n":1}"#))).await;
@@ -30,7 +30,7 @@ async fn empty_means_that_the_document_must_not_exist() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_matching_etag_lets_the_write_through() {
     let mut server = TestServer::with_collection().await;
     let added = server.write_one(upsert("a", r#"{"n":1}"#)).await;
@@ -43,7 +43,7 @@ async fn a_matching_etag_lets_the_write_through() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn another_etag_fails_and_says_the_current_one() {
     let mut server = TestServer::with_collection().await;
     let current = server.write_one(upsert("a", r#"{"n":1}"#)).await.etag;
@@ -57,7 +57,7 @@ async fn another_etag_fails_and_says_the_current_one() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn of_two_writers_with_one_etag_one_wins() {
     let mut server = TestServer::with_collection().await;
     let etag = server.write_one(upsert("a", r#"{"n":0}"#)).await.etag;
@@ -69,7 +69,7 @@ async fn of_two_writers_with_one_etag_one_wins() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_missing_document_without_etag_is_not_found() {
     let mut server = TestServer::with_collection().await;
     let results = server.statuses(vec![if_etag("", increment("a")), if_etag("", delete("a"))]).await;

@@ -52,7 +52,7 @@ pub fn next(writes: Vec<pb::Write>) -> pb::IngestDocumentsRequest {
     pb::IngestDocumentsRequest { writes, ..Default::default() }
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn each_message_has_one_answer_in_order() {
     let mut server = TestServer::with_collection().await;
     let ingest = Ingest::open(&server).await;
@@ -71,7 +71,7 @@ async fn each_message_has_one_answer_in_order() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn an_answer_comes_without_waiting_for_more() {
     let mut server = TestServer::with_collection().await;
     let mut ingest = Ingest::open(&server).await;
@@ -85,7 +85,7 @@ async fn an_answer_comes_without_waiting_for_more() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_bad_write_fails_alone() {
     let mut server = TestServer::with_collection().await;
     let ingest = Ingest::open(&server).await;
@@ -99,7 +99,7 @@ async fn a_bad_write_fails_alone() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn in_errors_mode_only_failures_come_back() {
     let server = TestServer::with_collection().await;
     let ingest = Ingest::open(&server).await;
@@ -117,7 +117,7 @@ async fn in_errors_mode_only_failures_come_back() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn an_empty_message_is_answered_and_an_empty_stream_ends_well() {
     let mut server = TestServer::with_collection().await;
     assert!(Ingest::open(&server).await.finish().await.unwrap().is_empty());
@@ -132,7 +132,7 @@ async fn an_empty_message_is_answered_and_an_empty_stream_ends_well() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_message_may_hold_20000_writes() {
     let mut server = TestServer::with_collection().await;
     let ingest = Ingest::open(&server).await;
@@ -143,7 +143,7 @@ async fn a_message_may_hold_20000_writes() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn more_messages_than_the_server_reads_ahead_are_all_taken() {
     let mut server = TestServer::with_collection().await;
     let messages = (0..500).map(|n| first(vec![upsert(&format!("{n:03}"), "{}")]));

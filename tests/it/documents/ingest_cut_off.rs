@@ -16,7 +16,7 @@ fn message(n: usize) -> Vec<pb::Write> {
     (0..10).map(|k| upsert(&format!("{n:04}-{k}"), &format!(r#"{{"n":{n}}}"#))).collect()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_each_storage!)]
 async fn a_client_that_goes_away_leaves_a_consistent_collection() {
     let mut server = TestServer::with_collection().await;
     for acknowledged in [0, 1, 30] {
@@ -68,7 +68,7 @@ pub fn assert_totals(stats: &pb::collection::Stats, documents: &[pb::Document]) 
     assert_eq!((stats.document_count, stats.size_bytes), (as_i64(documents.len()), as_i64(size)));
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn deleting_the_collection_ends_it() {
     let mut server = TestServer::with_collection().await;
     let mut ingest = Ingest::open(&server).await;
@@ -82,7 +82,7 @@ async fn deleting_the_collection_ends_it() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn stopping_the_server_ends_it_and_keeps_what_was_acknowledged() {
     let server = TestServer::with_collection().await;
     let mut ingest = Ingest::open(&server).await;

@@ -31,7 +31,7 @@ async fn ended_by(server: &TestServer, message: pb::IngestDocumentsRequest) -> S
     ingest.answer().await.unwrap_err()
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_bad_first_message_ends_it() {
     let server = TestServer::with_collection().await;
     let writes = || vec![upsert("a", "{}")];
@@ -45,7 +45,7 @@ async fn a_bad_first_message_ends_it() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_collection_uid_is_checked() {
     let mut server = TestServer::start().await;
     let old = server.given_collection("c").await.uid;
@@ -60,7 +60,7 @@ async fn a_collection_uid_is_checked() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn the_collection_cannot_change() {
     let mut server = TestServer::with_collection().await;
     server.given_collection("other").await;
@@ -70,7 +70,7 @@ async fn the_collection_cannot_change() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn bytes_that_are_not_the_message_end_it() {
     let server = TestServer::with_collection().await;
     let mut grpc = Grpc::new(server.channel.clone());
@@ -94,7 +94,7 @@ async fn bytes_that_are_not_the_message_end_it() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_message_that_is_too_large_ends_it() {
     let mut server = TestServer::with_collection().await;
     let too_large = (Code::InvalidArgument, "BATCH_TOO_LARGE".to_owned(), Vec::new());

@@ -32,7 +32,7 @@ pub fn pages_of(page_size: i32) -> pb::ListDocumentsRequest {
     pb::ListDocumentsRequest { collection: collection_name("c"), page_size, ..Default::default() }
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn documents_come_in_the_byte_order_of_their_ids() {
     let mut server = TestServer::with_collection().await;
     let ids = ["b", "é", "a", "B", "😀", "a\u{20}", "ab", "0", "\u{ffff}"];
@@ -45,7 +45,7 @@ async fn documents_come_in_the_byte_order_of_their_ids() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_page_size_is_defaulted_lowered_or_refused() {
     let mut server = TestServer::with_collection().await;
     assert_eq!(server.list_all(pages_of(0)).await, (vec![0], vec![]), "an empty collection");
@@ -60,7 +60,7 @@ async fn a_page_size_is_defaulted_lowered_or_refused() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_last_page_that_is_full_has_no_token() {
     let mut server = TestServer::with_collection().await;
     server.given_documents("c", 10, 1).await;
@@ -69,7 +69,7 @@ async fn a_last_page_that_is_full_has_no_token() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn pages_are_cut_at_3_mebibytes() {
     let mut server = TestServer::with_collection().await;
     for n in 0..4 {
@@ -82,7 +82,7 @@ async fn pages_are_cut_at_3_mebibytes() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn what_stays_is_listed_once_while_other_documents_come_and_go() {
     let mut server = TestServer::with_collection().await;
     server.given_documents("c", 100, 1).await;
@@ -103,7 +103,7 @@ async fn what_stays_is_listed_once_while_other_documents_come_and_go() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn bodies_come_in_the_encoding_asked_for() {
     let mut server = TestServer::with_collection().await;
     server.given_documents("c", 1, 1).await;

@@ -18,7 +18,7 @@ fn assert_mismatch(error: &Status) {
     assert_eq!(refusal(error), (Code::InvalidArgument, "PAGE_TOKEN_MISMATCH".to_owned(), Vec::new()));
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn only_the_page_size_may_change_between_pages() {
     let (mut server, token) = given().await;
     let base = pb::ListDocumentsRequest { page_token: token, ..pages_of(2) };
@@ -34,7 +34,7 @@ async fn only_the_page_size_may_change_between_pages() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_token_is_of_no_use_for_another_collection() {
     let (mut server, token) = given().await;
     server.given_collection("other").await;
@@ -52,7 +52,7 @@ async fn a_token_is_of_no_use_for_another_collection() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_token_of_one_method_is_of_no_use_for_another() {
     let (mut server, token) = given().await;
     let stream =
@@ -64,7 +64,7 @@ async fn a_token_of_one_method_is_of_no_use_for_another() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn garbage_is_no_token() {
     let (mut server, token) = given().await;
     let mut damaged = token.clone().into_bytes();
@@ -88,7 +88,7 @@ fn forged(token: &str, cursor: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(forged)
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_forged_token_only_says_where_to_go_on() {
     let (mut server, token) = given().await;
     let key = |bucket: u64, id: &str| [b"d", &bucket.to_be_bytes()[..], id.as_bytes()].concat();
@@ -112,7 +112,7 @@ async fn a_forged_token_only_says_where_to_go_on() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_token_outlives_a_restart() {
     let (server, token) = given().await;
     let mut server = TestServer::reopen(server.stop().await).await;
@@ -122,7 +122,7 @@ async fn a_token_outlives_a_restart() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_token_behind_the_longest_id_works() {
     let mut server = TestServer::with_collection().await;
     let ids = ["a", "b", "c"].map(|c| c.repeat(1024));

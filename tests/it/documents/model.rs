@@ -8,7 +8,7 @@ use stillframe::pb::{self, patch_operation::Op, write_result::Status};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::{if_etag, op, patch, upsert_of};
-use crate::support::{TestServer, delete};
+use crate::support::{Root, TestServer, delete};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -163,9 +163,18 @@ async fn run(batches: &[Vec<Step>], restart: usize) {
 
 #[test]
 fn any_writes_leave_what_the_model_says() {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
+    any_writes(Root::Directory);
+}
+
+#[cfg(feature = "s3")]
+#[test]
+fn any_writes_on_s3_leave_what_the_model_says() {
+    any_writes(Root::S3);
+}
+
+fn any_writes(root: Root) {
     let config = Config { cases: 30, max_shrink_iters: 50, ..Config::default() };
     proptest!(config, |(batches in vec(vec(any_step(), 1..15), 2..7), restart in 0..7_usize)| {
-        runtime.block_on(run(&batches, restart));
+        root.run(Box::pin(run(&batches, restart)));
     });
 }

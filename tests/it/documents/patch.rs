@@ -16,7 +16,7 @@ async fn patched(server: &mut TestServer, body: &str, operations: Vec<pb::PatchO
     json(&document)
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn each_operation_does_what_rfc_6902_says() {
     let mut server = TestServer::with_collection().await;
     let body = r#"{"a":1,"l":[1,2],"o":{"x":1},"s/t":0,"m~n":0}"#;
@@ -41,7 +41,7 @@ async fn each_operation_does_what_rfc_6902_says() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn operations_follow_each_other() {
     let mut server = TestServer::with_collection().await;
     let operations = vec![
@@ -56,7 +56,7 @@ async fn operations_follow_each_other() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn key_order_and_the_text_of_other_numbers_stay() {
     let mut server = TestServer::with_collection().await;
     let body = r#"{"z":1.0,"b":18446744073709551615,"y":{"k":1E5,"j":-0},"a":0.10,"n":1}"#;
@@ -66,7 +66,7 @@ async fn key_order_and_the_text_of_other_numbers_stay() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn increments_are_exact_over_64_bits() {
     let mut server = TestServer::with_collection().await;
     for (from, by, to) in [
@@ -85,7 +85,7 @@ async fn increments_are_exact_over_64_bits() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn an_operand_may_be_a_value_for_people() {
     let mut server = TestServer::with_collection().await;
     let value = |kind| Some(pb::patch_operation::Operand::Value(prost_types::Value { kind: Some(kind) }));
@@ -95,7 +95,7 @@ async fn an_operand_may_be_a_value_for_people() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn the_event_time_stays() {
     let mut server = TestServer::with_collection().await;
     patched(&mut server, r#"{"_event_time":5000,"n":1}"#, vec![op(Op::Increment, "/n", "1")]).await;
@@ -103,7 +103,7 @@ async fn the_event_time_stays() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_document_that_does_not_exist_is_not_found() {
     let mut server = TestServer::with_collection().await;
     let result = server.write_one(patch("nobody", vec![op(Op::Add, "/n", "1")])).await;

@@ -27,7 +27,7 @@ fn failed() -> (Code, String, Vec<String>) {
     (Code::FailedPrecondition, "PATCH_FAILED".to_owned(), Vec::new())
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn what_does_not_fit_the_document_fails() {
     let mut server = given().await;
     for operation in [
@@ -50,7 +50,7 @@ async fn what_does_not_fit_the_document_fails() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn an_increment_that_overflows_or_finds_no_number_fails() {
     let mut server = given().await;
     for operation in [
@@ -66,7 +66,7 @@ async fn an_increment_that_overflows_or_finds_no_number_fails() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn the_special_fields_are_out_of_reach() {
     let mut server = given().await;
     for operation in [
@@ -85,7 +85,7 @@ async fn the_special_fields_are_out_of_reach() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn an_operation_that_is_malformed_is_an_invalid_field() {
     let mut server = given().await;
     let unknown = pb::PatchOperation { op: 99, ..op(Op::Add, "/x", "1") };
@@ -107,7 +107,7 @@ async fn an_operation_that_is_malformed_is_an_invalid_field() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_patch_has_1_to_1000_operations() {
     let mut server = given().await;
     let many = |count| patch("d", vec![op(Op::Test, "/z", "1"); count]);
@@ -119,7 +119,7 @@ async fn a_patch_has_1_to_1000_operations() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_patch_cannot_make_the_document_too_large_or_too_deep() {
     let mut server = TestServer::with_collection().await;
     server.write_one(upsert("d", &body_of(2 * MIB - 20))).await;
@@ -130,7 +130,7 @@ async fn a_patch_cannot_make_the_document_too_large_or_too_deep() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn the_error_says_which_operation_failed_and_why() {
     let mut server = given().await;
     let operations = vec![op(Op::Add, "/x", "1"), op(Op::Test, "/a/b/0", "7")];

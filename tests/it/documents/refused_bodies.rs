@@ -12,7 +12,7 @@ fn nested(levels: usize) -> String {
     format!(r#"{{"a":{}{}}}"#, "[".repeat(levels - 1), "]".repeat(levels - 1))
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn what_is_not_a_json_object_is_refused() {
     let mut server = TestServer::with_collection().await;
     let bodies: [&[u8]; 12] = [
@@ -34,7 +34,7 @@ async fn what_is_not_a_json_object_is_refused() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn text_that_is_not_unicode_is_refused() {
     let mut server = TestServer::with_collection().await;
     let bodies: [&[u8]; 5] = [
@@ -49,7 +49,7 @@ async fn text_that_is_not_unicode_is_refused() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_duplicate_key_is_named_at_any_depth() {
     let mut server = TestServer::with_collection().await;
     for (body, path) in [
@@ -65,7 +65,7 @@ async fn a_duplicate_key_is_named_at_any_depth() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_hundred_levels_are_accepted_and_no_more() {
     let mut server = TestServer::with_collection().await;
     assert!(server.write_one(upsert("deep", &nested(100))).await.error.is_none());
@@ -75,7 +75,7 @@ async fn a_hundred_levels_are_accepted_and_no_more() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_megabyte_of_brackets_is_refused() {
     let mut server = TestServer::with_collection().await;
     let bombs = ["[".repeat(MIB), format!("{{\"a\":{}", "[".repeat(MIB)), "{\"a\":".repeat(MIB / 5)];
@@ -84,7 +84,7 @@ async fn a_megabyte_of_brackets_is_refused() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_body_of_two_mebibytes_is_accepted_and_no_more() {
     let mut server = TestServer::with_collection().await;
     let largest = body_of(2 * MIB);
@@ -96,7 +96,7 @@ async fn a_body_of_two_mebibytes_is_accepted_and_no_more() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn what_is_lifted_out_does_not_count_for_the_size() {
     let mut server = TestServer::with_collection().await;
     let id = "i".repeat(1024);

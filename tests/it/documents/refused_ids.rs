@@ -13,7 +13,7 @@ fn bad_ids() -> Vec<String> {
     controls.iter().map(|c| format!("a{c}b")).chain(["x".repeat(1025), "é".repeat(513)]).collect()
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn control_characters_and_long_ids_are_refused() {
     let mut server = TestServer::with_collection().await;
     let mut cases = Vec::new();
@@ -27,7 +27,7 @@ async fn control_characters_and_long_ids_are_refused() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn empty_ids_are_refused_except_in_an_upsert() {
     let mut server = TestServer::with_collection().await;
     let test = vec![op(Op::Test, "/a", "1")];
@@ -40,7 +40,7 @@ async fn empty_ids_are_refused_except_in_an_upsert() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn ids_of_1024_bytes_and_any_script_are_accepted() {
     let mut server = TestServer::with_collection().await;
     for id in ["x".repeat(1024), "é".repeat(512), "a/b c\"\\%".to_owned(), "日本😀\u{202e}".to_owned()] {
@@ -52,7 +52,7 @@ async fn ids_of_1024_bytes_and_any_script_are_accepted() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn an_id_in_the_body_is_lifted_out_and_must_agree() {
     let mut server = TestServer::with_collection().await;
     let inner = server.write_one(upsert("", r#"{"a":1,"_id":"inner","b":{"_id":2}}"#)).await;
@@ -64,7 +64,7 @@ async fn an_id_in_the_body_is_lifted_out_and_must_agree() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_bad_id_in_the_body_is_refused() {
     let mut server = TestServer::with_collection().await;
     let long = format!(r#"{{"_id":"{}"}}"#, "x".repeat(1025));

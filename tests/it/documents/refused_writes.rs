@@ -8,7 +8,7 @@ use crate::support::{TestServer, delete, upsert};
 
 const INVALID: &str = "INVALID_FIELD";
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_write_needs_an_operation_and_a_body() {
     let mut server = TestServer::with_collection().await;
     let bodiless = pb::Document { id: "a".to_owned(), event_time: Some(seconds(1)), ..Default::default() };
@@ -28,7 +28,7 @@ async fn a_write_needs_an_operation_and_a_body() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn if_etag_must_be_an_etag() {
     let mut server = TestServer::with_collection().await;
     let texts =
@@ -38,7 +38,7 @@ async fn if_etag_must_be_an_etag() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn event_times_beyond_the_range_are_refused() {
     let mut server = TestServer::with_collection().await;
     let times = [(253_402_300_800, 0), (-62_135_596_801, 0), (i64::MAX, 0), (0, -1), (0, 1_000_000_000)];
@@ -52,7 +52,7 @@ async fn event_times_beyond_the_range_are_refused() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn all_that_is_wrong_with_the_outer_fields_is_told_at_once() {
     let mut server = TestServer::with_collection().await;
     let document = pb::Document {
@@ -66,7 +66,7 @@ async fn all_that_is_wrong_with_the_outer_fields_is_told_at_once() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn errors_of_every_kind_stand_beside_good_writes() {
     let mut server = TestServer::with_collection().await;
     let failing = || patch("good", vec![op(Op::Test, "/a", "1")]);

@@ -40,7 +40,7 @@ async fn matching(
     Ok(streamed)
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_filter_chooses_by_id_time_and_content() {
     let mut server = given().await;
     for (filter, expected) in [
@@ -62,7 +62,7 @@ async fn a_filter_chooses_by_id_time_and_content() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_document_on_which_the_filter_fails_does_not_match() {
     let mut server = given().await;
     for filter in ["doc.nobody == 1", "doc.tags.size() == doc.name", "1 / 0 == 1", "doc.n.deeper > 1"] {
@@ -71,7 +71,7 @@ async fn a_document_on_which_the_filter_fails_does_not_match() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_time_range_begins_with_its_start_and_ends_before_its_end() {
     let mut server = given().await;
     for (from, until, expected) in [
@@ -88,7 +88,7 @@ async fn a_time_range_begins_with_its_start_and_ends_before_its_end() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_bad_filter_is_refused_with_words_that_help() {
     let mut server = given().await;
     for (filter, help) in [
@@ -111,7 +111,7 @@ async fn a_bad_filter_is_refused_with_words_that_help() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn times_out_of_range_are_refused() {
     let mut server = given().await;
     let error = matching(&mut server, "(", Some(i64::MAX), Some(i64::MIN)).await.unwrap_err();

@@ -2,7 +2,7 @@
 
 use prost::Message;
 use stillframe::pb::{self, document_service_client::DocumentServiceClient, patch_operation::Op};
-use tonic::{Status, Streaming, transport::Channel};
+use tonic::{Code, Status, Streaming, transport::Channel};
 
 use super::{body_of, invalid, op, patch, refusal};
 use crate::support::{TestServer, collect, collection_name, delete, json, upsert};
@@ -15,6 +15,25 @@ impl TestServer {
     ) -> Result<Streaming<pb::StreamDocumentsResponse>, Status> {
         let request = pb::StreamDocumentsRequest { collection: collection_name("c"), ..request };
         Ok(self.documents.stream_documents(request).await?.into_inner())
+    }
+
+    /// Whether the only scan that is allowed at once is under way. We look with a scan
+    /// of our own, of an empty collection and to its end: then it has given its place
+    /// back, and cannot be what the next look sees.
+    pub async fn is_scanning(&mut self, empty: &str) -> bool {
+        let request = pb::StreamDocumentsRequest { collection: collection_name(empty), ..Default::default() };
+        match self.documents.stream_documents(request).await {
+            Ok(stream) => {
+                let messages: Vec<pb::StreamDocumentsResponse> = collect(stream.into_inner()).await.unwrap();
+                assert_eq!(messages.len(), 1, "{empty} is empty");
+                false
+            }
+            Err(error) => {
+                let busy = (Code::ResourceExhausted, "RESOURCE_BUSY".to_owned(), Vec::new());
+                assert_eq!(refusal(&error), busy, "{error:?}");
+                true
+            }
+        }
     }
 
     /// The offset of a stream, and all its messages.
@@ -38,7 +57,7 @@ fn documents(messages: Vec<pb::StreamDocumentsResponse>) -> Vec<(String, String)
     messages.into_iter().flat_map(|message| message.documents).map(|d| (d.id.clone(), json(&d))).collect()
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn an_empty_collection_gives_its_offset_and_nothing_else() {
     let mut server = TestServer::with_collection().await;
     let (offset, messages) = server.stream(from("")).await.unwrap();
@@ -49,7 +68,7 @@ async fn an_empty_collection_gives_its_offset_and_nothing_else() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn messages_have_256_kibibytes_or_one_document() {
     let mut server = TestServer::with_collection().await;
     server.given_documents("c", 5000, 1).await;
@@ -65,7 +84,7 @@ async fn messages_have_256_kibibytes_or_one_document() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_stream_held_still_shows_the_cut_of_its_beginning() {
     let mut server = TestServer::with_collection().await;
     server.given_bulk(160).await;
@@ -95,7 +114,7 @@ async fn increment_all(client: &mut DocumentServiceClient<Channel>, ids: &[Strin
     client.write_documents(request).await.unwrap().into_inner().offset
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_each_storage!)]
 async fn each_cut_is_the_collection_at_its_offset() {
     let mut server = TestServer::with_collection().await;
     let ids: Vec<String> = (0..50).map(|n| format!("{n:02}")).collect();
@@ -117,7 +136,7 @@ async fn each_cut_is_the_collection_at_its_offset() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_resume_token_goes_on_behind_its_message() {
     let mut server = TestServer::with_collection().await;
     server.given_bulk(20).await;
@@ -132,7 +151,7 @@ async fn a_resume_token_goes_on_behind_its_message() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_resumed_stream_reads_a_new_cut() {
     let mut server = TestServer::with_collection().await;
     server.given_bulk(20).await;
@@ -152,7 +171,7 @@ async fn a_resumed_stream_reads_a_new_cut() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_bad_encoding_is_refused_and_a_good_one_kept() {
     let mut server = TestServer::with_collection().await;
     server.given_documents("c", 1, 1).await;

@@ -2,15 +2,28 @@
 
 use std::time::Duration;
 
-use stillframe::pb;
-use tonic::{Code, Status, Streaming};
+use stillframe::{app::Config, pb};
+use tonic::{Code, Status, Streaming, transport::Channel};
+use tonic_health::pb::{
+    HealthCheckRequest, HealthCheckResponse, health_check_response::ServingStatus, health_client::HealthClient,
+};
 
 use super::{refusal, stream::from};
-use crate::support::{DEADLINE, TestServer, collect, has_files};
+use crate::support::{DEADLINE, TestServer, collect, eventually, has_files};
+
+/// Longer than any test waits.
+const PATIENT: Duration = Duration::from_hours(1);
 
 async fn given_with(patience: Duration) -> (TestServer, Streaming<pb::StreamDocumentsResponse>) {
-    let mut server = TestServer::start_with(|config| config.tuning.stream_patience = patience).await;
+    given(|config| config.tuning.stream_patience = patience).await
+}
+
+/// A server with a stream that has begun, of more than fits into the transport's
+/// buffers.
+async fn given(change: impl FnOnce(&mut Config)) -> (TestServer, Streaming<pb::StreamDocumentsResponse>) {
+    let mut server = TestServer::start_with(change).await;
     server.given_collection("c").await;
+    server.given_collection("nothing").await;
     server.given_bulk(320).await;
     let mut stream = server.open_stream(from("")).await.unwrap();
     assert!(stream.message().await.unwrap().unwrap().offset.is_some());
@@ -21,24 +34,55 @@ fn assert_ended(error: &Status, code: Code, reason: &str) {
     assert_eq!(refusal(error), (code, reason.to_owned(), Vec::new()));
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn deleting_the_collection_ends_its_streams() {
-    let (mut server, stream) = given_with(DEADLINE).await;
+    let (mut server, stream) = given_with(PATIENT).await;
     server.remove_collection("c").await;
     assert_ended(&collect(stream).await.unwrap_err(), Code::Aborted, "COLLECTION_DELETED");
     server.stop().await;
 }
 
-#[tokio::test]
+/// The state of a server, on a connection of its own.
+async fn watch_health(server: &TestServer) -> Streaming<HealthCheckResponse> {
+    let channel = Channel::from_shared(format!("http://{}", server.address)).unwrap().connect().await.unwrap();
+    let mut health = HealthClient::new(channel).watch(HealthCheckRequest::default()).await.unwrap().into_inner();
+    assert_eq!(health.message().await.unwrap().unwrap().status(), ServingStatus::Serving);
+    health
+}
+
+/// Waits until a server has begun to stop.
+async fn until_it_stops(mut health: Streaming<HealthCheckResponse>) {
+    let told = async { while health.message().await.unwrap().unwrap().status() == ServingStatus::Serving {} };
+    tokio::time::timeout(DEADLINE, told).await.expect("it begins to stop");
+}
+
+#[apply(on_each_storage!)]
 async fn stopping_the_server_ends_them() {
-    let (server, stream) = given_with(DEADLINE).await;
-    let (ended, _) = tokio::join!(collect(stream), server.stop());
+    let (server, stream) = given(|config| {
+        config.tuning.stream_patience = PATIENT;
+        // A quarter of it is for clients that still read.
+        config.grace = 4 * DEADLINE;
+    })
+    .await;
+    let health = watch_health(&server).await;
+    // Nothing is read before: all of it could come meanwhile.
+    let reading = async {
+        until_it_stops(health).await;
+        collect(stream).await
+    };
+    let (ended, _) = tokio::join!(reading, server.stop());
     assert_ended(&ended.unwrap_err(), Code::Unavailable, "SHUTTING_DOWN");
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_client_that_does_not_read_loses_its_stream_and_can_resume() {
-    let (mut server, mut stream) = given_with(Duration::ZERO).await;
+    let (mut server, mut stream) = given(|config| {
+        config.tuning.stream_patience = Duration::ZERO;
+        config.tuning.scans_at_once = 1;
+    })
+    .await;
+    // Who reads may be faster than the server, which then waits for nobody.
+    eventually("the server has given it up", async || !server.is_scanning("nothing").await).await;
     let (mut token, mut read) = (String::new(), 0);
     let error = loop {
         match stream.message().await {
@@ -55,20 +99,20 @@ async fn a_client_that_does_not_read_loses_its_stream_and_can_resume() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_stream_that_is_dropped_lets_the_collection_go() {
-    let (mut server, stream) = given_with(DEADLINE).await;
+    let (mut server, stream) = given_with(PATIENT).await;
     drop(stream);
     let uid = server.collection("c").await.unwrap().uid;
     server.remove_collection("c").await;
     let files = server.files(&uid);
-    crate::support::eventually("the files of the collection are removed", async || !has_files(&files)).await;
+    eventually("the files of the collection are removed", async || !has_files(&files)).await;
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn too_many_streams_at_once_are_refused() {
-    let (mut server, stream) = given_with(DEADLINE).await;
+    let (mut server, stream) = given_with(PATIENT).await;
     let mut open = vec![stream];
     let error = loop {
         match server.open_stream(from("")).await {

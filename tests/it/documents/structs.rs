@@ -16,7 +16,7 @@ fn list(items: &[Kind]) -> Kind {
     Kind::ListValue(ListValue { values: items.iter().map(|kind| Value { kind: Some(kind.clone()) }).collect() })
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_struct_is_stored_as_compact_json_with_sorted_keys() {
     let mut server = TestServer::with_collection().await;
     let inner = object(&[("z", Kind::BoolValue(true)), ("a", Kind::NullValue(0))]);
@@ -33,7 +33,7 @@ async fn a_struct_is_stored_as_compact_json_with_sorted_keys() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn any_document_can_be_read_as_a_struct() {
     let mut server = TestServer::with_collection().await;
     server.write_one(upsert("a", r#"{"z":[1,true,null,"x"],"n":9007199254740993,"o":{"p":-1.5}}"#)).await;
@@ -50,7 +50,7 @@ async fn any_document_can_be_read_as_a_struct() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_number_beyond_a_double_can_be_read_as_a_struct_too() {
     let mut server = TestServer::with_collection().await;
     server.write_one(upsert("a", r#"{"n":1e999,"m":-1e999}"#)).await;
@@ -60,7 +60,7 @@ async fn a_number_beyond_a_double_can_be_read_as_a_struct_too() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn what_json_cannot_say_is_refused() {
     let mut server = TestServer::with_collection().await;
     let kindless = Struct { fields: [("a".to_owned(), Value { kind: None })].into() };
@@ -76,7 +76,7 @@ async fn what_json_cannot_say_is_refused() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn special_fields_must_agree_in_a_struct_too() {
     let mut server = TestServer::with_collection().await;
     let cases = vec![
@@ -97,7 +97,7 @@ fn nested(levels: usize) -> pb::Write {
     upsert_of(document)
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_struct_has_as_many_levels_as_protobuf_decoders_take() {
     let mut server = TestServer::with_collection().await;
     assert_eq!(server.write_one(nested(30)).await.error, None);

@@ -27,7 +27,7 @@ async fn call<M: prost::Message + Default + 'static>(
     grpc.unary(tonic::Request::new(message), PathAndQuery::from_static(path), codec).await
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn an_unknown_method_or_service_is_unimplemented() {
     let server = TestServer::start().await;
     for path in ["/stillframe.v1.DocumentService/Nope", "/stillframe.v1.NoService/Get", "/nonsense"] {
@@ -37,7 +37,7 @@ async fn an_unknown_method_or_service_is_unimplemented() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn bytes_that_are_not_the_message_are_malformed() {
     let server = TestServer::start().await;
     // Field 2 of the request is a message; here it is a text that is none.
@@ -47,7 +47,7 @@ async fn bytes_that_are_not_the_message_are_malformed() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_text_that_is_not_utf_8_is_malformed() {
     let server = TestServer::start().await;
     // As bytes, field 1 may hold what a text may not.
@@ -73,7 +73,7 @@ async fn wait_for_deadline(server: &TestServer, timeout: &str) -> Status {
     Status::from_header_map(answer.headers()).expect("the answer is a status")
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_deadline_that_passes_is_told_by_the_server() {
     let server = TestServer::with_collection().await;
     for timeout in ["100m", "1m", "1n"] {
@@ -83,7 +83,7 @@ async fn a_deadline_that_passes_is_told_by_the_server() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_deadline_that_is_long_enough_changes_nothing() {
     let mut server = TestServer::with_collection().await;
     let writes = vec![upsert("a", "{}")];
@@ -94,7 +94,7 @@ async fn a_deadline_that_is_long_enough_changes_nothing() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn reflection_lists_the_services() {
     let server = TestServer::start().await;
     let list = MessageRequest::ListServices(String::new());
@@ -112,7 +112,7 @@ async fn reflection_lists_the_services() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn the_whole_and_each_service_are_serving() {
     let server = TestServer::start().await;
     let mut client = HealthClient::new(server.channel.clone());

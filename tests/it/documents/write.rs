@@ -6,7 +6,7 @@ use stillframe::pb::{self, patch_operation::Op};
 use super::{fields, op, patch, upsert_of};
 use crate::support::{TestServer, delete, json, upsert};
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn each_write_says_what_became_of_it_in_order() {
     let mut server = TestServer::with_collection().await;
     server.write_one(upsert("old", "{}")).await;
@@ -29,7 +29,7 @@ async fn each_write_says_what_became_of_it_in_order() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn the_etag_is_that_of_the_document_as_it_is_read() {
     let mut server = TestServer::with_collection().await;
     let response = server.write("c", vec![upsert("a", "{}"), upsert("b", r#"{"n":1}"#), delete("a")]).await;
@@ -41,7 +41,7 @@ async fn the_etag_is_that_of_the_document_as_it_is_read() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn the_offset_counts_writes_that_changed_something() {
     let mut server = TestServer::with_collection().await;
     assert_eq!(server.write("c", vec![delete("a")]).await.offset, 0, "nothing to delete");
@@ -54,7 +54,7 @@ async fn the_offset_counts_writes_that_changed_something() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn an_upsert_without_id_gets_a_uuid_of_version_7() {
     let mut server = TestServer::with_collection().await;
     let response = server.write("c", vec![upsert("", r#"{"n":1}"#), upsert_of(fields("", []))]).await;
@@ -68,7 +68,7 @@ async fn an_upsert_without_id_gets_a_uuid_of_version_7() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn writes_to_one_id_in_a_batch_see_each_other() {
     let mut server = TestServer::with_collection().await;
     let more = || patch("a", vec![op(Op::Increment, "/n", "1")]);
@@ -80,7 +80,7 @@ async fn writes_to_one_id_in_a_batch_see_each_other() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn batches_from_many_clients_are_each_applied_whole() {
     let mut server = TestServer::with_collection().await;
     server.write_one(upsert("a", r#"{"n":0}"#)).await;

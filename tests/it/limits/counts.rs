@@ -1,10 +1,10 @@
 //! How much of everything there may be.
 
-use stillframe::{pb, workspace::Limits};
+use stillframe::{app::Config, pb, workspace::Limits};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-use crate::support::{COMMONS, TestServer, delete, refused, restore_request};
+use crate::support::{COMMONS, TestServer, delete, eventually, refused, restore_request};
 
 async fn start(change: impl FnOnce(&mut Limits)) -> TestServer {
     TestServer::start_with(|config| change(&mut config.limits)).await
@@ -21,7 +21,7 @@ fn too_many<T: std::fmt::Debug>(answer: Result<T, Status>, why: &str, parent: &s
     assert_eq!(details.quota_failure().unwrap().violations[0].subject, parent);
 }
 
-#[tokio::test]
+#[apply(on_directory!)]
 async fn workspaces() {
     let mut server = start(|limits| limits.workspaces = 2).await;
     server.given_workspace("team").await;
@@ -33,7 +33,7 @@ async fn workspaces() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_directory!)]
 async fn collections_of_a_workspace_restored_ones_included() {
     let mut server = start(|limits| limits.collections = 2).await;
     server.given_workspace("team").await;
@@ -52,7 +52,7 @@ async fn collections_of_a_workspace_restored_ones_included() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_directory!)]
 async fn snapshots_of_a_workspace() {
     let mut server = start(|limits| limits.snapshots = 2).await;
     server.given_collection("books").await;
@@ -66,7 +66,7 @@ async fn snapshots_of_a_workspace() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_directory!)]
 async fn restores_under_way_in_a_workspace() {
     let mut server = start(|limits| limits.restores = 2).await;
     server.given_collection("books").await;
@@ -85,7 +85,7 @@ async fn restores_under_way_in_a_workspace() {
 }
 
 /// Each goes as soon as its place is needed and it has let go of everything.
-#[tokio::test]
+#[apply(on_directory!)]
 async fn ended_restores_of_a_workspace_of_which_the_oldest_go() {
     let mut server = start(|limits| limits.ended_restores = 3).await;
     server.given_collection("books").await;
@@ -95,6 +95,9 @@ async fn ended_restores_of_a_workspace_of_which_the_oldest_go() {
         server.given_restore("monday", id).await;
     }
     server.get_restore("a").await.unwrap();
+    // A stop waits for the work: behind it, all of them have let go.
+    let limit = |config: &mut Config| config.limits.ended_restores = 3;
+    let mut server = TestServer::reopen_with(server.stop().await, limit).await.unwrap();
     let mut more = (0..20).map(|n| format!("d{n}"));
     let mut newest = String::new();
     while server.get_restore("a").await.is_ok() {
@@ -109,7 +112,7 @@ async fn ended_restores_of_a_workspace_of_which_the_oldest_go() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_directory!)]
 async fn ended_snapshots_of_a_workspace_of_which_the_oldest_go() {
     let mut server = start(|limits| limits.ended_snapshots = 3).await;
     server.given_collection("books").await;
@@ -119,6 +122,12 @@ async fn ended_snapshots_of_a_workspace_of_which_the_oldest_go() {
         server.delete_snapshot(id).await.unwrap();
     }
     server.get_snapshot("a").await.unwrap();
+    // Those of the one that lives stay. A stop waits for the work, so that behind it
+    // the others have let go of everything.
+    let files = server.dir.path().join("storage/catalog/snapshot");
+    eventually("the files are given back", async || std::fs::read_dir(&files).unwrap().count() == 2).await;
+    let limit = |config: &mut Config| config.limits.ended_snapshots = 3;
+    let mut server = TestServer::reopen_with(server.stop().await, limit).await.unwrap();
     let mut more = (0..20).map(|n| format!("d{n}"));
     while server.get_snapshot("a").await.is_ok() {
         let newest = more.next().expect("it is forgotten for one of the next");

@@ -11,7 +11,7 @@ const COUNT: usize = 160;
 /// Of our own making; gRPC clients take 4 MiB unless told otherwise.
 const MOST: usize = 3 << 20;
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_directory!)]
 async fn a_page_of_large_resources_ends_before_three_mebibytes() {
     let mut server = TestServer::start().await;
     let labels: std::collections::BTreeMap<_, _> = (0..64).map(|n| (format!("{n:063}"), "v".repeat(255))).collect();
@@ -39,7 +39,7 @@ async fn a_page_of_large_resources_ends_before_three_mebibytes() {
 }
 
 /// Documents may take more, see `documents::batch_limits`.
-#[tokio::test]
+#[apply(on_directory!)]
 async fn a_request_of_more_than_four_mebibytes_is_refused_before_it_is_read() {
     const LARGEST: usize = 4 << 20;
     let mut server = TestServer::start().await;

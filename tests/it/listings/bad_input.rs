@@ -37,7 +37,7 @@ async fn answers(server: &mut TestServer, filter: &str, order_by: &str, page_siz
     ]
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn each_argument_is_refused_under_its_name() {
     let mut server = TestServer::start().await;
     let long = format!("name = {}", "x".repeat(5000));

@@ -15,7 +15,7 @@ async fn listed(server: &mut TestServer, filter: &str, order_by: &str) -> Vec<St
     listed.collections.iter().map(|collection| id_of(&collection.name)).collect()
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn collections_are_filtered_and_ordered_by_each_field() {
     let mut server = TestServer::start().await;
     server.given_collection("b").await;

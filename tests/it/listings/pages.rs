@@ -12,7 +12,7 @@ async fn page(server: &mut TestServer, page_size: i32, page_token: &str) -> (Vec
     (page.collections.iter().map(|collection| id_of(&collection.name)).collect(), page.next_page_token)
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn pages_follow_each_other_over_a_restart_and_may_change_their_size() {
     let mut server = TestServer::start().await;
     for id in ["a", "b", "c", "d", "e", "f"] {
@@ -27,7 +27,7 @@ async fn pages_follow_each_other_over_a_restart_and_may_change_their_size() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn what_comes_and_goes_between_pages_hides_nothing_else() {
     let mut server = TestServer::start().await;
     for id in ["b", "d", "f"] {
@@ -42,7 +42,7 @@ async fn what_comes_and_goes_between_pages_hides_nothing_else() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_page_has_fifty_unless_asked_otherwise() {
     let mut server = TestServer::start().await;
     for n in 0..51 {
@@ -60,7 +60,7 @@ async fn a_page_has_fifty_unless_asked_otherwise() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn tombstones_of_one_name_are_paged_one_by_one() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;

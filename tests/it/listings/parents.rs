@@ -7,7 +7,7 @@ use crate::support::{COMMONS, TestServer, id_of, refused, refused_fields};
 
 const TEAM: &str = "workspaces/team";
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_dash_lists_all_workspaces() {
     let mut server = TestServer::start().await;
     server.given_workspace("team").await;
@@ -34,7 +34,7 @@ async fn a_dash_lists_all_workspaces() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn the_workspace_must_exist() {
     let mut server = TestServer::start().await;
     let parent = || TEAM.to_owned();
@@ -47,7 +47,7 @@ async fn the_workspace_must_exist() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn parents_of_a_wrong_shape_are_refused() {
     let mut server = TestServer::start().await;
     for parent in ["", "commons", "workspaces", "workspaces/", "workspaces/a.b", "workspaces/commons/collections"] {

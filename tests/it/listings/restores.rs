@@ -15,7 +15,7 @@ async fn listed(server: &mut TestServer, filter: &str, order_by: &str) -> Vec<St
     listed.restores.iter().map(|restore| id_of(&restore.name)).collect()
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn restores_are_filtered_and_ordered_by_each_field() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;

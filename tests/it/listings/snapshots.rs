@@ -33,7 +33,7 @@ async fn given_three() -> TestServer {
     server
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn snapshots_are_ordered_by_each_field() {
     let mut server = given_three().await;
     assert_eq!(listed(&mut server, "", "", false).await, ["big", "small"]);
@@ -44,7 +44,7 @@ async fn snapshots_are_ordered_by_each_field() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn snapshots_are_filtered_by_each_field() {
     let mut server = given_three().await;
     let small = server.get_snapshot("small").await.unwrap();
@@ -74,7 +74,7 @@ async fn snapshots_are_filtered_by_each_field() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn an_expired_snapshot_is_listed_as_expired_or_not_at_all() {
     let mut server = given_three().await;
     server.clock.advance(DAY);

@@ -18,7 +18,7 @@ async fn given_two() -> TestServer {
     server
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_token_does_not_fit_other_arguments() {
     let mut server = given_two().await;
     let page_token = server.snapshots.list_snapshots(request()).await.unwrap().into_inner().next_page_token;
@@ -38,7 +38,7 @@ async fn a_token_does_not_fit_other_arguments() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_token_does_not_fit_another_list() {
     let mut server = given_two().await;
     let request = pb::ListCollectionsRequest { parent: COMMONS.to_owned(), page_size: 1, ..Default::default() };
@@ -54,7 +54,7 @@ async fn a_token_does_not_fit_another_list() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn garbage_is_no_token() {
     let mut server = given_two().await;
     let good = server.snapshots.list_snapshots(request()).await.unwrap().into_inner().next_page_token;

@@ -12,7 +12,7 @@ async fn listed(server: &mut TestServer, filter: &str, order_by: &str) -> Vec<St
     listed.workspaces.iter().map(|workspace| id_of(&workspace.name)).collect()
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn workspaces_are_filtered_and_ordered_by_each_field() {
     let mut server = TestServer::start().await;
     for (id, team) in [("b", "search"), ("a", "ads")] {

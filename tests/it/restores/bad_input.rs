@@ -4,7 +4,7 @@ use stillframe::pb;
 
 use crate::support::{BAD_IDS, TestServer, labels, refused_fields, restore_name, restore_request};
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn ids_of_a_wrong_shape_are_refused() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -25,14 +25,14 @@ async fn ids_of_a_wrong_shape_are_refused() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn what_is_required_is_required() {
     let mut server = TestServer::start().await;
     refused_fields(server.create_restore(pb::CreateRestoreRequest::default()).await, &["parent", "restore"]);
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn one_answer_names_everything_that_is_wrong() {
     let mut server = TestServer::start().await;
     let request = pb::CreateRestoreRequest {

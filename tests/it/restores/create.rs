@@ -7,7 +7,7 @@ use crate::support::{
     COMMONS, TestServer, collection_name, labels, micros, refused, restore_name, restore_request, snapshot_name,
 };
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_restore_says_what_it_was_asked_for() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -32,14 +32,14 @@ async fn a_restore_says_what_it_was_asked_for() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn the_new_collection_says_where_it_came_from() {
     let mut server = TestServer::start().await;
     let source = server.given_collection("books").await;
     let snapshot = server.given_snapshot("books", "monday").await;
     let mut request = restore_request("monday", "again");
     let asked = request.restore.as_mut().unwrap();
-    asked.description = "Books of Monday".to_owned();
+    "Books of Monday".clone_into(&mut asked.description);
     asked.labels = labels([("from", "monday")]);
     server.create_restore(request).await.unwrap();
     server.ended_restore("again").await;
@@ -53,7 +53,7 @@ async fn the_new_collection_says_where_it_came_from() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn an_existing_collection_is_never_touched() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -66,7 +66,7 @@ async fn an_existing_collection_is_never_touched() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn the_workspace_and_the_snapshot_must_exist() {
     let mut server = TestServer::start().await;
     refused(server.request_restore("nothing", "again").await, Code::NotFound, "NOT_FOUND");
@@ -89,7 +89,7 @@ async fn the_workspace_and_the_snapshot_must_exist() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_restore_of_a_restore_is_the_same_again() {
     let mut server = TestServer::start().await;
     server.given_collection("c0").await;

@@ -40,7 +40,7 @@ async fn outcome(server: &mut TestServer, id: &str) -> Result<pb::RestoreProgres
     Ok(crate::support::collect(stream).await?.pop().unwrap())
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn the_collection_appears_in_the_workspace_of_the_restore() {
     let mut server = given_snapshot_and_team().await;
     assert_eq!(outcome(&mut server, "books").await.unwrap().state(), pb::restore::State::Succeeded);
@@ -51,7 +51,7 @@ async fn the_collection_appears_in_the_workspace_of_the_restore() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn the_gates_of_the_target_count() {
     let mut server = given_snapshot_and_team().await;
     let disabled = pb::Workspace { snapshot_preview: SnapshotPreview::Disabled.into(), ..Default::default() };
@@ -66,7 +66,7 @@ async fn the_gates_of_the_target_count() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn the_collection_cannot_be_in_a_third_workspace() {
     let mut server = given_snapshot_and_team().await;
     let request = pb::CreateRestoreRequest { parent: COMMONS.to_owned(), ..request("r1") };

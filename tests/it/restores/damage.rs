@@ -49,14 +49,14 @@ fn flip_a_byte(path: &Path) {
     std::fs::write(path, bytes).unwrap();
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn full_finds_a_flipped_byte() {
     let mut server = given_damaged(flip_a_byte).await;
     assert_failed(&mut server, Verification::Full).await;
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn structure_finds_a_file_that_is_too_short() {
     let mut server = given_damaged(|path| {
         let bytes = std::fs::read(path).unwrap();
@@ -67,14 +67,14 @@ async fn structure_finds_a_file_that_is_too_short() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn structure_finds_a_missing_file() {
     let mut server = given_damaged(|path| std::fs::remove_file(path).unwrap()).await;
     assert_failed(&mut server, Verification::Structure).await;
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_link_to_a_missing_file_fails_too() {
     let mut server = TestServer::start().await;
     let source = server.given_collection("books").await;
@@ -87,7 +87,7 @@ async fn a_link_to_a_missing_file_fails_too() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_failure_is_the_end_and_another_snapshot_is_not_harmed() {
     let mut server = given_damaged(flip_a_byte).await;
     server.given_collection("films").await;

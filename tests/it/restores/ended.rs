@@ -3,9 +3,9 @@
 use stillframe::pb::restore::State;
 use tonic::Code;
 
-use crate::support::{DAY, MINUTE, TestServer, almost, eventually, refused};
+use crate::support::{DAY, EDGE, TestServer, almost, eventually, refused};
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn an_ended_restore_is_forgotten_after_thirty_days_and_its_collection_stays() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -26,7 +26,7 @@ async fn an_ended_restore_is_forgotten_after_thirty_days_and_its_collection_stay
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_cancelled_one_is_kept_as_long() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -38,7 +38,7 @@ async fn a_cancelled_one_is_kept_as_long() {
     assert_eq!(server.ended_restore("again").await.state(), State::Cancelled);
     server.clock.advance(almost(30 * DAY));
     assert_eq!(server.get_restore("again").await.unwrap().state(), State::Cancelled);
-    server.clock.advance(MINUTE);
+    server.clock.advance(EDGE);
     eventually("it is forgotten", async || server.get_restore("again").await.is_err()).await;
     server.stop().await;
 }

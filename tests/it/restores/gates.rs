@@ -11,7 +11,7 @@ use tonic_types::StatusExt;
 
 use crate::support::{COMMONS, TestServer, metadata_of, refused, refused_fields, restore_request, span};
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_restore_that_is_too_large_needs_the_operator() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -49,7 +49,7 @@ async fn enlarge(server: TestServer, size_bytes: i64) -> tempfile::TempDir {
     dir
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn eleven_terabytes_are_refused_before_anything_is_copied() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -88,7 +88,7 @@ async fn eleven_terabytes_are_refused_before_anything_is_copied() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_retention_cannot_be_chosen() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;

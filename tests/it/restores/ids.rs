@@ -5,7 +5,7 @@ use tonic::Code;
 
 use crate::support::{TestServer, collection_name, id_of, refused, restore_request};
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_restore_without_an_id_gets_one() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -25,7 +25,7 @@ async fn a_restore_without_an_id_gets_one() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn an_id_is_taken_also_by_an_ended_restore() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;

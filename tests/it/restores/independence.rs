@@ -29,17 +29,17 @@ async fn both_go_their_ways(mode: CopyMode) {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn linked_files_are_never_written_through() {
     both_go_their_ways(CopyMode::Link).await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn copied_files_neither() {
     both_go_their_ways(CopyMode::Bytes).await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn deleting_the_copy_leaves_the_source() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;

@@ -2,7 +2,7 @@
 
 use crate::support::{TestServer, delete, upsert};
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn the_offset_goes_on_from_the_snapshots() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -19,7 +19,7 @@ async fn the_offset_goes_on_from_the_snapshots() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn its_first_snapshot_bills_all_of_it() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -36,7 +36,7 @@ async fn its_first_snapshot_bills_all_of_it() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn an_unchanged_copy_bills_all_of_it_too() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;

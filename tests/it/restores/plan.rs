@@ -11,7 +11,7 @@ fn plan_request(snapshot: &str, collection: &str) -> pb::CreateRestoreRequest {
     pb::CreateRestoreRequest { validate_only: true, ..restore_request(snapshot, collection) }
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_plan_tells_what_would_be_done_and_stores_nothing() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -34,7 +34,7 @@ async fn a_plan_tells_what_would_be_done_and_stores_nothing() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_plan_without_an_id_has_no_name() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -44,7 +44,7 @@ async fn a_plan_without_an_id_has_no_name() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_plan_meets_every_gate_that_a_restore_meets() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;

@@ -15,7 +15,7 @@ fn one_wins(answers: [Answer; 2], why: &str) -> pb::Restore {
     won.into_iter().next().unwrap().unwrap().into_inner()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_each_storage!)]
 async fn of_two_restores_to_one_name_one_wins() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -36,7 +36,7 @@ async fn of_two_restores_to_one_name_one_wins() {
     server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_each_storage!)]
 async fn of_two_restores_with_one_id_one_wins() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -55,7 +55,7 @@ async fn of_two_restores_with_one_id_one_wins() {
     server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_each_storage!)]
 async fn a_create_and_a_restore_to_one_name_make_one_collection() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;

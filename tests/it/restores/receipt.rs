@@ -9,7 +9,7 @@ fn micros(span: Option<prost_types::Duration>) -> i64 {
     span.seconds * 1_000_000 + i64::from(span.nanos) / 1000
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_receipt_accounts_for_everything() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -27,7 +27,7 @@ async fn a_receipt_accounts_for_everything() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn the_progress_of_an_ended_restore_is_complete() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;

@@ -20,7 +20,7 @@ async fn given_snapshot() -> TestServer {
     server
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn the_same_request_returns_the_same_restore() {
     let mut server = given_snapshot().await;
     let first = server.create_restore(request("r", "again")).await.unwrap();
@@ -35,7 +35,7 @@ async fn the_same_request_returns_the_same_restore() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_repeated_request_without_an_id_returns_the_one_that_was_made() {
     let mut server = given_snapshot().await;
     let first = server.create_restore(request("", "again")).await.unwrap();
@@ -48,7 +48,7 @@ async fn a_repeated_request_without_an_id_returns_the_one_that_was_made() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_request_is_forgotten_after_a_day() {
     let mut server = given_snapshot().await;
     server.create_restore(request("r", "again")).await.unwrap();

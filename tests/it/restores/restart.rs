@@ -22,12 +22,12 @@ async fn goes_on_after_a_restart(block: impl FnOnce(&TestServer) -> Block, until
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_pending_restore_goes_on() {
     goes_on_after_a_restart(TestServer::block_pins, State::Pending).await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_running_restore_goes_on() {
     goes_on_after_a_restart(TestServer::block_copies, State::Running).await;
 }

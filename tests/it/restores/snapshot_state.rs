@@ -15,7 +15,7 @@ async fn refused_state(server: &mut TestServer, snapshot: &str, reason: &str) ->
     status
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_requested_snapshot_is_not_ready() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -29,7 +29,7 @@ async fn a_requested_snapshot_is_not_ready() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_failed_or_deleted_snapshot_is_not_ready() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -42,7 +42,7 @@ async fn a_failed_or_deleted_snapshot_is_not_ready() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn an_expired_snapshot_has_expired() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;

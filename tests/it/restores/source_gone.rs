@@ -9,7 +9,7 @@ async fn assert_source_gives_way(server: &mut TestServer, source_uid: &str) {
     eventually("the source goes", async || !server.has_files(source_uid)).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_each_storage!)]
 async fn snapshot_and_source_may_go_right_after_the_request() {
     let mut server = TestServer::start().await;
     for n in 0..6 {
@@ -33,7 +33,7 @@ async fn snapshot_and_source_may_go_right_after_the_request() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_pending_restore_keeps_a_deleted_snapshot() {
     let mut server = TestServer::start().await;
     let source = server.given_collection("books").await;
@@ -53,7 +53,7 @@ async fn a_pending_restore_keeps_a_deleted_snapshot() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_running_restore_keeps_its_files_while_its_snapshot_expires() {
     let mut server = TestServer::start().await;
     let source = server.given_collection("books").await;

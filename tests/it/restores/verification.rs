@@ -4,7 +4,7 @@ use stillframe::pb::restore::{State, Verification, receipt::DigestCheck};
 
 use crate::support::{TestServer, refused_fields, restore_request};
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn structure_is_quick_and_says_that_it_did_not_look() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -23,7 +23,7 @@ async fn structure_is_quick_and_says_that_it_did_not_look() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn full_is_the_default() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -40,7 +40,7 @@ async fn full_is_the_default() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn an_unknown_verification_is_refused() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;

@@ -1,7 +1,5 @@
 //! `WatchRestore`: the value at once, then progress, the terminal value last.
 
-use std::time::Duration;
-
 use stillframe::{
     documents::CopyMode,
     pb::{self, restore::State, restore_progress::Phase},
@@ -28,6 +26,11 @@ async fn given_snapshot() -> TestServer {
     server
 }
 
+fn micros(span: Option<prost_types::Duration>) -> i64 {
+    let span = span.expect("a duration");
+    span.seconds * 1_000_000 + i64::from(span.nanos) / 1000
+}
+
 fn assert_monotonic(values: &[pb::RestoreProgress]) {
     let done =
         |p: &pb::RestoreProgress| [p.phase, p.state].map(i64::from).into_iter().chain([p.bytes_done, p.files_done]);
@@ -38,7 +41,7 @@ fn assert_monotonic(values: &[pb::RestoreProgress]) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_each_storage!)]
 async fn progress_never_falls_and_ends_with_the_terminal_value() {
     let mut server = given_snapshot().await;
     let block = server.block_copies();
@@ -64,7 +67,7 @@ async fn progress_never_falls_and_ends_with_the_terminal_value() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn an_ended_restore_gives_one_value() {
     let mut server = given_snapshot().await;
     server.given_restore("monday", "again").await;
@@ -75,7 +78,7 @@ async fn an_ended_restore_gives_one_value() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_pending_restore_says_so_at_once() {
     let mut server = given_snapshot().await;
     let block = server.block_pins();
@@ -89,24 +92,29 @@ async fn a_pending_restore_says_so_at_once() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_heartbeat_comes_when_nothing_changes() {
     let mut server = given_snapshot().await;
     let block = server.block_copies();
     server.request_restore("monday", "again").await.unwrap();
     server.running_restore("again").await;
     let mut stream = watch(&server).await;
-    let first = next(&mut stream).await;
-    let second = tokio::time::timeout(Duration::from_secs(8), next(&mut stream)).await.unwrap();
-    let still = pb::RestoreProgress { elapsed: first.elapsed, ..second };
-    assert_eq!(still, first);
-    assert!(second.elapsed.unwrap().seconds >= 4, "no sooner than needed");
+    let mut before = next(&mut stream).await;
+    // What was being announced when the watch began may come once more, at once.
+    for is_heartbeat in [false, true] {
+        let value = next(&mut stream).await;
+        let still = pb::RestoreProgress { elapsed: before.elapsed, ..value.clone() };
+        assert_eq!(still, before, "nothing changes");
+        let quiet = micros(value.elapsed) - micros(before.elapsed);
+        assert!(quiet >= 4_000_000 || !is_heartbeat, "no sooner than needed: {quiet}");
+        before = value;
+    }
     block.lift();
     server.ended_restore("again").await;
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_stop_ends_a_watch_with_an_error() {
     let mut server = given_snapshot().await;
     let block = server.block_copies();
@@ -119,7 +127,7 @@ async fn a_stop_ends_a_watch_with_an_error() {
     drop(dir);
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn what_does_not_exist_cannot_be_watched() {
     let server = TestServer::start().await;
     let mut client = server.restores.clone();

@@ -4,7 +4,7 @@ use stillframe::pb;
 
 use crate::support::{BAD_IDS, COMMONS, TestServer, labels, refused_fields};
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn ids_of_a_wrong_shape_are_refused() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -23,7 +23,7 @@ async fn ids_of_a_wrong_shape_are_refused() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn what_is_required_is_required() {
     let mut server = TestServer::start().await;
     let answer = server.snapshots.create_snapshot(pb::CreateSnapshotRequest::default()).await;
@@ -33,7 +33,7 @@ async fn what_is_required_is_required() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn one_answer_names_everything_that_is_wrong() {
     let mut server = TestServer::start().await;
     let request = pb::CreateSnapshotRequest {

@@ -11,7 +11,7 @@ async fn given_same_size(server: &mut TestServer, count: usize, version: usize) 
     server.write("books", (0..count).map(|n| same_size(n, version)).collect()).await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn the_first_snapshot_bills_all() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -25,7 +25,7 @@ async fn the_first_snapshot_bills_all() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn an_unchanged_collection_bills_nothing() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -40,7 +40,7 @@ async fn an_unchanged_collection_bills_nothing() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn one_percent_changed_bills_one_percent() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -53,7 +53,7 @@ async fn one_percent_changed_bills_one_percent() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn back_and_forth_is_billed_once() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -67,7 +67,7 @@ async fn back_and_forth_is_billed_once() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn documents_that_come_and_go_never_cost_more_than_what_is_there() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -82,7 +82,7 @@ async fn documents_that_come_and_go_never_cost_more_than_what_is_there() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_deleted_document_costs_its_id() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -97,7 +97,7 @@ async fn a_deleted_document_costs_its_id() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_failed_snapshot_leaves_its_bill_to_the_next() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -114,7 +114,7 @@ async fn a_failed_snapshot_leaves_its_bill_to_the_next() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_deleted_snapshot_has_still_been_billed() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -127,7 +127,7 @@ async fn a_deleted_snapshot_has_still_been_billed() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn the_bill_survives_a_restart() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;

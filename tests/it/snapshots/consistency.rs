@@ -21,7 +21,7 @@ fn model(offset: i64) -> Vec<(String, String)> {
     documents.into_iter().collect()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_each_storage!)]
 async fn a_snapshot_under_a_writer_is_one_state_of_the_collection() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -60,7 +60,7 @@ async fn a_snapshot_under_a_writer_is_one_state_of_the_collection() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn later_writes_never_change_a_snapshot() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;

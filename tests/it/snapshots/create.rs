@@ -5,7 +5,7 @@ use tonic::Code;
 
 use crate::support::{COMMONS, TestServer, labels, micros, refused, snapshot_name};
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_requested_snapshot_is_durable_and_empty() {
     let mut server = TestServer::start().await;
     let collection = server.given_collection("books").await;
@@ -28,7 +28,7 @@ async fn a_requested_snapshot_is_durable_and_empty() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_created_snapshot_says_what_it_holds() {
     let mut server = TestServer::start().await;
     let collection = server.given_collection("books").await;
@@ -47,7 +47,7 @@ async fn a_created_snapshot_says_what_it_holds() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn an_empty_collection_can_be_frozen() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -59,7 +59,7 @@ async fn an_empty_collection_can_be_frozen() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn the_collection_must_exist() {
     let mut server = TestServer::start().await;
     refused(server.request_snapshot("nobody", "s").await, Code::NotFound, "NOT_FOUND");
@@ -69,7 +69,7 @@ async fn the_collection_must_exist() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_collection_being_restored_is_not_ready() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;

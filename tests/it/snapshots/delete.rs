@@ -5,7 +5,7 @@ use tonic::Code;
 
 use crate::support::{TestServer, eventually, refused};
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn deleting_twice_is_not_found() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -16,7 +16,7 @@ async fn deleting_twice_is_not_found() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn one_that_is_still_requested_is_deleted_and_leaves_nothing() {
     let mut server = TestServer::start().await;
     let collection = server.given_collection("books").await;
@@ -34,7 +34,7 @@ async fn one_that_is_still_requested_is_deleted_and_leaves_nothing() {
     server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_each_storage!)]
 async fn deleting_while_it_is_being_taken_leaves_nothing() {
     let mut server = TestServer::start().await;
     let collection = server.given_collection("books").await;

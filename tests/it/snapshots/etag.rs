@@ -5,7 +5,7 @@ use tonic::Code;
 
 use crate::support::{TestServer, refused, snapshot_name};
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn only_the_current_etag_updates_or_deletes_a_snapshot() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;

@@ -4,7 +4,7 @@ use stillframe::pb;
 
 use crate::support::{COMMONS, TestServer};
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn only_get_tells_and_only_while_created() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -20,7 +20,7 @@ async fn only_get_tells_and_only_while_created() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn files_are_shared_between_snapshots_of_a_deleted_collection() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;

@@ -15,7 +15,7 @@ fn life(snapshot: &pb::Snapshot) -> Duration {
     Duration::from_micros(micros.try_into().unwrap())
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn the_default_is_seven_days() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -23,7 +23,7 @@ async fn the_default_is_seven_days() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_time_to_live_counts_from_the_request_and_is_answered_as_a_time() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -34,7 +34,7 @@ async fn a_time_to_live_counts_from_the_request_and_is_answered_as_a_time() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn an_expire_time_is_kept_to_the_microsecond() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -44,7 +44,7 @@ async fn an_expire_time_is_kept_to_the_microsecond() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn more_than_seven_days_and_the_skew_is_refused_not_clamped() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -57,7 +57,7 @@ async fn more_than_seven_days_and_the_skew_is_refused_not_clamped() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn an_expiry_that_is_not_in_the_future_is_refused() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -73,15 +73,15 @@ async fn an_expiry_that_is_not_in_the_future_is_refused() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn an_update_counts_from_now_but_ends_seven_days_after_the_creation() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
     let created = server.given_snapshot("books", "s").await;
     server.clock.advance(2 * DAY);
     let named = |snapshot: pb::Snapshot| pb::Snapshot { name: created.name.clone(), ..snapshot };
-    let updated = server.update_snapshot(named(with_ttl(MINUTE)), None).await.unwrap();
-    assert_eq!(expire_time(&updated) - micros(updated.update_time.as_ref()), 60_000_000);
+    let updated = server.update_snapshot(named(with_ttl(DAY)), None).await.unwrap();
+    assert_eq!(expire_time(&updated) - micros(updated.update_time.as_ref()), 24 * 60 * 60 * 1_000_000);
 
     let last = micros(created.create_time.as_ref()) + i64::try_from(LONGEST.as_micros()).unwrap();
     let updated = server.update_snapshot(named(until(last)), Some(&["expire_time"])).await.unwrap();

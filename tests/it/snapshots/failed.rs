@@ -5,7 +5,7 @@ use tonic::Code;
 
 use crate::support::{TestServer, refused, snapshot_name, upsert};
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_failed_snapshot_says_why() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -18,7 +18,7 @@ async fn a_failed_snapshot_says_why() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn it_can_neither_be_restored_nor_updated_but_deleted() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -33,7 +33,7 @@ async fn it_can_neither_be_restored_nor_updated_but_deleted() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn its_id_and_its_bill_go_to_the_next() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;

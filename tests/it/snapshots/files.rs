@@ -1,8 +1,8 @@
 //! Files live as long as a snapshot keeps them (S2), and go with the last.
 
-use crate::support::{TestServer, eventually};
+use crate::support::{TestServer, eventually, has_files};
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_deleted_collection_keeps_exactly_what_its_snapshots_need() {
     let mut server = TestServer::start().await;
     let collection = server.given_collection("books").await;
@@ -25,7 +25,7 @@ async fn a_deleted_collection_keeps_exactly_what_its_snapshots_need() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_snapshot_keeps_its_files_over_restarts() {
     let mut server = TestServer::start().await;
     let collection = server.given_collection("books").await;
@@ -48,7 +48,7 @@ async fn a_snapshot_keeps_its_files_over_restarts() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn nothing_of_an_ended_snapshot_stays_in_the_catalog() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -58,6 +58,6 @@ async fn nothing_of_an_ended_snapshot_stays_in_the_catalog() {
         server.delete_snapshot(id).await.unwrap();
     }
     let catalog = server.dir.path().join("storage/catalog/snapshot");
-    eventually("the catalog is empty", async || std::fs::read_dir(&catalog).unwrap().next().is_none()).await;
+    eventually("the catalog is empty", async || !has_files(&catalog)).await;
     server.stop().await;
 }

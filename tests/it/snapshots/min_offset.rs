@@ -18,7 +18,7 @@ async fn request(server: &mut TestServer, id: &str, min_offset: i64) -> Result<p
     Ok(server.snapshots.create_snapshot(request).await?.into_inner())
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn an_offset_that_is_reached_is_contained() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -29,7 +29,7 @@ async fn an_offset_that_is_reached_is_contained() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn an_offset_that_is_not_reached_is_refused_with_both_numbers() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -45,7 +45,7 @@ async fn an_offset_that_is_not_reached_is_refused_with_both_numbers() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_negative_offset_is_refused() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;

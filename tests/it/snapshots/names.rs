@@ -14,7 +14,7 @@ fn request(parent: &str, collection: &str) -> pb::CreateSnapshotRequest {
     }
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn the_collection_must_be_in_the_same_workspace() {
     let mut server = TestServer::start().await;
     server.given_workspace("team").await;
@@ -24,7 +24,7 @@ async fn the_collection_must_be_in_the_same_workspace() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn the_workspace_must_exist() {
     let mut server = TestServer::start().await;
     let answer =
@@ -33,7 +33,7 @@ async fn the_workspace_must_exist() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_live_name_is_taken() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -47,7 +47,7 @@ async fn a_live_name_is_taken() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn what_has_never_been_is_not_found() {
     let mut server = TestServer::start().await;
     let name = format!("{COMMONS}/snapshots/s");

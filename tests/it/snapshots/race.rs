@@ -5,7 +5,7 @@ use tonic::Code;
 
 use crate::support::{COMMONS, TestServer, collection_name, eventually, has_files, reason, snapshot_name};
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_each_storage!)]
 async fn of_two_snapshots_with_one_id_one_wins() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -26,7 +26,7 @@ async fn of_two_snapshots_with_one_id_one_wins() {
     server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_each_storage!)]
 async fn updates_of_the_collection_do_not_get_in_the_way() {
     let mut server = TestServer::start().await;
     let collection = server.given_collection("books").await;
@@ -43,7 +43,7 @@ async fn updates_of_the_collection_do_not_get_in_the_way() {
     server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_each_storage!)]
 async fn a_snapshot_is_readable_while_its_neighbours_go() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -70,7 +70,7 @@ async fn a_snapshot_is_readable_while_its_neighbours_go() {
     server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_each_storage!)]
 async fn a_collection_that_goes_with_its_snapshots_leaves_nothing() {
     let mut server = TestServer::start().await;
     for n in 0..15 {

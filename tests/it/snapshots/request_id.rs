@@ -19,7 +19,7 @@ fn request(id: &str, description: &str) -> pb::CreateSnapshotRequest {
     }
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn the_same_request_returns_the_same_snapshot() {
     let mut server = TestServer::start_with(|config| config.gates.snapshot_creates_per_minute = 1).await;
     server.given_collection("books").await;
@@ -34,7 +34,7 @@ async fn the_same_request_returns_the_same_snapshot() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn it_is_answered_after_the_collection_has_gone() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -45,7 +45,7 @@ async fn it_is_answered_after_the_collection_has_gone() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_request_is_forgotten_after_a_day() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;

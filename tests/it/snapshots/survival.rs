@@ -4,7 +4,7 @@ use stillframe::pb::{self, snapshot::State};
 
 use crate::support::{COMMONS, TestServer, collection_name, eventually};
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_snapshot_outlives_its_collection() {
     let mut server = TestServer::start().await;
     let collection = server.given_collection("books").await;
@@ -21,7 +21,7 @@ async fn a_snapshot_outlives_its_collection() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_snapshot_is_of_the_collection_that_had_the_name() {
     let mut server = TestServer::start().await;
     let first = server.given_collection("books").await;
@@ -41,7 +41,7 @@ async fn a_snapshot_is_of_the_collection_that_had_the_name() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn one_that_was_requested_is_taken_although_the_collection_has_gone() {
     let mut server = TestServer::start().await;
     let collection = server.given_collection("books").await;
@@ -60,7 +60,7 @@ async fn one_that_was_requested_is_taken_although_the_collection_has_gone() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn one_that_was_requested_is_taken_after_a_restart() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -76,7 +76,7 @@ async fn one_that_was_requested_is_taken_after_a_restart() {
     server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(on_each_storage!)]
 async fn a_stop_among_many_requests_is_clean_and_loses_none() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;

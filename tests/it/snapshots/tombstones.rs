@@ -3,9 +3,9 @@
 use stillframe::pb::{self, snapshot::State};
 use tonic::Code;
 
-use crate::support::{COMMONS, DAY, MINUTE, TestServer, almost, eventually, refused};
+use crate::support::{COMMONS, DAY, EDGE, TestServer, almost, eventually, refused};
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_deleted_snapshot_stays_readable_for_seven_days() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -20,14 +20,14 @@ async fn a_deleted_snapshot_stays_readable_for_seven_days() {
 
     server.clock.advance(almost(7 * DAY));
     assert_eq!(server.get_snapshot("s").await.unwrap().state(), State::Deleted);
-    server.clock.advance(MINUTE);
+    server.clock.advance(EDGE);
     eventually("it is forgotten", async || server.get_snapshot("s").await.is_err()).await;
     refused(server.get_snapshot("s").await, Code::NotFound, "NOT_FOUND");
     assert!(server.snapshot_ids(true).await.is_empty());
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn an_expired_snapshot_stays_readable_for_seven_days() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -42,7 +42,7 @@ async fn an_expired_snapshot_stays_readable_for_seven_days() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn the_id_of_an_ended_one_is_free_at_once() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -61,7 +61,7 @@ async fn the_id_of_an_ended_one_is_free_at_once() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn the_id_of_an_expired_one_is_free_before_any_sweep() {
     let slow = |config: &mut stillframe::app::Config| config.sweep_every = std::time::Duration::from_secs(3600);
     let mut server = TestServer::start_with(slow).await;

@@ -3,7 +3,7 @@
 use stillframe::pb::{self, snapshot::State};
 use tonic::Code;
 
-use crate::support::{MINUTE, TestServer, expire_time, labels, refused, refused_fields, snapshot_name, with_ttl};
+use crate::support::{DAY, TestServer, expire_time, labels, refused, refused_fields, snapshot_name, with_ttl};
 
 fn named(snapshot: pb::Snapshot) -> pb::Snapshot {
     pb::Snapshot { name: snapshot_name("s"), ..snapshot }
@@ -16,7 +16,7 @@ async fn given_full(server: &mut TestServer) -> pb::Snapshot {
     server.watch_snapshot("s").await.pop().unwrap()
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn without_a_mask_the_fields_that_are_not_empty_change() {
     let mut server = TestServer::start().await;
     let before = given_full(&mut server).await;
@@ -27,11 +27,11 @@ async fn without_a_mask_the_fields_that_are_not_empty_change() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_mask_names_what_changes_even_to_nothing() {
     let mut server = TestServer::start().await;
     let before = given_full(&mut server).await;
-    let change = named(pb::Snapshot { description: "new".to_owned(), ..with_ttl(MINUTE) });
+    let change = named(pb::Snapshot { description: "new".to_owned(), ..with_ttl(DAY) });
     let updated = server.update_snapshot(change.clone(), Some(&["labels"])).await.unwrap();
     assert_eq!((updated.description.as_str(), updated.labels.len()), ("d", 0));
     assert_eq!(expire_time(&updated), expire_time(&before));
@@ -45,7 +45,7 @@ async fn a_mask_names_what_changes_even_to_nothing() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_path_that_cannot_be_updated_is_refused() {
     let mut server = TestServer::start().await;
     let before = given_full(&mut server).await;
@@ -57,13 +57,13 @@ async fn a_path_that_cannot_be_updated_is_refused() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_requested_snapshot_keeps_what_is_said_about_it_meanwhile() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
     let block = server.block_pins();
     server.request_snapshot("books", "s").await.unwrap();
-    let change = named(pb::Snapshot { description: "mine".to_owned(), ..with_ttl(MINUTE) });
+    let change = named(pb::Snapshot { description: "mine".to_owned(), ..with_ttl(DAY) });
     let updated = server.update_snapshot(change, None).await.unwrap();
     block.lift();
     let created = server.watch_snapshot("s").await.pop().unwrap();
@@ -72,12 +72,12 @@ async fn a_requested_snapshot_keeps_what_is_said_about_it_meanwhile() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_deleted_snapshot_is_not_updated() {
     let mut server = TestServer::start().await;
     given_full(&mut server).await;
     server.delete_snapshot("s").await.unwrap();
-    let answer = server.update_snapshot(named(with_ttl(MINUTE)), None).await;
+    let answer = server.update_snapshot(named(with_ttl(DAY)), None).await;
     refused(answer, Code::FailedPrecondition, "SNAPSHOT_NOT_READY");
     server.stop().await;
 }

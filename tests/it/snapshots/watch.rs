@@ -14,7 +14,7 @@ async fn next(stream: &mut tonic::Streaming<pb::Snapshot>) -> pb::Snapshot {
     tokio::time::timeout(DEADLINE, stream.message()).await.unwrap().unwrap().unwrap()
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn requested_comes_first_and_created_last() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -32,7 +32,7 @@ async fn requested_comes_first_and_created_last() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_settled_snapshot_gives_one_value() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -45,7 +45,7 @@ async fn a_settled_snapshot_gives_one_value() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_deleted_one_ends_its_watches() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -61,7 +61,7 @@ async fn a_deleted_one_ends_its_watches() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_stop_ends_a_watch_with_an_error() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;

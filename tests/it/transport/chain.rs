@@ -8,7 +8,7 @@ use tokio_rustls::rustls::{CertificateError, Error};
 use super::{Authority, Encrypted, call, config, plain, shake_hands, tls_error};
 use crate::support::{DEADLINE, TestServer, upsert};
 
-#[tokio::test]
+#[apply(on_directory!)]
 async fn a_client_that_knows_only_the_root_writes_and_reads() {
     let mut encrypted = Encrypted::start(|_| {}).await;
     let channel = encrypted.channel(None).await;
@@ -22,7 +22,7 @@ async fn a_client_that_knows_only_the_root_writes_and_reads() {
     encrypted.server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_directory!)]
 async fn a_client_that_trusts_another_root_refuses() {
     let encrypted = Encrypted::start(|_| {}).await;
     let stranger = Authority::root("root");
@@ -34,7 +34,7 @@ async fn a_client_that_trusts_another_root_refuses() {
     encrypted.server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_directory!)]
 async fn an_expired_server_is_refused_by_its_client() {
     let root = Authority::root("root");
     let expired = root.below("intermediate").server(|params| params.not_after = date_time_ymd(2020, 1, 1));
@@ -45,7 +45,7 @@ async fn an_expired_server_is_refused_by_its_client() {
     encrypted.server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_directory!)]
 async fn a_client_without_tls_gets_nothing_and_harms_nobody() {
     let encrypted = Encrypted::start(|_| {}).await;
     let channel = encrypted.channel(None).await;
@@ -62,7 +62,7 @@ async fn a_client_without_tls_gets_nothing_and_harms_nobody() {
     encrypted.server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_directory!)]
 async fn a_client_with_tls_fails_where_there_is_none() {
     let server = TestServer::start().await;
     shake_hands(server.address, config(&Authority::root("root"), None)).await.unwrap_err();

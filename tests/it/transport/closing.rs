@@ -1,13 +1,19 @@
 //! The end of a connection.
 
-use std::io;
+use std::{
+    io,
+    time::{Duration, Instant},
+};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
 
-use crate::support::{DEADLINE, TestServer};
+use crate::support::{DEADLINE, TestServer, eventually};
+
+/// How long the server listens to a client that it has nothing more to say to.
+const LINGER: Duration = Duration::from_secs(1);
 
 const SETTINGS: u8 = 4;
 const PING: u8 = 6;
@@ -36,23 +42,39 @@ async fn frame(socket: &mut TcpStream) -> io::Result<Option<u8>> {
     Ok(Some(kind))
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_that_still_talks_reads_the_last_words() {
-    let server = TestServer::start().await;
+/// Talks on when the server has said its last words. Returns whether it was heard to
+/// the end, and how long after the stop that was.
+async fn talk_on() -> (io::Result<()>, Duration) {
+    let server = TestServer::start_with(|config| config.grace = 4 * DEADLINE).await;
     let mut socket = TcpStream::connect(server.address).await.unwrap();
     socket.set_nodelay(true).unwrap();
     socket.write_all(HELLO).await.unwrap();
     assert_eq!(frame(&mut socket).await.unwrap(), Some(SETTINGS));
+    let began = Instant::now();
     let talk = async {
-        while frame(&mut socket).await.unwrap().is_some() {}
+        while frame(&mut socket).await?.is_some() {}
         // Were the socket closed, the first ping would be answered with a reset,
         // which takes along what has not been read, and fails the second.
         for _ in 0..3 {
-            socket.write_all(A_PING).await.unwrap();
-            assert_eq!(socket.read(&mut [0]).await.unwrap(), 0, "no reset");
+            socket.write_all(A_PING).await?;
+            assert_eq!(socket.read(&mut [0]).await?, 0, "nothing more comes");
         }
         drop(socket);
+        Ok::<(), io::Error>(())
     };
-    let (talked, _) = tokio::join!(tokio::time::timeout(DEADLINE, talk), server.stop());
-    talked.expect("the connection ends in time");
+    let talk = async { (tokio::time::timeout(DEADLINE, talk).await, began.elapsed()) };
+    let ((talked, after), _) = tokio::join!(talk, server.stop());
+    (talked.expect("the connection ends in time"), after)
+}
+
+#[apply(on_directory!)]
+async fn a_client_that_still_talks_reads_the_last_words() {
+    // The server listens for a second. On a busy machine we may come too late, and
+    // try it once more: a reset counts if we were in time.
+    eventually("it was in time", async || {
+        let (talked, after) = talk_on().await;
+        assert!(talked.is_ok() || after >= LINGER, "no reset after {after:?}: {talked:?}");
+        talked.is_ok()
+    })
+    .await;
 }

@@ -20,7 +20,7 @@ fn names(why: &str, file: &Path, reason: &str) {
     assert!(why.contains(&file.display().to_string()) && why.contains(reason), "{why}");
 }
 
-#[tokio::test]
+#[apply(on_directory!)]
 async fn each_file_must_hold_what_it_is_for() {
     let directory = tempfile::tempdir().unwrap();
     let good = Authority::root("root").server(|_| {}).store(directory.path());
@@ -53,7 +53,7 @@ async fn each_file_must_hold_what_it_is_for() {
     }
 }
 
-#[tokio::test]
+#[apply(on_directory!)]
 async fn the_key_must_be_the_certificates() {
     let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let root = Authority::root("root");

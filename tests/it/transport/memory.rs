@@ -14,7 +14,7 @@ use tonic::{Code, Status, codec::CompressionEncoding};
 use tonic_types::StatusExt;
 
 use super::{call, raw::Raw};
-use crate::support::{TestServer, collection_name, eventually, reason, refused, upsert};
+use crate::support::{DEADLINE, TestServer, collection_name, eventually, reason, refused, upsert};
 
 const MIB: usize = 1 << 20;
 /// Half of the least that can be configured, for single calls, and for streams.
@@ -28,7 +28,13 @@ const SMALL: usize = 8 << 10;
 const WRITE: &str = "/stillframe.v1.DocumentService/WriteDocuments";
 
 async fn start() -> TestServer {
-    TestServer::start_with(|config| config.transport.request_memory_bytes = 2 * ALL).await
+    TestServer::start_with(|config| {
+        config.transport.request_memory_bytes = 2 * ALL;
+        // What is held comes to no end and answers nothing meanwhile.
+        config.transport.message_patience = DEADLINE;
+        config.transport.keepalive_interval = DEADLINE;
+    })
+    .await
 }
 
 /// A write of so many bytes in all, to a collection that is not there.
@@ -94,7 +100,7 @@ async fn let_go(mut client: Raw, mut held: Vec<SendStream<Bytes>>) {
     client.drive(tokio::task::yield_now()).await;
 }
 
-#[tokio::test]
+#[apply(on_directory!)]
 async fn what_has_come_of_a_message_counts_until_its_call_ends() {
     let mut server = start().await;
     let mut client = Raw::connect(&server).await;
@@ -112,7 +118,7 @@ async fn what_has_come_of_a_message_counts_until_its_call_ends() {
 }
 
 /// A length that is only announced takes nothing.
-#[tokio::test]
+#[apply(on_directory!)]
 async fn small_requests_are_always_let_in() {
     let mut server = start().await;
     let mut client = Raw::connect(&server).await;
@@ -127,7 +133,7 @@ async fn small_requests_are_always_let_in() {
 }
 
 /// It comes in a few kilobytes, and counts as what it is when it has been unpacked.
-#[tokio::test]
+#[apply(on_directory!)]
 async fn a_compressed_message_counts_as_what_it_is() {
     let mut server = start().await;
     let mut client = Raw::connect(&server).await;
@@ -141,7 +147,7 @@ async fn a_compressed_message_counts_as_what_it_is() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_directory!)]
 async fn a_stream_counts_as_its_largest_message() {
     /// Together they are more than there is.
     const COUNT: usize = 6;

@@ -33,7 +33,7 @@ async fn alert(shaken: std::io::Result<TlsStream<TcpStream>>) -> AlertDescriptio
     }
 }
 
-#[tokio::test]
+#[apply(on_directory!)]
 async fn a_client_needs_a_certificate_of_the_right_authority() {
     let clients = Authority::root("clients");
     let encrypted = Encrypted::start_with(Some(&clients), |_| {}).await;
@@ -49,7 +49,7 @@ async fn a_client_needs_a_certificate_of_the_right_authority() {
     encrypted.server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_directory!)]
 async fn every_version_of_tls_asks_who_the_client_is() {
     let clients = Authority::root("clients");
     let encrypted = Encrypted::start_with(Some(&clients), |_| {}).await;
@@ -69,7 +69,7 @@ async fn every_version_of_tls_asks_who_the_client_is() {
     encrypted.server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_directory!)]
 async fn a_certificate_counts_only_in_its_time() {
     let clients = Authority::root("clients");
     let encrypted = Encrypted::start_with(Some(&clients), |_| {}).await;
@@ -81,7 +81,7 @@ async fn a_certificate_counts_only_in_its_time() {
     encrypted.server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_directory!)]
 async fn a_servers_certificate_is_none_for_a_client() {
     let clients = Authority::root("clients");
     let encrypted = Encrypted::start_with(Some(&clients), |_| {}).await;

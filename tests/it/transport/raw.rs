@@ -8,9 +8,9 @@ use futures::{
 };
 use h2::{
     RecvStream, SendStream,
-    client::{Connection, SendRequest},
+    client::{Connection, ResponseFuture, SendRequest},
 };
-use http::{HeaderMap, Request};
+use http::{HeaderMap, Request, Response};
 use prost::Message;
 use tokio::net::TcpStream;
 use tonic::Status;
@@ -35,7 +35,7 @@ impl Raw {
         path: &str,
         message: Option<&M>,
         timeout: Option<&str>,
-    ) -> (h2::client::ResponseFuture, SendStream<Bytes>) {
+    ) -> (ResponseFuture, SendStream<Bytes>) {
         let mut request = Request::post(format!("http://localhost{path}"))
             .header("content-type", "application/grpc")
             .header("te", "trailers");
@@ -59,6 +59,20 @@ impl Raw {
         let answer = self.drive(answer).await.unwrap();
         assert!(Status::from_header_map(answer.headers()).is_none(), "{answer:?}");
         answer.into_body()
+    }
+
+    /// All of an answer: how many bytes, and the status.
+    pub async fn whole(&mut self, answer: ResponseFuture) -> (usize, Status) {
+        let answer = self.drive(answer).await.unwrap();
+        self.end_of(answer).await
+    }
+
+    /// The same, of one whose headers have come. Without a body they have the status.
+    pub async fn end_of(&mut self, answer: Response<RecvStream>) -> (usize, Status) {
+        match Status::from_header_map(answer.headers()) {
+            Some(status) => (0, status),
+            None => self.rest(&mut answer.into_body()).await,
+        }
     }
 
     /// The rest of an answer: how many bytes, and the status.

@@ -4,7 +4,7 @@ use stillframe::pb;
 
 use crate::support::{BAD_IDS, TestServer, labels, refused_fields};
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn ids_of_a_wrong_shape_are_refused() {
     let mut server = TestServer::start().await;
     for id in BAD_IDS {
@@ -16,7 +16,7 @@ async fn ids_of_a_wrong_shape_are_refused() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn names_of_a_wrong_shape_are_refused() {
     let mut server = TestServer::start().await;
     for name in ["", "team", "workspaces", "/workspaces/team", "workspaces/team/", "workspaces/a/collections/b"] {
@@ -28,7 +28,7 @@ async fn names_of_a_wrong_shape_are_refused() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn texts_are_accepted_up_to_their_limits() {
     let mut server = TestServer::start().await;
     let mut many = labels([]);

@@ -5,7 +5,7 @@ use tonic::Code;
 
 use crate::support::{TestServer, refused};
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn commons_exists_and_stays() {
     let mut server = TestServer::start().await;
     let commons = server.get_workspace("commons").await.unwrap();

@@ -5,7 +5,7 @@ use tonic::Code;
 
 use crate::support::{TestServer, refused};
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn only_the_current_etag_updates_or_deletes_a_workspace() {
     let mut server = TestServer::start().await;
     let first = server.given_workspace("team").await;

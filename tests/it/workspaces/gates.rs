@@ -9,7 +9,7 @@ fn gates(workspace: &pb::Workspace) -> (SnapshotPreview, Option<i64>, Option<i32
     (workspace.snapshot_preview(), workspace.max_restore_bytes, workspace.snapshot_creates_per_minute)
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn new_workspaces_take_the_gates_of_the_server() {
     let mut server = TestServer::start_with(|config| {
         config.gates.snapshot_preview = false;
@@ -35,7 +35,7 @@ async fn new_workspaces_take_the_gates_of_the_server() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn the_shipped_defaults_are_those_of_the_contract() {
     let config = stillframe::app::Config::new("unused".into());
     assert!(config.gates.snapshot_preview);
@@ -43,7 +43,7 @@ async fn the_shipped_defaults_are_those_of_the_contract() {
     assert_eq!(config.gates.snapshot_creates_per_minute, 50);
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn each_gate_changes_alone() {
     let mut server = TestServer::start().await;
     let disabled = SnapshotPreview::Disabled.into();
@@ -55,7 +55,7 @@ async fn each_gate_changes_alone() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_changed_gate_acts_at_once() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
@@ -70,7 +70,7 @@ async fn a_changed_gate_acts_at_once() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn gates_out_of_range_are_refused_together() {
     let mut server = TestServer::start().await;
     let wrong = pb::Workspace {

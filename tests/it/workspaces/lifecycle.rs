@@ -5,7 +5,7 @@ use tonic::Code;
 
 use crate::support::{TestServer, labels, micros, refused};
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_workspace_is_created_read_and_deleted() {
     let mut server = TestServer::start().await;
     let sent = pb::Workspace {
@@ -27,7 +27,7 @@ async fn a_workspace_is_created_read_and_deleted() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_workspace_created_again_is_another_one() {
     let mut server = TestServer::start().await;
     let first = server.given_workspace("team").await;
@@ -38,7 +38,7 @@ async fn a_workspace_created_again_is_another_one() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn workspaces_survive_a_restart() {
     let mut server = TestServer::start().await;
     let created = server.given_workspace("team").await;

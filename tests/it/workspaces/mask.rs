@@ -13,7 +13,7 @@ fn named(workspace: pb::Workspace) -> pb::Workspace {
     pb::Workspace { name: "workspaces/team".to_owned(), ..workspace }
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn without_a_mask_the_fields_that_are_not_empty_change() {
     let mut server = TestServer::start().await;
     server.create_workspace("team", full()).await.unwrap();
@@ -23,7 +23,7 @@ async fn without_a_mask_the_fields_that_are_not_empty_change() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_mask_names_what_changes_even_to_nothing() {
     let mut server = TestServer::start().await;
     server.create_workspace("team", full()).await.unwrap();
@@ -33,7 +33,7 @@ async fn a_mask_names_what_changes_even_to_nothing() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_star_is_all_fields() {
     let mut server = TestServer::start().await;
     server.create_workspace("team", full()).await.unwrap();
@@ -43,7 +43,7 @@ async fn a_star_is_all_fields() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_path_that_cannot_be_updated_is_refused() {
     let mut server = TestServer::start().await;
     let before = server.create_workspace("team", full()).await.unwrap();
@@ -55,7 +55,7 @@ async fn a_path_that_cannot_be_updated_is_refused() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn what_is_to_be_updated_must_be_there() {
     let mut server = TestServer::start().await;
     refused(server.update_workspace(named(full()), None).await, Code::NotFound, "NOT_FOUND");

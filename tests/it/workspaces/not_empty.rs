@@ -18,7 +18,7 @@ async fn snapshot_of_team(server: &mut TestServer, id: &str) {
     server.snapshots.create_snapshot(request).await.unwrap();
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_collection_keeps_its_workspace() {
     let mut server = TestServer::start().await;
     server.given_workspace("team").await;
@@ -30,7 +30,7 @@ async fn a_collection_keeps_its_workspace() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_snapshot_keeps_its_workspace_but_its_tombstone_does_not() {
     let mut server = TestServer::start().await;
     server.given_workspace("team").await;
@@ -45,7 +45,7 @@ async fn a_snapshot_keeps_its_workspace_but_its_tombstone_does_not() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_running_restore_keeps_its_workspace() {
     let mut server = TestServer::start().await;
     server.given_workspace("team").await;

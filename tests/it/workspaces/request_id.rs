@@ -13,7 +13,7 @@ fn request(id: &str, description: &str, request_id: &str) -> pb::CreateWorkspace
     }
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn the_same_request_returns_the_same_workspace() {
     let mut server = TestServer::start().await;
     let first = server.workspaces.create_workspace(request("a", "d", "r1")).await.unwrap().into_inner();
@@ -28,7 +28,7 @@ async fn the_same_request_returns_the_same_workspace() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_request_is_remembered_over_a_restart_for_a_day() {
     let mut server = TestServer::start().await;
     let first = server.workspaces.create_workspace(request("a", "d", "r1")).await.unwrap().into_inner();
@@ -42,7 +42,7 @@ async fn a_request_is_remembered_over_a_restart_for_a_day() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[apply(on_each_storage!)]
 async fn a_request_id_has_at_most_128_bytes_without_control_characters() {
     let mut server = TestServer::start().await;
     server.workspaces.create_workspace(request("a", "", &"r".repeat(128))).await.unwrap();
