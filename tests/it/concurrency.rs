@@ -1,0 +1,5 @@
+//! Several clients at the same records and documents at once.
+
+mod documents;
+mod history;
+mod updates;
