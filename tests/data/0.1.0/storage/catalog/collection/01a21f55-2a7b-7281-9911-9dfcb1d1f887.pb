@@ -1,0 +1,3 @@
+
+commonsbooks╒U*{r│≥²Э╠яЬ┤"all of them*
+envprod0Й╡≈тн╙≤8П©╒тн╙≤@H
