@@ -88,7 +88,9 @@ impl Progress {
     #[must_use]
     pub fn is_behind(&self, other: &Self) -> bool {
         let done = |progress: &Self| (progress.phase, progress.bytes.0, progress.files.0, progress.documents.0);
-        !is_terminal(self.state) && done(self) < done(other)
+        // A clean-up is no lesser progress, but news.
+        let cleans_up = matches!(self.state, RestoreState::Failing | RestoreState::Cancelling);
+        !is_terminal(self.state) && !cleans_up && done(self) < done(other)
     }
 
     /// Of a restore being worked on.

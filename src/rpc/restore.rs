@@ -135,7 +135,8 @@ fn beats(sent: Progress, changes: watch::Receiver<Progress>) -> impl Stream<Item
         let (sent, mut changes) = state?;
         // A terminal value waits for nobody. Time-outs only move on.
         let _ = tokio::time::timeout(FASTEST, changes.wait_for(settled)).await;
-        if *changes.borrow() == sent {
+        let is_news = |now: &Progress| *now != sent && !now.is_behind(&sent);
+        if !is_news(&changes.borrow_and_update()) {
             let _ = tokio::time::timeout(QUIET, changes.changed()).await;
         }
         let announced = changes.borrow_and_update().clone();
@@ -361,6 +362,9 @@ mod tests {
         assert_eq!(values.next().await, Some(at(5)));
         sender.send_replace(at(7));
         assert_eq!(values.next().await, Some(at(7)));
+        let failing = Progress { state: RestoreState::Failing, ..at(0) };
+        sender.send_replace(failing.clone());
+        assert_eq!(values.next().await, Some(failing), "a clean-up is news");
         let ended = Progress { state: RestoreState::Failed, ..at(0) };
         sender.send_replace(ended.clone());
         assert_eq!(values.next().await, Some(ended), "a last value is told whatever it says");

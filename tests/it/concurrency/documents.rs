@@ -34,7 +34,7 @@ enum Did {
     },
     Delete(usize, Status),
     /// All documents in one batch.
-    PutAll(u32),
+    PutAll(u32, [Status; IDS]),
     Get(usize, Option<u32>),
     Scan(State),
 }
@@ -59,7 +59,10 @@ impl Operation for Did {
                 let expected = if state[id].is_some() { Status::Deleted } else { Status::NotFound };
                 (told == expected).then(|| with(id, None))
             }
-            Self::PutAll(value) => Some([Some(value); IDS]),
+            Self::PutAll(value, told) => {
+                let expected = state.map(|found| if found.is_some() { Status::Replaced } else { Status::Added });
+                (told == expected).then_some([Some(value); IDS])
+            }
             Self::Get(id, seen) => (state[id] == seen).then_some(*state),
             Self::Scan(seen) => (*state == seen).then_some(*state),
         }
@@ -87,6 +90,11 @@ fn value(document: &pb::Document) -> u32 {
 }
 
 impl Client {
+    async fn connect(server: &TestServer, values: &Arc<AtomicU32>, random: u32) -> Self {
+        let documents = Documents::connect(format!("http://{}", server.address)).await.unwrap();
+        Self { documents, values: Arc::clone(values), seen: [const { None }; IDS], random }
+    }
+
     fn random(&mut self, below: u32) -> u32 {
         self.random = self.random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (self.random >> 8) % below
@@ -134,8 +142,8 @@ impl Client {
 
     async fn put_all(&mut self) -> Did {
         let value = self.new_value();
-        self.write((0..IDS).map(|id| upsert(&id.to_string(), &body(value))).collect()).await;
-        Did::PutAll(value)
+        let results = self.write((0..IDS).map(|id| upsert(&id.to_string(), &body(value))).collect()).await;
+        Did::PutAll(value, std::array::from_fn(|id| results[id].status()))
     }
 
     async fn get(&mut self, id: usize) -> Did {
@@ -158,7 +166,8 @@ impl Client {
         let mut state = State::default();
         for message in collect(stream).await.unwrap() {
             for document in message.documents {
-                state[document.id.parse::<usize>().unwrap()] = Some(value(&document));
+                let twice = state[document.id.parse::<usize>().unwrap()].replace(value(&document));
+                assert_eq!(twice, None, "{document:?} is told twice");
             }
         }
         Did::Scan(state)
@@ -177,13 +186,7 @@ async fn one_order_explains_what_all_clients_saw() {
         let mut clients = JoinSet::new();
         for n in 0..CLIENTS {
             let history = Arc::clone(&history);
-            let random = round * CLIENTS + n;
-            let mut client = Client {
-                documents: Documents::connect(format!("http://{}", server.address)).await.unwrap(),
-                values: Arc::clone(&values),
-                seen: [const { None }; IDS],
-                random,
-            };
+            let mut client = Client::connect(&server, &values, round * CLIENTS + n).await;
             clients.spawn(async move {
                 for _ in 0..40 {
                     history.record(client.act()).await;
@@ -191,6 +194,9 @@ async fn one_order_explains_what_all_clients_saw() {
             });
         }
         clients.join_all().await;
+        // A last write that was lost is seen by nobody else.
+        let mut last = Client::connect(&server, &values, 0).await;
+        history.record(last.scan()).await;
         Arc::into_inner(history).unwrap().assert_linearizable(State::default());
     }
     server.stop().await;

@@ -9,7 +9,10 @@ use slatedb::object_store::{
 use stillframe::documents::Storage;
 use tempfile::TempDir;
 
-use crate::support::s3::{Loopback, SECRET};
+use crate::support::{
+    DEADLINE,
+    s3::{Loopback, SECRET},
+};
 
 pub struct Given {
     pub dir: TempDir,
@@ -29,8 +32,8 @@ pub fn builder(server: &Loopback, secret: &str, retries: usize) -> AmazonS3Build
     let Storage::S3(bucket) = server.storage_at("", secret) else { panic!("a bucket") };
     let backoff =
         BackoffConfig { init_backoff: Duration::from_millis(1), max_backoff: Duration::from_millis(5), base: 2.0 };
-    let retry = RetryConfig { backoff, max_retries: retries, retry_timeout: Duration::from_secs(5) };
-    let client = ClientOptions::new().with_timeout(Duration::from_secs(5));
+    let retry = RetryConfig { backoff, max_retries: retries, retry_timeout: DEADLINE };
+    let client = ClientOptions::new().with_timeout(DEADLINE);
     let mut builder = AmazonS3Builder::new().with_client_options(client).with_retry(retry);
     for (name, value) in &bucket.environment.0 {
         builder = builder.with_config(name.to_ascii_lowercase().parse::<AmazonS3ConfigKey>().unwrap(), value);

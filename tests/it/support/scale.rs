@@ -5,8 +5,8 @@
 //! is asserted is the same in both.
 
 /// How often something that takes long is done: `whole` times if
-/// `STILLFRAME_TEST_WHOLE` is `1`, otherwise `gate` times, about a tenth of that and at
-/// least once.
+/// `STILLFRAME_TEST_WHOLE` is `1`, otherwise `gate` times, and at least
+/// once.
 pub fn rounds(gate: u32, whole: u32) -> u32 {
     assert!(0 < gate && gate <= whole, "{gate} of {whole}");
     if is_whole() { whole } else { gate }
