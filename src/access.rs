@@ -35,8 +35,8 @@ pub use self::{
 use crate::{
     clock::Clock,
     error::Error,
-    metadata::{AccessPolicy, ApiKey, ApiKeyUse, Metadata},
     names::ApiKeyName,
+    records::{AccessPolicy, ApiKey, ApiKeyUse, Records},
     workspace::Workspaces,
 };
 
@@ -47,7 +47,7 @@ pub struct ApiKeys {
 }
 
 struct Inner {
-    metadata: Metadata,
+    records: Records,
     clock: Clock,
     workspaces: Workspaces,
     keyring: Keyring,
@@ -56,23 +56,23 @@ struct Inner {
 }
 
 impl ApiKeys {
-    /// The keys in the metadata, and the one of the bootstrap file.
+    /// The keys in the records, and the one of the bootstrap file.
     pub async fn open(
-        metadata: Metadata,
+        records: Records,
         clock: Clock,
         workspaces: Workspaces,
         bootstrap_file: Option<&Path>,
     ) -> Result<Self, BootstrapError> {
         let keyring = Keyring::default();
-        for found in metadata.scan(&ApiKey::all()) {
+        for found in records.scan(&ApiKey::all()) {
             let record = found?.record;
-            let used = metadata.get(&ApiKeyUse::at(record.uid()))?;
+            let used = records.cache().get(&ApiKeyUse::at(record.uid()))?;
             keyring.put(record, used.map_or(0, |used| used.last_used_time));
         }
-        if metadata.get(&AccessPolicy::all())?.is_some() {
+        if records.get(&AccessPolicy::all())?.is_some() {
             keyring.close();
         }
-        let inner = Inner { metadata, clock, workspaces, keyring, changing: tokio::sync::Mutex::default() };
+        let inner = Inner { records, clock, workspaces, keyring, changing: tokio::sync::Mutex::default() };
         let keys = Self { inner: Arc::new(inner) };
         if let Some(file) = bootstrap_file {
             keys.bootstrap(file).await?;

@@ -7,14 +7,13 @@ use tokio::{net::TcpListener, runtime::Runtime};
 
 use crate::{
     access::ApiKeys,
-    catalog::Catalog,
     clock::Clock,
     collection::Collections,
     documents::{Bucket, CopyMode, Environment, Root, Storage, Store, Tuning},
     error::{Contact, Error},
     idempotency,
-    instance::{self, StartError},
-    metadata::{Change, Metadata, RequestId},
+    instance::{self, Claim, StartError},
+    records::{self, Change, IndexState, Log, Opening, Policy, Records, RequestId},
     restore::{Parts, Restores},
     retention,
     rpc::{self, Services, Tls, Transport},
@@ -26,6 +25,7 @@ use crate::{
     },
     space::Space,
     tasks::{TaskError, Tasks},
+    upgrade,
     workspace::{Gates, Limits, Workspaces},
 };
 
@@ -70,6 +70,8 @@ pub struct Config {
     pub space_every: Duration,
     /// How clients connect.
     pub transport: Transport,
+    /// When the record log gets a new base.
+    pub log_policy: Policy,
     /// How often the records are looked through for work.
     pub sweep_every: Duration,
     /// How long a stop may take.
@@ -96,9 +98,18 @@ impl Config {
             min_free_bytes: None,
             space_every: Duration::from_millis(500),
             transport: Transport::default(),
+            log_policy: Policy::default(),
             sweep_every: Duration::from_secs(1),
             grace: Duration::from_secs(20),
         }
+    }
+}
+
+impl Config {
+    /// The storage root.
+    #[must_use]
+    pub fn storage(&self) -> Storage {
+        self.storage.clone().unwrap_or_else(|| Storage::Directory(self.data_dir.join("storage")))
     }
 }
 
@@ -109,7 +120,7 @@ pub struct App {
     tls: Option<Arc<Tls>>,
     tasks: Tasks,
     background: Background,
-    metadata: Metadata,
+    records: Records,
     space: Space,
     clock: Clock,
     _lock: File,
@@ -123,36 +134,21 @@ impl App {
             Some(files) => Some(Arc::new(Tls::load(files).await.map_err(|error| StartError::Tls(error.to_string()))?)),
             None => None,
         };
-        let lock = instance::lock(&config.data_dir)?;
         let tasks = Tasks::default();
         let background = Background::start()?;
-        let metadata = Metadata::open(&config.data_dir.join("metadata"), tasks.clone())?;
-        tracing::info!(records = ?metadata.count()?, "metadata opened");
-        let storage = config.storage.clone();
-        let storage = storage.unwrap_or_else(|| Storage::Directory(config.data_dir.join("storage")));
-        let root = Root::open(&storage).await;
-        let root = root.map_err(|cause| StartError::Unusable { storage: storage.to_string(), cause })?;
-        let home = home_of(&storage)?;
-        instance::claim(&metadata, &root).await?;
+        let Opened { records, root, lock } = open_records(&config, &clock, &tasks).await?;
+        let home = home_of(&config.storage())?;
+        tracing::info!(revision = records.revision(), records = ?records.count()?, "records opened");
 
-        let catalog = Catalog::new(root.clone());
         let space = Space::watching(&config.data_dir, root.directory(), config.min_free_bytes);
         let store = Store::new(root.clone(), tasks.clone(), clock.clone(), config.tuning, background.handle());
         let store = store.with_space(space.clone());
         let contact = config.operator_contact.clone();
-        let workspaces = Workspaces::start(
-            metadata.clone(),
-            catalog.clone(),
-            clock.clone(),
-            config.gates,
-            config.limits,
-            contact.clone(),
-        )
-        .await?;
+        let workspaces =
+            Workspaces::start(records.clone(), clock.clone(), config.gates, config.limits, contact.clone()).await?;
         let bootstrap = config.bootstrap_key_file.as_deref();
-        let keys = ApiKeys::open(metadata.clone(), clock.clone(), workspaces.clone(), bootstrap).await?;
-        let collections =
-            Collections::new(metadata.clone(), catalog.clone(), store.clone(), clock.clone(), workspaces.clone());
+        let keys = ApiKeys::open(records.clone(), clock.clone(), workspaces.clone(), bootstrap).await?;
+        let collections = Collections::new(records.clone(), store.clone(), clock.clone(), workspaces.clone());
         let swept = root.sweep_unfinished_uploads(collections.known_uids()?)?;
         if swept > 0 {
             tracing::info!(swept, "removed unfinished uploads");
@@ -160,8 +156,7 @@ impl App {
         collections.sweep_intents().await?;
         report_unknown(&collections, &store).await?;
         let snapshots = Snapshots::new(
-            metadata.clone(),
-            catalog.clone(),
+            records.clone(),
             store.clone(),
             clock.clone(),
             tasks.clone(),
@@ -169,8 +164,7 @@ impl App {
             collections.clone(),
         );
         let restores = Restores::new(Parts {
-            metadata: metadata.clone(),
-            catalog,
+            records: records.clone(),
             store: store.clone(),
             clock: clock.clone(),
             tasks: tasks.clone(),
@@ -183,9 +177,9 @@ impl App {
             Some(allowed) => allowed.clone(),
             None => Access::import_only(&config.data_dir)?,
         };
-        let access = Access::new(allowed, vec![place(&config.data_dir.join("metadata"))?, home]);
+        let access = Access::new(allowed, vec![place(&config.data_dir.join(records::DIRECTORY))?, home]);
         let access = access.with_environment(config.source_environment.clone()).with_contact(contact);
-        let sources = Sources::new(metadata.clone(), clock.clone(), tasks.clone(), collections.clone(), access);
+        let sources = Sources::new(records.clone(), clock.clone(), tasks.clone(), collections.clone(), access);
         let services = Services {
             keys,
             workspaces,
@@ -199,7 +193,7 @@ impl App {
             shortest_retention: config.shortest_retention,
             shortest_scan_interval: config.shortest_scan_interval,
         };
-        Ok(Self { services, config, tls, tasks, background, metadata, space, clock, _lock: lock })
+        Ok(Self { services, config, tls, tasks, background, records, space, clock, _lock: lock })
     }
 
     /// Refuses to serve everybody who can reach an address (**A2**).
@@ -213,7 +207,7 @@ impl App {
 
     /// Serves until `shutdown`, or until a part of the service fails.
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<(), TaskError> {
-        let Self { services, config, tls, tasks, background, metadata, space, clock, _lock } = self;
+        let Self { services, config, tls, tasks, background, records, space, clock, _lock } = self;
         let stop = tasks.stop_token();
         let sweep = config.sweep_every;
         let Services { keys, collections, snapshots, restores, sources, .. } = services.clone();
@@ -226,7 +220,7 @@ impl App {
         tasks.service("retention worker", collections.clone().expire(sweep, stop.clone()));
         tasks.service(
             "housekeeping",
-            housekeeping(keys.clone(), collections.clone(), metadata, clock, sweep, stop.clone()),
+            housekeeping(keys.clone(), collections.clone(), records.clone(), clock, sweep, stop.clone()),
         );
         if let Some(tls) = &tls {
             tasks.service("certificate renewal", Arc::clone(tls).renew(config.transport.tls_look_every, stop.clone()));
@@ -251,23 +245,59 @@ impl App {
         let ended = tasks.until(shutdown).await;
         tasks.cancel();
         let services_drained = tasks.drain_services(config.grace).await;
-        if !matches!(tokio::time::timeout(config.grace, keys.save_uses()).await, Ok(Ok(()))) {
-            tracing::warn!("when API keys were last used was not saved");
+        if let Err(error) = keys.save_uses() {
+            tracing::warn!(?error, "when API keys were last used was not saved");
         }
         if tokio::time::timeout(config.grace, collections.close_all()).await.is_err() {
             tracing::warn!("some collections did not close in time; their logs are replayed at the next open");
         }
         let work_drained = tasks.drain_work(config.grace).await;
+        if !matches!(tokio::time::timeout(config.grace, records.close()).await, Ok(Ok(()))) {
+            tracing::warn!("the index of the records was not saved; the next start reads more of the log");
+        }
         drop(background);
         ended.and(services_drained).and(work_drained)
     }
+}
+
+/// The records of this server's root, and nothing else of the service.
+pub struct Opened {
+    /// The records.
+    pub records: Records,
+    /// The storage root.
+    pub root: Root,
+    /// Keeps other processes from the data directory.
+    pub lock: File,
+}
+
+/// Opens the records of a root that is this server's, and nobody else's now.
+pub async fn open_records(config: &Config, clock: &Clock, tasks: &Tasks) -> Result<Opened, StartError> {
+    let lock = instance::lock(&config.data_dir)?;
+    let storage = config.storage();
+    let root = Root::open(&storage).await;
+    let root = root.map_err(|cause| StartError::Unusable { storage: storage.to_string(), cause })?;
+    let index = IndexState::find(&config.data_dir, tasks).await?;
+    let claim = instance::claim(&config.data_dir, &root, &index).await?;
+    let (Claim::Ready(uid) | Claim::TakeOver(uid)) = claim;
+    let log = Log::new(root.clone(), uid);
+    let mut uses = Vec::new();
+    if claim == Claim::TakeOver(uid) {
+        instance::upgrade(&config.data_dir, &root, uid).await?;
+        uses = upgrade::take_over(&root, &index, &log, clock).await?;
+    }
+    let (clock, tasks) = (clock.clone(), tasks.clone());
+    let opening = Opening { data_dir: &config.data_dir, index, log, policy: config.log_policy, clock, tasks };
+    let records = records::open(opening).await?;
+    uses.iter().try_for_each(|used| records.cache().put(used))?;
+    upgrade::remove_catalog(&root).await?;
+    Ok(Opened { records, root, lock })
 }
 
 /// Closes what is idle and forgets what is over.
 async fn housekeeping(
     keys: ApiKeys,
     collections: Collections,
-    metadata: Metadata,
+    records: Records,
     clock: Clock,
     every: Duration,
     stop: tokio_util::sync::CancellationToken,
@@ -281,7 +311,7 @@ async fn housekeeping(
             continue;
         }
         last_look = Some(tokio::time::Instant::now());
-        if let Err(error) = forget_requests(&metadata, &clock).await {
+        if let Err(error) = forget_requests(&records, &clock).await {
             tracing::warn!(?error, "old request ids stay until the next look");
         }
         if let Err(error) = keys.tend().await {
@@ -293,13 +323,13 @@ async fn housekeeping(
     }
 }
 
-async fn forget_requests(metadata: &Metadata, clock: &Clock) -> Result<(), Error> {
+async fn forget_requests(records: &Records, clock: &Clock) -> Result<(), Error> {
     let now = clock.now();
-    for found in metadata.scan(&RequestId::all()) {
+    for found in records.scan(&RequestId::all()) {
         let found = found?;
         if idempotency::is_over(&found, now) {
             // Taken again meanwhile: then it is not old.
-            let _ = metadata.commit(Change::default().remove(&found)).await;
+            let _ = records.commit(Change::default().remove(&found)).await;
         }
     }
     Ok(())

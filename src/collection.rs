@@ -8,6 +8,7 @@
 mod expire;
 mod handle;
 mod retire;
+mod statistics;
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -20,13 +21,12 @@ use uuid::Uuid;
 
 pub use self::handle::{Handle, Lease};
 use crate::{
-    catalog::Catalog,
     clock::{Clock, Micros, new_uid},
     documents::{Engine, Retention, Store, Totals},
     error::{Error, Kind},
     idempotency::{self, Request},
-    metadata::{Change, Collection, CollectionState, CollectionStats, CommitError, Intent, Metadata, Retired, Stored},
     names::{CollectionName, Id, ListParent, WorkspaceName},
+    records::{Change, Collection, CollectionState, CommitError, Intent, Records, Retired, Stored},
     workspace::{Limits, Workspaces, check_etag},
 };
 
@@ -64,12 +64,13 @@ pub struct Collections {
 }
 
 struct Inner {
-    metadata: Metadata,
-    catalog: Catalog,
+    records: Records,
     store: Store,
     clock: Clock,
     workspaces: Workspaces,
     handles: Mutex<HashMap<Uuid, Arc<Handle>>>,
+    /// Closed ones whose statistics are known to be theirs.
+    compared: Mutex<HashSet<Uuid>>,
     /// Rung when a collection was deleted, or what held one let go.
     retire_bell: Notify,
     /// Creates run one at a time: names and request ids are checked, then taken.
@@ -77,16 +78,16 @@ struct Inner {
 }
 
 impl Collections {
-    /// The collections in the metadata.
+    /// The collections in the records.
     #[must_use]
-    pub fn new(metadata: Metadata, catalog: Catalog, store: Store, clock: Clock, workspaces: Workspaces) -> Self {
+    pub fn new(records: Records, store: Store, clock: Clock, workspaces: Workspaces) -> Self {
         let inner = Inner {
-            metadata,
-            catalog,
+            records,
             store,
             clock,
             workspaces,
             handles: Mutex::default(),
+            compared: Mutex::default(),
             retire_bell: Notify::new(),
             creating: tokio::sync::Mutex::default(),
         };
@@ -105,7 +106,7 @@ impl Collections {
         let _hold = inner.workspaces.hold().await;
         let _one_at_a_time = inner.creating.lock().await;
         inner.workspaces.stored(&name.workspace)?;
-        if let Some(uid) = idempotency::answered(&inner.metadata, &inner.clock, request)? {
+        if let Some(uid) = idempotency::answered(&inner.records, &inner.clock, request)? {
             return self.by_uid(name, uid);
         }
         self.check_free(name)?;
@@ -114,7 +115,7 @@ impl Collections {
 
         let (now, uid) = (inner.clock.now(), new_uid());
         let intent = Intent { uid: uid.as_bytes().to_vec(), create_time: now };
-        inner.metadata.commit(Change::default().insert(&intent)).await.map_err(CommitError::unexpected)?;
+        inner.records.commit(Change::default().insert(&intent)).await.map_err(CommitError::unexpected)?;
         let record = Collection {
             workspace: name.workspace.to_string(),
             id: name.id.to_string(),
@@ -129,15 +130,13 @@ impl Collections {
             retention: retention.map_or(0, |retention| retention.keep()),
             interval: retention.map_or(0, |retention| retention.interval()),
         };
-        let totals = Totals::empty(retention).into();
-        let stats = CollectionStats { uid: uid.as_bytes().to_vec(), totals: Some(totals), stored_bytes: 0 };
         let made = async {
             Engine::create(&inner.store, uid, retention).await?;
-            inner.catalog.put(&record).await?;
+            self.save_statistics(uid, Totals::empty(retention), 0).await;
             crate::crash_point!("collection.before_record");
-            let change = Change::default().insert(&record).put(&stats).forget(Intent::at(uid));
+            let change = Change::default().insert(&record).forget(Intent::at(uid));
             let change = idempotency::remember(change, request, &name.to_string(), uid, now);
-            inner.metadata.commit(change).await.map_err(|failed| match failed {
+            inner.records.commit(change).await.map_err(|failed| match failed {
                 // A restore took the name meanwhile.
                 CommitError::Conflict => Error::Exists { kind: Kind::Collection, name: name.to_string() },
                 CommitError::Failed(error) => error,
@@ -164,7 +163,7 @@ impl Collections {
 
     /// Refuses if the name is taken, by a collection in restoring, too.
     pub fn check_free(&self, name: &CollectionName) -> Result<(), Error> {
-        match self.inner.metadata.get(&key(name))? {
+        match self.inner.records.get(&key(name))? {
             Some(_) => Err(Error::Exists { kind: Kind::Collection, name: name.to_string() }),
             None => Ok(()),
         }
@@ -172,7 +171,7 @@ impl Collections {
 
     /// Refuses one more collection than a workspace may have.
     pub fn check_room(&self, workspace: &Id) -> Result<(), Error> {
-        let count = self.inner.metadata.scan(&Collection::within(workspace.as_str())).count();
+        let count = self.inner.records.scan(&Collection::within(workspace.as_str())).count();
         let limit = self.inner.workspaces.limits().collections;
         Limits::check(Kind::Collection, WorkspaceName(workspace.clone()), count, limit)
     }
@@ -181,10 +180,9 @@ impl Collections {
     async fn forget_unfinished(&self, uid: Uuid) -> Result<(), Error> {
         let inner = &self.inner;
         inner.store.remove(uid).await?;
-        let ghost = Collection { uid: uid.as_bytes().to_vec(), ..Collection::default() };
-        inner.catalog.remove(&ghost).await?;
+        self.forget_statistics(uid);
         let forget = Change::default().forget(Intent::at(uid));
-        inner.metadata.commit(forget).await.map_err(CommitError::unexpected)
+        inner.records.commit(forget).await.map_err(CommitError::unexpected)
     }
 
     /// One collection, READY or not.
@@ -194,7 +192,7 @@ impl Collections {
 
     /// One collection, to be changed or required.
     pub fn stored(&self, name: &CollectionName) -> Result<Stored<Collection>, Error> {
-        self.inner.metadata.get(&key(name))?.ok_or_else(|| Error::NotFound(name.to_string()))
+        self.inner.records.get(&key(name))?.ok_or_else(|| Error::NotFound(name.to_string()))
     }
 
     /// One collection that must be READY.
@@ -215,7 +213,7 @@ impl Collections {
             ListParent::All => Collection::all(),
             ListParent::One(name) => Collection::within(name.0.as_str()),
         };
-        self.inner.metadata.scan(&prefix).map(|found| Ok(found?.record)).collect()
+        self.inner.records.scan(&prefix).map(|found| Ok(found?.record)).collect()
     }
 
     /// Changes the description or the labels.
@@ -234,9 +232,8 @@ impl Collections {
             next.labels = labels.unwrap_or(next.labels);
             next.update_time = self.inner.clock.now();
             next.revision += 1;
-            match self.inner.metadata.commit(Change::default().replace(&seen, &next)).await {
+            match self.inner.records.commit(Change::default().replace(&seen, &next)).await {
                 Ok(()) => {
-                    self.inner.catalog.put(&next).await?;
                     return Ok(next);
                 }
                 Err(CommitError::Conflict) => {}
@@ -256,12 +253,12 @@ impl Collections {
             let handle = self.handle(uid);
             let retired =
                 Retired { uid: seen.record.uid.clone(), name: name.to_string(), delete_time: inner.clock.now() };
-            let change = Change::default().remove(&seen).insert(&retired).forget(CollectionStats::at(uid));
-            match inner.metadata.commit(change).await {
+            let change = Change::default().remove(&seen).insert(&retired);
+            match inner.records.commit(change).await {
                 Ok(()) => {
                     handle.mark_deleted();
                     tracing::info!(%name, %uid, "collection deleted");
-                    inner.catalog.remove(&seen.record).await?;
+                    self.forget_statistics(uid);
                     inner.retire_bell.notify_one();
                     return Ok(());
                 }
@@ -297,20 +294,18 @@ impl Collections {
         {
             return Ok(Some(totals));
         }
-        let saved = self.inner.metadata.get(&CollectionStats::at(uid))?;
-        let known = saved.map(|saved| saved.record);
-        Ok(known.map(|saved| (saved.totals.map(Totals::from).unwrap_or_default(), saved.stored_bytes)))
+        self.statistics(uid).await
     }
 
     /// The uids of collections, retired ones and those in restoring included.
     pub fn known_uids(&self) -> Result<HashSet<Uuid>, Error> {
-        let metadata = &self.inner.metadata;
+        let records = &self.inner.records;
         let mut known = HashSet::new();
-        for found in metadata.scan(&Collection::all()) {
+        for found in records.scan(&Collection::all()) {
             known.insert(found?.uid());
         }
-        for found in metadata.scan(&Retired::all()) {
-            known.insert(crate::metadata::uid(&found?.uid));
+        for found in records.scan(&Retired::all()) {
+            known.insert(crate::records::uid(&found?.uid));
         }
         Ok(known)
     }
@@ -318,6 +313,6 @@ impl Collections {
 
 /// The key of a name.
 #[must_use]
-pub fn key(name: &CollectionName) -> crate::metadata::Key<Collection> {
+pub fn key(name: &CollectionName) -> crate::records::Key<Collection> {
     Collection::at(name.workspace.as_str(), name.id.as_str())
 }

@@ -9,7 +9,8 @@
 //! ```text
 //! collections/<uid>/    a SlateDB database, and `ids.filter`
 //! staging/<uid>/        the manifest of a restore in preparation
-//! catalog/<kind>/<uid>  what the metadata knows, for a rebuild
+//! files/<uid>           the file list of a snapshot or of a restore
+//! records/<revision>    the record log: all else that is known
 //! ```
 
 mod adopt;
@@ -64,7 +65,7 @@ pub use self::{
     positions::MAX_POSITIONS,
     reader::{Cursor, Scan, Scanned, Span},
     retention::Retention,
-    root::{Root, catalog},
+    root::{Root, Upload, files as file_list},
     settings::Tuning,
     store::Store,
     totals::{Dropped, Totals},

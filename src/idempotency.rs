@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::{
     clock::{Clock, Micros, micros},
     error::Error,
-    metadata::{self, Change, Metadata, RequestId},
+    records::{self, Change, Records, RequestId},
 };
 
 /// How long an answer is remembered.
@@ -28,17 +28,17 @@ pub struct Request {
 }
 
 /// What was created for the request before, if it was made before.
-pub fn answered(metadata: &Metadata, clock: &Clock, request: Option<&Request>) -> Result<Option<Uuid>, Error> {
+pub fn answered(records: &Records, clock: &Clock, request: Option<&Request>) -> Result<Option<Uuid>, Error> {
     let Some(request) = request else { return Ok(None) };
     let key = RequestId::at(request.method, &request.caller, &request.id);
-    let Some(known) = metadata.get(&key)? else { return Ok(None) };
+    let Some(known) = records.get(&key)? else { return Ok(None) };
     if is_over(&known, clock.now()) {
         return Ok(None);
     }
     if known.arguments != request.fingerprint.to_le_bytes() {
         return Err(Error::RequestIdReused);
     }
-    Ok(Some(metadata::uid(&known.uid)))
+    Ok(Some(records::uid(&known.uid)))
 }
 
 /// Remembers in the change that creates the resource what it answers. Creates

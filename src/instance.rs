@@ -1,9 +1,10 @@
 //! Which server a storage root belongs to.
 //!
-//! A uid is written to the metadata and, create-only, to the root at the first
-//! start. They must match at every start. Otherwise nothing is touched: a data
-//! directory that was lost or mixed up must never lead to deleting a root that
-//! it knows nothing of.
+//! A uid is written to the data directory and, create-only, to the root at the
+//! first start. They must match at every start. Otherwise nothing is touched: two
+//! directories that were mixed up must never lead to deleting a root that the one
+//! knows nothing of. The index in the data directory may be lost or damaged; it is
+//! made again from the root's record log.
 
 use std::{
     fs::{File, TryLockError},
@@ -17,11 +18,15 @@ use crate::{
     access::BootstrapError,
     clock::new_uid,
     documents::{ObjectPath, Root},
+    durable,
     error::Error,
-    metadata::{self, Change, CommitError, Instance, Metadata, Workspace},
+    records::{self, IndexState},
 };
 
-const FORMAT_VERSION: u32 = 1;
+/// The first version had no record log.
+const WITHOUT_LOG: u32 = 1;
+const FORMAT_VERSION: u32 = 2;
+/// In the root, and in the data directory.
 const MARKER: &str = "stillframe.json";
 const LOCK: &str = "stillframe.lock";
 
@@ -36,7 +41,7 @@ pub enum StartError {
         "the storage root has objects but no {MARKER}: it is not this server's, or the marker was lost. Nothing was changed. Use another --storage, or restore the marker: {{\"uid\":\"{0}\",\"format_version\":{FORMAT_VERSION}}}"
     )]
     NoMarker(Uuid),
-    /// The metadata is gone, or of another root.
+    /// The data directory is of another root, or new.
     #[error(
         "the storage root belongs to instance {root}, the data directory to {data}. Nothing was changed. Start with the data directory of that instance, or with another --storage"
     )]
@@ -48,9 +53,19 @@ pub enum StartError {
     },
     /// The root's objects are gone.
     #[error(
-        "the data directory has records of this storage root, but the root is empty. Nothing was changed. Is it mounted? Is --storage right?"
+        "the data directory has been used with this storage root, but the root is empty. Nothing was changed. Is it mounted? Is --storage right?"
     )]
     RootEmpty,
+    /// The record log is gone, and other things are not.
+    #[error(
+        "the storage root has no record log (records/), without which nobody knows what is in it. Nothing was changed. Bring its objects back from where they went"
+    )]
+    NoRecords,
+    /// The first version kept its records in the data directory alone.
+    #[error(
+        "the storage root was written by version 0.1.0, whose records are in the data directory, and they cannot be read: {0}. Nothing was changed. Start with the data directory of that instance"
+    )]
+    LegacyRecords(String),
     /// Written by a newer server.
     #[error("the storage root has format version {0}; this server knows {FORMAT_VERSION}. Use a newer server")]
     Newer(u32),
@@ -88,7 +103,7 @@ pub enum StartError {
 
 /// Takes the data directory for this process, until the file is dropped.
 pub fn lock(data_dir: &Path) -> Result<File, StartError> {
-    std::fs::create_dir_all(data_dir)?;
+    durable::create_dir_all(data_dir)?;
     let file = File::options().create(true).truncate(false).write(true).open(data_dir.join(LOCK))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
@@ -97,66 +112,140 @@ pub fn lock(data_dir: &Path) -> Result<File, StartError> {
     }
 }
 
-/// Checks that metadata and root belong together; marks them at the first start.
-pub async fn claim(metadata: &Metadata, root: &Root) -> Result<Uuid, StartError> {
-    let marker = read_marker(root).await?;
-    let recorded = metadata.get(&Instance::all())?.map(|found| metadata::uid(&found.uid));
-    match (marker, recorded) {
-        (Some(marker), Some(recorded)) if marker == recorded => Ok(recorded),
-        (Some(marker), recorded) => Err(StartError::Foreign {
-            root: marker.to_string(),
-            data: recorded.map_or_else(|| "none (it is new)".to_owned(), |uid| uid.to_string()),
-        }),
-        (None, recorded) => {
-            if !is_empty(root).await? {
-                return Err(StartError::NoMarker(recorded.unwrap_or_default()));
-            }
-            if recorded.is_some() && knows_data(metadata)? {
-                return Err(StartError::RootEmpty);
-            }
-            mark(metadata, root, recorded).await
+/// Whose root it is, and what is to be done with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// Nothing: it has a record log, or is new.
+    Ready(Uuid),
+    /// Its records are those of version 0.1.0, in the index.
+    TakeOver(Uuid),
+}
+
+/// What is written of an instance, in two places.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Marker {
+    uid: Uuid,
+    format_version: u32,
+}
+
+/// What a data directory knows of its root.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    uid: Uuid,
+    /// It was seen marked: if it is empty now, it is another one.
+    marked: bool,
+}
+
+/// Checks that data directory and root belong together; marks them at the first
+/// start.
+pub async fn claim(data_dir: &Path, root: &Root, index: &IndexState) -> Result<Claim, StartError> {
+    let known = known(data_dir, index)?;
+    let log = records::look(root).await?;
+    let Some(marker) = read_marker(root).await? else {
+        if !is_empty(root).await? {
+            let uid = known.map(|known| known.uid);
+            let uid = if uid.is_some() { uid } else { records::instance_of(root, &log).await };
+            return Err(StartError::NoMarker(uid.unwrap_or_default()));
         }
+        if known.is_some_and(|known| known.marked) {
+            return Err(StartError::RootEmpty);
+        }
+        return mark(data_dir, root, known.map_or_else(new_uid, |known| known.uid)).await.map(Claim::Ready);
+    };
+    // A root in the data directory is its own, whatever else was lost there.
+    let is_own =
+        || root.directory().zip(data_dir.canonicalize().ok()).is_some_and(|(root, data)| root.starts_with(data));
+    if known.map_or_else(|| !is_own(), |known| known.uid != marker.uid) {
+        let data = known.map_or_else(|| "none (it is new)".to_owned(), |known| known.uid.to_string());
+        return Err(StartError::Foreign { root: marker.uid.to_string(), data });
+    }
+    if !log.is_empty() {
+        remember(data_dir, marker.uid)?;
+        return Ok(Claim::Ready(marker.uid));
+    }
+    match index {
+        IndexState::Legacy(_, uid) if *uid == marker.uid => Ok(Claim::TakeOver(marker.uid)),
+        IndexState::Unusable(why) if marker.format_version == WITHOUT_LOG => {
+            Err(StartError::LegacyRecords(why.clone()))
+        }
+        _ if marker.format_version == WITHOUT_LOG => Err(StartError::LegacyRecords("they are missing".to_owned())),
+        IndexState::At(_, _, revision) if *revision > 0 => Err(StartError::NoRecords),
+        // Marked, and then stopped, before the first record; or all were lost.
+        _ if root.children(&ObjectPath::default()).await?.is_empty() => {
+            remember(data_dir, marker.uid)?;
+            Ok(Claim::Ready(marker.uid))
+        }
+        _ => Err(StartError::NoRecords),
     }
 }
 
-/// The record goes first: a crash in between leaves an empty root and metadata
-/// that know nothing, and the next start marks the root.
-async fn mark(metadata: &Metadata, root: &Root, recorded: Option<Uuid>) -> Result<Uuid, StartError> {
-    let uid = recorded.unwrap_or_else(new_uid);
-    if recorded.is_none() {
-        let instance = Instance { uid: uid.as_bytes().to_vec(), format_version: FORMAT_VERSION };
-        metadata.commit(Change::default().insert(&instance)).await.map_err(CommitError::unexpected)?;
-    }
-    let text = serde_json::json!({ "uid": uid.to_string(), "format_version": FORMAT_VERSION }).to_string();
-    if root.put_new(&ObjectPath::from(MARKER), text.into_bytes()).await? {
+/// Says that a root has a record log from now on. Version 0.1.0 would not see it.
+pub async fn upgrade(data_dir: &Path, root: &Root, uid: Uuid) -> Result<(), StartError> {
+    root.put(&ObjectPath::from(MARKER), text(uid).into_bytes()).await?;
+    remember(data_dir, uid)
+}
+
+fn known(data_dir: &Path, index: &IndexState) -> Result<Option<Known>, StartError> {
+    let written = match std::fs::read(data_dir.join(MARKER)) {
+        Ok(bytes) => parse(&bytes).map(|(marker, marked)| Known { uid: marker.uid, marked }).ok(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error.into()),
+    };
+    let indexed = index.instance().map(|uid| Known { uid, marked: true });
+    Ok(written.or(indexed))
+}
+
+/// The data directory goes first, without saying that the root is marked: a crash in
+/// between leaves an empty root, which the next start marks.
+async fn mark(data_dir: &Path, root: &Root, uid: Uuid) -> Result<Uuid, StartError> {
+    let unmarked =
+        serde_json::json!({ "uid": uid.to_string(), "format_version": FORMAT_VERSION, "root_marked": false });
+    durable::write(&data_dir.join(MARKER), unmarked.to_string().as_bytes())?;
+    if root.put_new(&ObjectPath::from(MARKER), text(uid).into_bytes()).await? {
+        remember(data_dir, uid)?;
         return Ok(uid);
     }
     // Somebody else has marked it since we looked.
     Err(StartError::Foreign { root: "another one".to_owned(), data: uid.to_string() })
 }
 
-async fn read_marker(root: &Root) -> Result<Option<Uuid>, StartError> {
-    root.get(&ObjectPath::from(MARKER)).await?.map(|bytes| parse_marker(&bytes)).transpose()
+fn remember(data_dir: &Path, uid: Uuid) -> Result<(), StartError> {
+    let (file, text) = (data_dir.join(MARKER), text(uid));
+    if std::fs::read(&file).is_ok_and(|found| found == text.as_bytes()) {
+        return Ok(());
+    }
+    Ok(durable::write(&file, text.as_bytes())?)
 }
 
-pub(crate) fn parse_marker(bytes: &[u8]) -> Result<Uuid, StartError> {
+fn text(uid: Uuid) -> String {
+    serde_json::json!({ "uid": uid.to_string(), "format_version": FORMAT_VERSION }).to_string()
+}
+
+async fn read_marker(root: &Root) -> Result<Option<Marker>, StartError> {
+    let found = root.get(&ObjectPath::from(MARKER)).await?;
+    found.map(|bytes| Ok(parse(&bytes)?.0)).transpose()
+}
+
+/// Reads a marker, and whether it says that the root is marked.
+fn parse(bytes: &[u8]) -> Result<(Marker, bool), StartError> {
     let marker: serde_json::Value = serde_json::from_slice(bytes).map_err(|_| StartError::Damaged)?;
     let version = marker["format_version"].as_u64().and_then(|version| u32::try_from(version).ok());
-    match version {
-        Some(FORMAT_VERSION) => {}
+    let format_version = match version {
+        Some(known @ (WITHOUT_LOG | FORMAT_VERSION)) => known,
         Some(newer) => return Err(StartError::Newer(newer)),
         None => return Err(StartError::Damaged),
-    }
+    };
     let uid = marker["uid"].as_str().and_then(|text| Uuid::parse_str(text).ok());
-    uid.ok_or(StartError::Damaged)
+    let marked = marker["root_marked"].as_bool().unwrap_or(true);
+    Ok((Marker { uid: uid.ok_or(StartError::Damaged)?, format_version }, marked))
+}
+
+/// A marker of any bytes, for the fuzz targets.
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) fn parse_marker(bytes: &[u8]) -> Result<Uuid, StartError> {
+    parse(bytes).map(|(marker, _)| marker.uid)
 }
 
 async fn is_empty(root: &Root) -> Result<bool, Error> {
     Ok(root.list(&ObjectPath::default()).await?.is_empty())
-}
-
-/// The first workspace is made, with an object in the root, right behind the
-/// marker. So with any of them the root was marked, and not empty.
-fn knows_data(metadata: &Metadata) -> Result<bool, Error> {
-    Ok(metadata.scan(&Workspace::all()).next().transpose()?.is_some())
 }

@@ -2,12 +2,11 @@
 //! snapshots and restores them, at storage speed, into new collections.
 //!
 //! The flow runs one way: `rpc` converts requests to the domain (`workspace`,
-//! `collection`, `snapshot`, `restore`), which keeps its records in `metadata`
+//! `collection`, `snapshot`, `restore`), which keeps its records in `records`
 //! and its documents in `documents`.
 
 pub mod access;
 pub mod app;
-pub mod catalog;
 pub mod cli;
 pub mod clock;
 pub mod collection;
@@ -15,6 +14,7 @@ pub mod crash;
 pub mod demo;
 pub mod digest;
 pub mod documents;
+pub mod durable;
 mod ended;
 pub mod error;
 #[cfg(any(test, feature = "fuzz"))]
@@ -24,8 +24,8 @@ pub mod idempotency;
 pub mod instance;
 pub mod json;
 pub mod listing;
-pub mod metadata;
 pub mod names;
+pub mod records;
 pub mod restore;
 pub mod retention;
 pub mod rpc;
@@ -33,6 +33,7 @@ pub mod snapshot;
 pub mod source;
 pub mod space;
 pub mod tasks;
+mod upgrade;
 pub mod workspace;
 
 /// The generated contract: messages, clients and servers.

@@ -34,7 +34,6 @@ pub use self::{
     state::{advance, is_cancellable, is_terminal, state_name},
 };
 use crate::{
-    catalog::Catalog,
     clock::{Clock, Micros, new_uid},
     collection::Collections,
     documents::{CopyMode, Store},
@@ -42,11 +41,11 @@ use crate::{
     error::{Error, Kind},
     hub::Hub,
     idempotency::{self, Request},
-    metadata::{
-        Change, Collection, CollectionState, CommitError, Metadata, Restore, RestoreInfo, RestoreState, Snapshot,
+    names::{CollectionName, Id, ListParent, RestoreName, SnapshotName, WorkspaceName},
+    records::{
+        Change, Collection, CollectionState, CommitError, Records, Restore, RestoreInfo, RestoreState, Snapshot,
         SnapshotState, Stored, Verification, Workspace,
     },
-    names::{CollectionName, Id, ListParent, RestoreName, SnapshotName, WorkspaceName},
     restore::worker::Work,
     snapshot::{self, Snapshots},
     tasks::Tasks,
@@ -88,8 +87,7 @@ pub struct Restores {
 }
 
 struct Inner {
-    metadata: Metadata,
-    catalog: Catalog,
+    records: Records,
     store: Store,
     clock: Clock,
     tasks: Tasks,
@@ -111,9 +109,7 @@ struct Inner {
 /// What restores are built on.
 pub struct Parts {
     /// The records.
-    pub metadata: Metadata,
-    /// The records' copies under the root.
-    pub catalog: Catalog,
+    pub records: Records,
     /// The databases.
     pub store: Store,
     /// Time.
@@ -131,13 +127,12 @@ pub struct Parts {
 }
 
 impl Restores {
-    /// The restores in the metadata.
+    /// The restores in the records.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { metadata, catalog, store, clock, tasks, workspaces, collections, snapshots, copy_mode } = parts;
+        let Parts { records, store, clock, tasks, workspaces, collections, snapshots, copy_mode } = parts;
         let inner = Inner {
-            metadata,
-            catalog,
+            records,
             store,
             clock,
             tasks,
@@ -161,7 +156,7 @@ impl Restores {
         let _hold = inner.workspaces.hold().await;
         let _one_at_a_time = inner.creating.lock().await;
         let workspace = inner.workspaces.stored(&command.workspace)?;
-        if let Some(uid) = idempotency::answered(&inner.metadata, &inner.clock, command.request.as_ref())? {
+        if let Some(uid) = idempotency::answered(&inner.records, &inner.clock, command.request.as_ref())? {
             return self.by_uid(&command, uid);
         }
         loop {
@@ -176,7 +171,7 @@ impl Restores {
             let request = command.request.as_ref();
             let change =
                 idempotency::remember(change, request, &record.name().to_string(), record.uid(), record.create_time);
-            match inner.metadata.commit(change).await {
+            match inner.records.commit(change).await {
                 Ok(()) => {
                     tracing::info!(name = %record.name(), snapshot = %record.snapshot, "restore requested");
                     inner.bell.notify_one();
@@ -223,7 +218,7 @@ impl Restores {
         let surplus = self.check_room(&command.workspace)?;
         if let Some(id) = &command.id {
             let key = Restore::at(command.workspace.as_str(), id.as_str());
-            if inner.metadata.get(&key)?.is_some() {
+            if inner.records.get(&key)?.is_some() {
                 let name = RestoreName { workspace: command.workspace.clone(), id: id.clone() };
                 return Err(Error::Exists { kind: Kind::Restore, name: name.to_string() });
             }
@@ -237,7 +232,7 @@ impl Restores {
     fn check_room(&self, workspace: &Id) -> Result<Vec<Stored<Restore>>, Error> {
         let Limits { restores, ended_restores, .. } = self.inner.workspaces.limits();
         let (mut count, mut ended) = (0, Oldest::of(*ended_restores));
-        for found in self.inner.metadata.scan(&Restore::within(workspace.as_str())) {
+        for found in self.inner.records.scan(&Restore::within(workspace.as_str())) {
             let found = found?;
             match is_terminal(found.state()) {
                 true => ended.add(found.end_time, found.released, found),
@@ -290,7 +285,7 @@ impl Restores {
     }
 
     fn stored(&self, name: &RestoreName) -> Result<Stored<Restore>, Error> {
-        let found = self.inner.metadata.get(&Restore::at(name.workspace.as_str(), name.id.as_str()))?;
+        let found = self.inner.records.get(&Restore::at(name.workspace.as_str(), name.id.as_str()))?;
         found.ok_or_else(|| Error::NotFound(name.to_string()))
     }
 
@@ -301,7 +296,7 @@ impl Restores {
             ListParent::All => Restore::all(),
             ListParent::One(name) => Restore::within(name.0.as_str()),
         };
-        self.inner.metadata.scan(&prefix).map(|found| Ok(found?.record)).collect()
+        self.inner.records.scan(&prefix).map(|found| Ok(found?.record)).collect()
     }
 
     /// How far a restore is.
@@ -333,7 +328,7 @@ impl Restores {
             let Some(next) = advance(&seen.record, RestoreState::Cancelling) else {
                 return Err(Error::RestoreNotCancellable { name: name.to_string(), state: state_name(seen.state()) });
             };
-            match self.inner.metadata.commit(Change::default().replace(&seen, &next)).await {
+            match self.inner.records.commit(Change::default().replace(&seen, &next)).await {
                 Ok(()) => {
                     if let Some(work) = self.inner.busy.lock().get(&next.uid()) {
                         work.stop.cancel();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::{
     clock::{Micros, micros},
     documents::Retention,
-    metadata::Collection,
+    records::Collection,
 };
 
 /// The shortest retention.

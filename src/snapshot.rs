@@ -26,7 +26,6 @@ use uuid::Uuid;
 
 pub use self::state::{advance, is_over, state_name};
 use crate::{
-    catalog::Catalog,
     clock::{Clock, Expiration, Micros, micros, new_uid},
     collection::Collections,
     documents::{Files, Store},
@@ -34,8 +33,8 @@ use crate::{
     error::{Error, Kind},
     hub::Hub,
     idempotency::{self, Request},
-    metadata::{Change, Collection, CommitError, Metadata, Record, Retired, Snapshot, SnapshotState, Stored},
     names::{CollectionName, Id, ListParent, SnapshotName, WorkspaceName},
+    records::{Change, Collection, CommitError, Record, Records, Retired, Snapshot, SnapshotState, Stored},
     tasks::Tasks,
     workspace::{Limits, Workspaces, check_etag},
 };
@@ -86,8 +85,7 @@ pub struct Snapshots {
 }
 
 struct Inner {
-    metadata: Metadata,
-    catalog: Catalog,
+    records: Records,
     store: Store,
     clock: Clock,
     tasks: Tasks,
@@ -103,11 +101,10 @@ struct Inner {
 }
 
 impl Snapshots {
-    /// The snapshots in the metadata.
+    /// The snapshots in the records.
     #[must_use]
     pub fn new(
-        metadata: Metadata,
-        catalog: Catalog,
+        records: Records,
         store: Store,
         clock: Clock,
         tasks: Tasks,
@@ -115,8 +112,7 @@ impl Snapshots {
         collections: Collections,
     ) -> Self {
         let inner = Inner {
-            metadata,
-            catalog,
+            records,
             store,
             clock,
             tasks,
@@ -136,7 +132,7 @@ impl Snapshots {
         let CreateSnapshot { name, collection, description, labels, expiration, min_offset, caller, request } = command;
         let _hold = inner.workspaces.hold().await;
         let workspace = inner.workspaces.stored(&name.workspace)?;
-        if let Some(uid) = idempotency::answered(&inner.metadata, &inner.clock, request.as_ref())? {
+        if let Some(uid) = idempotency::answered(&inner.records, &inner.clock, request.as_ref())? {
             return self.by_uid(&name, uid);
         }
         inner.workspaces.check_preview(&workspace)?;
@@ -148,7 +144,7 @@ impl Snapshots {
             }
         }
         let _one_at_a_time = inner.creating.lock().await;
-        if let Some(uid) = idempotency::answered(&inner.metadata, &inner.clock, request.as_ref())? {
+        if let Some(uid) = idempotency::answered(&inner.records, &inner.clock, request.as_ref())? {
             return self.by_uid(&name, uid);
         }
         let (now, uid) = (inner.clock.now(), new_uid());
@@ -186,7 +182,7 @@ impl Snapshots {
     fn check_room(&self, workspace: &Id) -> Result<Vec<Stored<Snapshot>>, Error> {
         let Limits { snapshots, ended_snapshots, .. } = self.inner.workspaces.limits();
         let (mut count, mut ended) = (0, Oldest::of(*ended_snapshots));
-        for found in self.inner.metadata.scan(&Snapshot::within(workspace.as_str())) {
+        for found in self.inner.records.scan(&Snapshot::within(workspace.as_str())) {
             let found = found?;
             match is_over(found.state()) {
                 true => ended.add(found.end_time, found.released, found),
@@ -212,7 +208,7 @@ impl Snapshots {
                 change = change.remove(&ended);
             }
             let change = idempotency::remember(change, request, &name.to_string(), record.uid(), record.create_time);
-            match self.inner.metadata.commit(change).await {
+            match self.inner.records.commit(change).await {
                 Ok(()) => return Ok(()),
                 Err(CommitError::Conflict) => {}
                 Err(CommitError::Failed(error)) => return Err(error),
@@ -225,7 +221,7 @@ impl Snapshots {
     }
 
     fn by_uid(&self, name: &SnapshotName, uid: Uuid) -> Result<Snapshot, Error> {
-        let all = self.inner.metadata.scan(&Snapshot::named(name.workspace.as_str(), name.id.as_str()));
+        let all = self.inner.records.scan(&Snapshot::named(name.workspace.as_str(), name.id.as_str()));
         for found in all {
             let found = found?;
             if found.uid() == uid {
@@ -238,7 +234,7 @@ impl Snapshots {
     /// The newest bearer of a name: the live one, if there is one.
     fn latest(&self, name: &SnapshotName) -> Result<Option<Stored<Snapshot>>, Error> {
         let prefix = Snapshot::named(name.workspace.as_str(), name.id.as_str());
-        self.inner.metadata.scan(&prefix).last().transpose()
+        self.inner.records.scan(&prefix).last().transpose()
     }
 
     /// One snapshot, to be changed or required.
@@ -275,7 +271,7 @@ impl Snapshots {
             ListParent::One(name) => Snapshot::within(name.0.as_str()),
         };
         let mut listed = Vec::new();
-        for found in self.inner.metadata.scan(&prefix) {
+        for found in self.inner.records.scan(&prefix) {
             let found = found?;
             let record = self.effective(&found);
             let hidden = matches!(record.state(), SnapshotState::Expired | SnapshotState::Deleted);
@@ -311,11 +307,8 @@ impl Snapshots {
             }
             next.update_time = now;
             next.revision += 1;
-            match self.inner.metadata.commit(Change::default().replace(&seen, &next)).await {
+            match self.inner.records.commit(Change::default().replace(&seen, &next)).await {
                 Ok(()) => {
-                    if next.state() == SnapshotState::Created {
-                        self.inner.catalog.put(&next).await?;
-                    }
                     self.inner.hub.publish(next.uid(), next.clone(), false);
                     self.inner.bell.notify_one();
                     return Ok(next);
@@ -366,11 +359,11 @@ impl Snapshots {
         let source = snapshot.collection_uid();
         let mut others = HashSet::new();
         // A deleted collection needs nothing for itself.
-        if inner.metadata.get(&Retired::at(source))?.is_none() {
+        if inner.records.get(&Retired::at(source))?.is_none() {
             others = inner.store.live_files(source).await?;
         }
         let Some(files) = self.files_of(snapshot).await? else { return Ok(None) };
-        for found in inner.metadata.scan(&Snapshot::all()) {
+        for found in inner.records.scan(&Snapshot::all()) {
             let other = found?;
             let shares = other.collection_uid() == source && other.uid() != snapshot.uid();
             if shares && other.state() == SnapshotState::Created {
@@ -386,7 +379,7 @@ impl Snapshots {
     /// been released since.
     pub(super) async fn files_of(&self, snapshot: &Snapshot) -> Result<Option<Files>, Error> {
         let files = self.inner.store.load_files(snapshot.uid()).await;
-        let now = self.inner.metadata.get(&snapshot.key())?;
+        let now = self.inner.records.get(&snapshot.key())?;
         if now.is_some_and(|now| now.state() == SnapshotState::Created) { files.map(Some) } else { Ok(None) }
     }
 }

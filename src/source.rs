@@ -19,7 +19,7 @@
 //! - **O6** A source reads only what the operator allows, and never the
 //!   service's own storage.
 //!
-//! The record in the metadata says what a source is to do; a task for each that
+//! The record in the records says what a source is to do; a task for each that
 //! is to run does it (`worker.rs`), after a restart just the same.
 
 pub mod access;
@@ -66,8 +66,8 @@ use crate::{
     error::{Error, Kind},
     hub::Hub,
     idempotency,
-    metadata::{Change, Collection, CollectionState, CommitError, Metadata, Source, Stored},
     names::{CollectionName, SourceName, SourceParent},
+    records::{Change, Collection, CollectionState, CommitError, Records, Source, Stored},
     tasks::Tasks,
     workspace::Limits,
 };
@@ -84,7 +84,7 @@ pub struct Sources {
 }
 
 struct Inner {
-    metadata: Metadata,
+    records: Records,
     clock: Clock,
     tasks: Tasks,
     collections: Collections,
@@ -100,11 +100,11 @@ struct Inner {
 }
 
 impl Sources {
-    /// The sources in the metadata.
+    /// The sources in the records.
     #[must_use]
-    pub fn new(metadata: Metadata, clock: Clock, tasks: Tasks, collections: Collections, access: Access) -> Self {
+    pub fn new(records: Records, clock: Clock, tasks: Tasks, collections: Collections, access: Access) -> Self {
         let inner = Inner {
-            metadata,
+            records,
             clock,
             tasks,
             collections,
@@ -124,7 +124,7 @@ impl Sources {
         let inner = &self.inner;
         let _one_at_a_time = inner.creating.lock().await;
         let name = &command.name;
-        if let Some(uid) = idempotency::answered(&inner.metadata, &inner.clock, command.request.as_ref())? {
+        if let Some(uid) = idempotency::answered(&inner.records, &inner.clock, command.request.as_ref())? {
             let found = self.stored(name)?.record;
             return if found.uid() == uid { self.view(found).await } else { Err(Error::NotFound(name.to_string())) };
         }
@@ -134,7 +134,7 @@ impl Sources {
         let change = Change::default().insert(&record).require(&collection);
         let request = command.request.as_ref();
         let change = idempotency::remember(change, request, &name.to_string(), record.uid(), record.create_time);
-        inner.metadata.commit(change).await.map_err(|failed| match failed {
+        inner.records.commit(change).await.map_err(|failed| match failed {
             // Deleted, or given another description, meanwhile.
             CommitError::Conflict => Error::CollectionDeleted(name.collection.to_string()),
             CommitError::Failed(error) => error,
@@ -148,10 +148,10 @@ impl Sources {
     async fn check(&self, command: &CreateSource, collection: &Collection) -> Result<(), Error> {
         let inner = &self.inner;
         let (uid, name) = (collection.uid(), &command.name);
-        if inner.metadata.get(&Source::at(uid, name.id.as_str()))?.is_some() {
+        if inner.records.get(&Source::at(uid, name.id.as_str()))?.is_some() {
             return Err(Error::Exists { kind: Kind::Source, name: name.to_string() });
         }
-        let count = inner.metadata.scan(&Source::within(uid)).count();
+        let count = inner.records.scan(&Source::within(uid)).count();
         Limits::check(Kind::Source, &name.collection, count, MAX_SOURCES)?;
         if cfg!(not(feature = "s3")) && matches!(command.spec.location.store(), Store::S3 { .. }) {
             return Err(Error::invalid("source.location", "s3:// is not available in this build of the server"));
@@ -175,7 +175,7 @@ impl Sources {
 
     fn stored(&self, name: &SourceName) -> Result<Stored<Source>, Error> {
         let collection = self.inner.collections.stored(&name.collection)?.uid();
-        let found = self.inner.metadata.get(&Source::at(collection, name.id.as_str()))?;
+        let found = self.inner.records.get(&Source::at(collection, name.id.as_str()))?;
         found.ok_or_else(|| Error::NotFound(name.to_string()))
     }
 
@@ -188,7 +188,7 @@ impl Sources {
         };
         let mut sources = Vec::new();
         for collection in collections {
-            for found in inner.metadata.scan(&Source::within(collection.uid())) {
+            for found in inner.records.scan(&Source::within(collection.uid())) {
                 sources.push(found?.record);
             }
         }
@@ -220,7 +220,7 @@ impl Sources {
     }
 
     fn collection_if(&self, name: CollectionName, uid: Uuid) -> Result<Option<CollectionName>, Error> {
-        let found = self.inner.metadata.get(&crate::collection::key(&name))?;
+        let found = self.inner.records.get(&crate::collection::key(&name))?;
         Ok(found.filter(|found| found.uid() == uid && found.state() == CollectionState::Ready).map(|_| name))
     }
 

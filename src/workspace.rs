@@ -10,12 +10,11 @@ use parking_lot::Mutex;
 use tokio::sync::{OwnedRwLockReadGuard, RwLock};
 
 use crate::{
-    catalog::Catalog,
     clock::{Clock, Micros, duration, micros, new_uid},
     error::{Contact, Error, Kind},
     idempotency::{self, Request},
-    metadata::{Change, Collection, CommitError, Metadata, Restore, Snapshot, Stored, Workspace},
     names::{Id, ListParent, WorkspaceName},
+    records::{Change, Collection, CommitError, Records, Restore, Snapshot, Stored, Workspace},
     restore, snapshot,
 };
 
@@ -101,8 +100,7 @@ pub struct Workspaces {
 }
 
 struct Inner {
-    metadata: Metadata,
-    catalog: Catalog,
+    records: Records,
     clock: Clock,
     defaults: Gates,
     limits: Limits,
@@ -114,18 +112,16 @@ struct Inner {
 }
 
 impl Workspaces {
-    /// The workspaces in the metadata; `commons` is made if it is missing.
+    /// The workspaces in the records; `commons` is made if it is missing.
     pub async fn start(
-        metadata: Metadata,
-        catalog: Catalog,
+        records: Records,
         clock: Clock,
         defaults: Gates,
         limits: Limits,
         contact: Contact,
     ) -> Result<Self, Error> {
         let inner = Inner {
-            metadata,
-            catalog,
+            records,
             clock,
             defaults,
             limits,
@@ -135,7 +131,7 @@ impl Workspaces {
         };
         let workspaces = Self { inner: Arc::new(inner) };
         let commons = Id::commons();
-        if workspaces.inner.metadata.get(&Workspace::at(commons.as_str()))?.is_none() {
+        if workspaces.inner.records.get(&Workspace::at(commons.as_str()))?.is_none() {
             workspaces.create(&commons, Settings::default(), None).await?;
         }
         Ok(workspaces)
@@ -145,16 +141,16 @@ impl Workspaces {
     pub async fn create(&self, id: &Id, settings: Settings, request: Option<&Request>) -> Result<Workspace, Error> {
         let inner = &self.inner;
         let _alone = inner.layout.write().await;
-        if let Some(uid) = idempotency::answered(&inner.metadata, &inner.clock, request)? {
+        if let Some(uid) = idempotency::answered(&inner.records, &inner.clock, request)? {
             let name = WorkspaceName(id.clone());
             let found = self.get(&name)?;
-            let is_same = crate::metadata::uid(&found.uid) == uid;
+            let is_same = crate::records::uid(&found.uid) == uid;
             return if is_same { Ok(found) } else { Err(Error::NotFound(name.to_string())) };
         }
-        if inner.metadata.get(&Workspace::at(id.as_str()))?.is_some() {
+        if inner.records.get(&Workspace::at(id.as_str()))?.is_some() {
             return Err(Error::Exists { kind: Kind::Workspace, name: WorkspaceName(id.clone()).to_string() });
         }
-        let count = inner.metadata.scan(&Workspace::all()).count();
+        let count = inner.records.scan(&Workspace::all()).count();
         Limits::check(Kind::Workspace, "the server", count, inner.limits.workspaces)?;
         let (now, uid, gates) = (inner.clock.now(), new_uid(), inner.defaults);
         let mut record = Workspace {
@@ -169,10 +165,9 @@ impl Workspaces {
             ..Workspace::default()
         };
         apply(&mut record, settings);
-        inner.catalog.put(&record).await?;
         let change = Change::default().insert(&record);
         let change = idempotency::remember(change, request, &record.name().to_string(), uid, now);
-        inner.metadata.commit(change).await.map_err(CommitError::unexpected)?;
+        inner.records.commit(change).await.map_err(CommitError::unexpected)?;
         Ok(record)
     }
 
@@ -183,7 +178,7 @@ impl Workspaces {
 
     /// One workspace, to be changed or required.
     pub fn stored(&self, id: &Id) -> Result<Stored<Workspace>, Error> {
-        let found = self.inner.metadata.get(&Workspace::at(id.as_str()))?;
+        let found = self.inner.records.get(&Workspace::at(id.as_str()))?;
         found.ok_or_else(|| Error::NotFound(WorkspaceName(id.clone()).to_string()))
     }
 
@@ -197,7 +192,7 @@ impl Workspaces {
 
     /// All workspaces.
     pub fn list(&self) -> Result<Vec<Workspace>, Error> {
-        self.inner.metadata.scan(&Workspace::all()).map(|found| Ok(found?.record)).collect()
+        self.inner.records.scan(&Workspace::all()).map(|found| Ok(found?.record)).collect()
     }
 
     /// Changes a workspace.
@@ -214,8 +209,7 @@ impl Workspaces {
             apply(&mut next, settings.clone());
             next.update_time = self.inner.clock.now();
             next.revision += 1;
-            self.inner.catalog.put(&next).await?;
-            match self.inner.metadata.commit(Change::default().replace(&seen, &next)).await {
+            match self.inner.records.commit(Change::default().replace(&seen, &next)).await {
                 Ok(()) => return Ok(next),
                 Err(CommitError::Conflict) => {}
                 Err(CommitError::Failed(error)) => return Err(error),
@@ -235,11 +229,11 @@ impl Workspaces {
         if self.is_used(&name.0)? {
             return Err(Error::WorkspaceNotEmpty(name.to_string()));
         }
-        match inner.metadata.commit(Change::default().remove(&seen)).await {
+        match inner.records.commit(Change::default().remove(&seen)).await {
             Ok(()) => {
                 // The records know about the last minute, should the name come again.
                 inner.recent_snapshots.lock().remove(&name.0);
-                inner.catalog.remove(&seen.record).await
+                Ok(())
             }
             Err(CommitError::Conflict) => Err(Error::EtagMismatch { name: name.to_string(), current: String::new() }),
             Err(CommitError::Failed(error)) => Err(error),
@@ -247,16 +241,16 @@ impl Workspaces {
     }
 
     fn is_used(&self, id: &Id) -> Result<bool, Error> {
-        let metadata = &self.inner.metadata;
-        if metadata.scan(&Collection::within(id.as_str())).next().transpose()?.is_some() {
+        let records = &self.inner.records;
+        if records.scan(&Collection::within(id.as_str())).next().transpose()?.is_some() {
             return Ok(true);
         }
-        for found in metadata.scan(&Snapshot::within(id.as_str())) {
+        for found in records.scan(&Snapshot::within(id.as_str())) {
             if !snapshot::is_over(found?.state()) {
                 return Ok(true);
             }
         }
-        for found in metadata.scan(&Restore::within(id.as_str())) {
+        for found in records.scan(&Restore::within(id.as_str())) {
             if !restore::is_terminal(found?.state()) {
                 return Ok(true);
             }
@@ -301,7 +295,7 @@ impl Workspaces {
             // The first since the start: the records know about the minute before.
             std::collections::hash_map::Entry::Vacant(new) => {
                 let mut times: Vec<Micros> = Vec::new();
-                for found in self.inner.metadata.scan(&Snapshot::within(name.0.as_str())) {
+                for found in self.inner.records.scan(&Snapshot::within(name.0.as_str())) {
                     times.push(found?.create_time);
                 }
                 times.sort_unstable();

@@ -13,8 +13,8 @@ use super::{ApiKeys, Secret, caller::SERVER, role::everywhere};
 use crate::{
     clock::new_uid,
     error::Error,
-    metadata::{AccessPolicy, ApiKey, ApiKeyUse, Change, CommitError, Role},
     names::Id,
+    records::{AccessPolicy, ApiKey, ApiKeyUse, Change, CommitError, Role},
 };
 
 /// The id of a key whose file is written by the server.
@@ -67,7 +67,7 @@ impl ApiKeys {
     async fn take_over(&self, secret: &Secret, id: &Id) -> Result<(), Error> {
         let inner = &self.inner;
         let _one_at_a_time = inner.changing.lock().await;
-        let policy = inner.metadata.get(&AccessPolicy::all())?;
+        let policy = inner.records.get(&AccessPolicy::all())?;
         let mut bootstrap_sha256 = policy.as_ref().map_or_else(Vec::new, |policy| policy.bootstrap_sha256.clone());
         if bootstrap_sha256.iter().any(|known| secret.is(known)) {
             return Ok(());
@@ -84,21 +84,19 @@ impl ApiKeys {
             secret_sha256: secret.sha256().to_vec(),
             ..ApiKey::default()
         };
-        let mut change = Change::default().put(&record);
         // A key of that id gives way: its secret may be lost.
-        if let Some(before) = inner.keyring.get(id.as_str()) {
-            change = change.forget(ApiKeyUse::at(before.record.uid()));
-        }
+        let change = Change::default().put(&record);
+        let before = inner.keyring.get(id.as_str());
         bootstrap_sha256.push(secret.sha256().to_vec());
         let change = match &policy {
             Some(policy) => change.replace(policy, &AccessPolicy { bootstrap_sha256, ..policy.record.clone() }),
             None => change.insert(&AccessPolicy { create_time: now, bootstrap_sha256 }),
         };
-        inner.metadata.commit(change).await.map_err(CommitError::unexpected)?;
+        inner.records.commit(change).await.map_err(CommitError::unexpected)?;
         tracing::info!(name = %record.name(), "the key of the bootstrap file is an operator");
         inner.keyring.put(record, 0);
         inner.keyring.close();
-        Ok(())
+        before.map_or(Ok(()), |before| inner.records.cache().forget(&ApiKeyUse::at(before.record.uid())))
     }
 }
 

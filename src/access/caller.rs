@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::{keyring::Known, role::everywhere};
-use crate::metadata::{ApiKey, Role, RoleBinding};
+use crate::records::{ApiKey, Role, RoleBinding};
 
 /// The name of whoever calls a server that has no keys.
 pub const ANONYMOUS: &str = "anonymous";

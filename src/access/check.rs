@@ -12,8 +12,8 @@ use super::{
 };
 use crate::{
     error::{Error, KeyFault},
-    metadata::{ApiKey, RoleBinding},
     names::{Id, WorkspaceName},
+    records::{ApiKey, RoleBinding},
 };
 
 /// The workspaces that somebody may read.

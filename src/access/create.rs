@@ -10,8 +10,8 @@ use crate::{
     clock::{Expiration, new_uid},
     error::{Error, Kind},
     idempotency::{self, Request},
-    metadata::{AccessPolicy, ApiKey, Change, CommitError, Role, RoleBinding},
     names::{ApiKeyName, Id, ListParent, WorkspaceName},
+    records::{AccessPolicy, ApiKey, Change, CommitError, Role, RoleBinding},
     workspace::Limits,
 };
 
@@ -43,7 +43,7 @@ impl ApiKeys {
         // Another one may have been the first, or have revoked the caller's.
         self.check_still(caller)?;
         let bindings = self.bind(caller, bindings)?;
-        if let Some(uid) = idempotency::answered(&inner.metadata, &inner.clock, request.as_ref())? {
+        if let Some(uid) = idempotency::answered(&inner.records, &inner.clock, request.as_ref())? {
             let found = self.get(caller, &name)?;
             return if found.record.uid() == uid { Ok((found, None)) } else { Err(Error::NotFound(name.to_string())) };
         }
@@ -84,7 +84,7 @@ impl ApiKeys {
             change = change.insert(&AccessPolicy { create_time: now, ..AccessPolicy::default() });
         }
         let change = idempotency::remember(change, request.as_ref(), &name.to_string(), record.uid(), now);
-        inner.metadata.commit(change).await.map_err(CommitError::unexpected)?;
+        inner.records.commit(change).await.map_err(CommitError::unexpected)?;
         inner.keyring.put(record.clone(), 0);
         if is_first {
             tracing::warn!("there is a first API key: from now on every call needs one");

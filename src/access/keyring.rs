@@ -11,7 +11,7 @@ use std::{
 use parking_lot::RwLock;
 use tokio_util::sync::CancellationToken;
 
-use crate::{clock::Micros, metadata::ApiKey};
+use crate::{clock::Micros, records::ApiKey};
 
 /// Whether a key lets its bearer in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 use super::{ApiKeys, Caller, Permission, State, View};
 use crate::{
     error::Error,
-    metadata::{ApiKey, Change, CommitError},
     names::ApiKeyName,
+    records::{ApiKey, Change, CommitError},
     workspace::check_etag,
 };
 
@@ -32,11 +32,11 @@ impl ApiKeys {
         if self.is_active_operator(&known.record) && !others().any(|other| self.is_active_operator(&other.record)) {
             return Err(Error::LastOperatorKey(name.to_string()));
         }
-        let seen = inner.metadata.get(&ApiKey::at(name.0.as_str()))?;
+        let seen = inner.records.get(&ApiKey::at(name.0.as_str()))?;
         let seen = seen.ok_or_else(|| Error::internal("a key without its record"))?;
         let next = ApiKey { revoke_time: now, revision: seen.revision + 1, ..seen.record.clone() };
         let change = Change::default().replace(&seen, &next);
-        inner.metadata.commit(change).await.map_err(CommitError::unexpected)?;
+        inner.records.commit(change).await.map_err(CommitError::unexpected)?;
         let view = View { record: next.clone(), state: State::Revoked, ..known.view(now) };
         inner.keyring.put(next, view.last_used_time);
         tracing::info!(%name, by = caller.name(), "API key revoked");

@@ -1,6 +1,6 @@
 //! What a role allows.
 
-use crate::metadata::{Role, RoleBinding};
+use crate::records::{Role, RoleBinding};
 
 /// In place of a workspace's id, which it can never be: all of them.
 const EVERYWHERE: &str = "-";

@@ -11,7 +11,7 @@ use super::{ApiKeys, State, keyring::Known};
 use crate::{
     clock::{Micros, micros},
     error::Error,
-    metadata::{ApiKey, ApiKeyUse, Change, CommitError},
+    records::{ApiKey, ApiKeyUse, Change, CommitError},
 };
 
 /// How long a key that has ended is kept.
@@ -38,7 +38,7 @@ impl ApiKeys {
 
     /// Stores when keys were used, and forgets those that ended long ago.
     pub async fn tend(&self) -> Result<(), Error> {
-        self.save_uses().await?;
+        self.save_uses()?;
         let _one_at_a_time = self.inner.changing.lock().await;
         for known in self.inner.keyring.all() {
             if end_of(&known.record).is_some_and(|end| end + micros(KEPT) <= self.inner.clock.now()) {
@@ -62,26 +62,23 @@ impl ApiKeys {
 
     async fn forget(&self, known: &Known) -> Result<(), Error> {
         let (inner, key) = (&self.inner, &known.record);
-        if let Some(seen) = inner.metadata.get(&ApiKey::at(&key.id))? {
-            let change = Change::default().remove(&seen).forget(ApiKeyUse::at(key.uid()));
-            inner.metadata.commit(change).await.map_err(CommitError::unexpected)?;
+        if let Some(seen) = inner.records.get(&ApiKey::at(&key.id))? {
+            inner.records.commit(Change::default().remove(&seen)).await.map_err(CommitError::unexpected)?;
         }
         inner.keyring.remove(known);
-        Ok(())
+        inner.records.cache().forget(&ApiKeyUse::at(key.uid()))
     }
 
     /// Stores when keys were used.
-    pub async fn save_uses(&self) -> Result<(), Error> {
-        let mut change = None;
+    pub fn save_uses(&self) -> Result<(), Error> {
         for known in self.inner.keyring.all() {
             if known.used.swap(false, Ordering::Relaxed) {
                 let last_used_time = known.last_used.load(Ordering::Relaxed);
                 let used = ApiKeyUse { uid: known.record.uid.clone(), last_used_time };
-                change = Some(change.unwrap_or_else(Change::default).put(&used));
+                self.inner.records.cache().put(&used)?;
             }
         }
-        let Some(change) = change else { return Ok(()) };
-        self.inner.metadata.commit(change).await.map_err(CommitError::unexpected)
+        Ok(())
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
     clock::Micros,
     documents::{Drained, Dropped, Totals},
     error::Error,
-    metadata::{Collection, CollectionState},
+    records::{Collection, CollectionState},
     tasks::Looks,
 };
 
@@ -36,7 +36,7 @@ impl Collections {
 
     async fn expire_all(&self, due: &mut Due) -> Result<(), Error> {
         let before = std::mem::take(due);
-        for found in self.inner.metadata.scan(&Collection::all()) {
+        for found in self.inner.records.scan(&Collection::all()) {
             let found = found?.record;
             if found.retention == 0 || found.state() != CollectionState::Ready {
                 continue;

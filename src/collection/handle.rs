@@ -19,8 +19,8 @@ use super::Collections;
 use crate::{
     documents::{Engine, Keep, Known, Totals},
     error::Error,
-    metadata::{Change, CollectionStats, CommitError, Record, Snapshot, SnapshotState},
     names::CollectionName,
+    records::{Record, Snapshot, SnapshotState},
 };
 
 /// How long after a failed open nobody tries again: while storage is away each
@@ -209,7 +209,7 @@ impl Collections {
         Ok(())
     }
 
-    /// Another server has this root, by a copy of our metadata: two of them would
+    /// Another server has this root, by a copy of our data directory: two of them would
     /// only fence each other off in turn.
     fn step_down(&self, fenced: &Engine) {
         tracing::error!(uid = %fenced.uid(), "another server has opened this storage root; this one stops");
@@ -227,9 +227,7 @@ impl Collections {
             return Err(Error::CollectionDeleted(handle.uid.to_string()));
         }
         let known = self.known_snapshots(handle).await?;
-        // Statistics that a crash would make wrong must not be there.
-        let forget = Change::default().forget(CollectionStats::at(handle.uid));
-        self.inner.metadata.commit(forget).await.map_err(CommitError::unexpected)?;
+        self.forget_statistics(handle.uid);
         Engine::open(&self.inner.store, handle.uid, Arc::clone(&handle.keep), &known).await
     }
 
@@ -238,7 +236,7 @@ impl Collections {
     async fn known_snapshots(&self, handle: &Handle) -> Result<Known, Error> {
         let mut known = Known::default();
         let mut created = Vec::new();
-        for found in self.inner.metadata.scan(&Snapshot::all()) {
+        for found in self.inner.records.scan(&Snapshot::all()) {
             let snapshot = found?.record;
             if snapshot.collection_uid() != handle.uid {
                 continue;
@@ -257,7 +255,7 @@ impl Collections {
         for snapshot in created {
             let files = self.inner.store.load_files(snapshot.uid()).await;
             // Released meanwhile: then there is nothing to keep.
-            let now = self.inner.metadata.get(&snapshot.key())?;
+            let now = self.inner.records.get(&snapshot.key())?;
             if now.is_some_and(|now| now.state() == SnapshotState::Created) {
                 handle.keep.snapshot(snapshot.uid(), files?.ids().collect());
             }
@@ -315,20 +313,15 @@ impl Collections {
             tracing::warn!(%error, uid = %handle.uid, "an idle collection did not close cleanly");
             return;
         }
-        self.save_stats(handle, engine.totals(), stored_bytes).await;
         self.inner.store.collect_closed(handle.uid, Arc::clone(&handle.keep)).await;
+        self.save_stats(handle, engine.totals(), stored_bytes).await;
     }
 
     async fn save_stats(&self, handle: &Handle, totals: Totals, stored_bytes: i64) {
         if handle.deleted.is_cancelled() {
             return;
         }
-        let uid = handle.uid.as_bytes().to_vec();
-        let stats = CollectionStats { uid, totals: Some(totals.into()), stored_bytes };
-        // Lost, they cost an open.
-        if let Err(error) = self.inner.metadata.commit(Change::default().put(&stats)).await {
-            tracing::warn!(%error, "the statistics of a closed collection were not saved");
-        }
+        self.save_statistics(handle.uid, totals, stored_bytes).await;
     }
 
     /// Collects files in a collection that is not open; an open one collects

@@ -12,10 +12,7 @@ use uuid::Uuid;
 use super::Collections;
 use crate::{
     error::Error,
-    metadata::{
-        Change, Collection, CollectionStats, CommitError, Intent, Restore, Retired, Snapshot, SnapshotState, Stored,
-        uid,
-    },
+    records::{Change, Collection, CommitError, Intent, Restore, Retired, Snapshot, SnapshotState, Stored, uid},
     restore,
     tasks::Looks,
 };
@@ -56,7 +53,7 @@ impl Collections {
     }
 
     async fn retire_once(&self, trimmed: &mut HashMap<Uuid, Pins>) -> Result<(), Error> {
-        for found in self.inner.metadata.scan(&Retired::all()) {
+        for found in self.inner.records.scan(&Retired::all()) {
             let found = found?;
             if let Err(error) = self.retire_one(&found, trimmed).await {
                 tracing::warn!(?error, name = %found.name, "a deleted collection waits for the next sweep");
@@ -80,11 +77,9 @@ impl Collections {
             return Ok(());
         }
         inner.store.remove(id).await?;
-        let record = Collection { uid: retired.uid.clone(), ..Collection::default() };
-        inner.catalog.remove(&record).await?;
         crate::crash_point!("retire.before_record");
         let gone = Change::default().remove(retired);
-        inner.metadata.commit(gone).await.map_err(CommitError::unexpected)?;
+        inner.records.commit(gone).await.map_err(CommitError::unexpected)?;
         trimmed.remove(&id);
         self.drop_handle(id);
         tracing::info!(name = %retired.name, uid = %id, "the bytes of a deleted collection are given back");
@@ -93,7 +88,7 @@ impl Collections {
 
     fn pins(&self, id: Uuid) -> Result<Pins, Error> {
         let mut pins = Pins::default();
-        for found in self.inner.metadata.scan(&Snapshot::all()) {
+        for found in self.inner.records.scan(&Snapshot::all()) {
             let snapshot = found?;
             if snapshot.collection_uid() != id {
                 continue;
@@ -106,7 +101,7 @@ impl Collections {
                 _ => pins.awaited |= !snapshot.released,
             }
         }
-        for found in self.inner.metadata.scan(&Restore::all()) {
+        for found in self.inner.records.scan(&Restore::all()) {
             let restore = found?;
             if restore.source_collection_uid() != id {
                 continue;
@@ -124,23 +119,7 @@ impl Collections {
     /// Removes records that nothing would remove any more.
     pub async fn tidy(&self) -> Result<(), Error> {
         self.sweep_intents().await?;
-        self.sweep_statistics().await
-    }
-
-    /// Statistics may have been saved at the moment their collection was deleted.
-    async fn sweep_statistics(&self) -> Result<(), Error> {
-        let inner = &self.inner;
-        // First: those of a collection that is created meanwhile are not among them.
-        let saved: Vec<_> = inner.metadata.scan(&CollectionStats::all()).collect::<Result<_, _>>()?;
-        let known = self.known_uids()?;
-        for found in saved.iter().filter(|found| !known.contains(&uid(&found.uid))) {
-            let gone = Change::default().remove(found);
-            match inner.metadata.commit(gone).await {
-                Ok(()) | Err(CommitError::Conflict) => {}
-                Err(CommitError::Failed(error)) => return Err(error),
-            }
-        }
-        Ok(())
+        self.sweep_statistics()
     }
 
     /// Removes what creations left that a crash, or storage that failed, cut short.
@@ -148,10 +127,10 @@ impl Collections {
         // While none is under way.
         let _one_at_a_time = self.inner.creating.lock().await;
         let mut bound = std::collections::HashSet::new();
-        for found in self.inner.metadata.scan(&Collection::all()) {
+        for found in self.inner.records.scan(&Collection::all()) {
             bound.insert(found?.uid());
         }
-        for found in self.inner.metadata.scan(&Intent::all()) {
+        for found in self.inner.records.scan(&Intent::all()) {
             let id = uid(&found?.uid);
             if !bound.contains(&id) {
                 tracing::info!(uid = %id, "removing what an unfinished creation left");

@@ -182,19 +182,19 @@ impl Store {
 
     /// Stores the file list of a snapshot.
     pub async fn save_files(&self, snapshot: Uuid, files: &Files) -> Result<(), Error> {
-        self.root.put(&root::catalog("snapshot", snapshot, "files"), files.encode()).await
+        self.root.put(&root::files(snapshot), files.encode()).await
     }
 
     /// Reads the file list of a snapshot.
     pub async fn load_files(&self, snapshot: Uuid) -> Result<Files, Error> {
-        let bytes = self.root.get(&root::catalog("snapshot", snapshot, "files")).await?;
+        let bytes = self.root.get(&root::files(snapshot)).await?;
         let bytes = bytes.ok_or_else(|| Error::DataLoss(format!("the file list of snapshot {snapshot} is missing")))?;
         Files::decode(&bytes)
     }
 
     /// Deletes the file list of a snapshot.
     pub async fn forget_files(&self, snapshot: Uuid) -> Result<(), Error> {
-        self.root.delete(&root::catalog("snapshot", snapshot, "files")).await
+        self.root.delete(&root::files(snapshot)).await
     }
 
     /// Takes from a deleted collection, which nobody opens any more, every file

@@ -16,14 +16,17 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures::{StreamExt, TryStreamExt};
+use futures::{StreamExt, TryStreamExt, stream::BoxStream};
+/// An object that is being written, of any size: it is there when the writer was
+/// shut down, and not before.
+pub use slatedb::object_store::buffered::BufWriter as Upload;
 use slatedb::object_store::{
     Error as StoreError, ObjectStore, ObjectStoreExt, PutMode, PutPayload, local::LocalFileSystem, path::Path,
 };
 use uuid::Uuid;
 
 use super::location::Storage;
-use crate::error::Error;
+use crate::{durable, error::Error};
 
 /// The storage root. Clones share it.
 #[derive(Clone, Debug)]
@@ -52,7 +55,7 @@ impl Root {
     /// A local directory, created if need be. Files and directories are synced:
     /// without that, a stopped machine left a database that never opened again.
     pub fn local(directory: &FilePath) -> Result<Self, Error> {
-        std::fs::create_dir_all(directory)?;
+        durable::create_dir_all(directory)?;
         let directory = directory.canonicalize()?;
         let store = LocalFileSystem::new_with_prefix(&directory)?.with_fsync(true);
         Ok(Self { store: Arc::new(store), directory: Some(Arc::new(directory)) })
@@ -98,6 +101,32 @@ impl Root {
             Err(StoreError::NotFound { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Reads an object as it comes.
+    pub async fn stream(&self, path: &Path) -> Result<Option<BoxStream<'static, Result<Bytes, Error>>>, Error> {
+        match self.store.get(path).await {
+            Ok(found) => Ok(Some(found.into_stream().map_err(Error::from).boxed())),
+            Err(StoreError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Writes an object piece by piece, over what was there.
+    #[must_use]
+    pub fn upload(&self, path: &Path) -> Upload {
+        Upload::new(self.store(), path.clone())
+    }
+
+    /// Makes an object that is there, though writing it failed, durable. What a
+    /// bucket shows is durable.
+    pub async fn sync(&self, path: &Path) -> Result<(), Error> {
+        let Some(file) = self.file(path) else { return Ok(()) };
+        tokio::fs::File::open(&file).await?.sync_all().await?;
+        if let Some(directory) = file.parent() {
+            tokio::fs::File::open(directory).await?.sync_all().await?;
+        }
+        Ok(())
     }
 
     /// The size of an object.
@@ -171,10 +200,10 @@ pub fn collections() -> Path {
     Path::from("collections")
 }
 
-/// Where the catalog keeps a record: `catalog/<kind>/<uid>.<extension>`.
+/// Where the file list of a snapshot or of a restore is.
 #[must_use]
-pub fn catalog(kind: &str, uid: Uuid, extension: &str) -> Path {
-    Path::from_iter(["catalog".to_owned(), kind.to_owned(), format!("{uid}.{extension}")])
+pub fn files(uid: Uuid) -> Path {
+    Path::from_iter(["files".to_owned(), uid.to_string()])
 }
 
 #[cfg(test)]

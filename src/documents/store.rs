@@ -113,6 +113,13 @@ impl Store {
         within(ADMIN, self.admin(root::collection(uid)).read_manifest(None)).await.map(|found| found.is_some())
     }
 
+    /// The number of the newest manifest of a collection, if it has a database.
+    pub async fn newest_manifest(&self, uid: Uuid) -> Result<Option<u64>, Error> {
+        let manifests = self.root.list(&root::collection(uid).join("manifest")).await?;
+        let number = |path: &super::ObjectPath| path.filename()?.strip_suffix(".manifest")?.parse().ok();
+        Ok(manifests.iter().filter_map(|(path, _)| number(path)).max())
+    }
+
     /// How long a stream waits for a client that does not read.
     #[must_use]
     pub fn stream_patience(&self) -> Duration {

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::{
     json::{body::lift, filter::Filter as Expression},
     listing::{Filter, Order},
-    metadata::{Snapshot, Totals},
+    records::{Snapshot, Totals},
 };
 
 /// Whatever it echoes.

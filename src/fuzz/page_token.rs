@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::{
     documents,
     listing::{Cursor, Filter, Order, PageToken, TokenError, paginate, seal},
-    metadata::{Snapshot, SnapshotState},
+    records::{Snapshot, SnapshotState},
 };
 
 const ORDERS: [&str; 4] = ["", "name desc", "create_time", "size_bytes desc, expire_time, name"];

@@ -10,7 +10,7 @@ use crate::{
     clock::Micros,
     documents::{Checkpoint, Dropped, Files, Totals},
     error::Error,
-    metadata::{Restore, RestoreState, Snapshot, uid},
+    records::{Restore, RestoreState, Snapshot, uid},
 };
 
 /// A plan reads no more documents than this.

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::{is_terminal, worker::Work};
 use crate::{
     clock::Micros,
-    metadata::{Failure, Restore, RestoreState, Verification},
+    records::{Failure, Restore, RestoreState, Verification},
 };
 
 /// What a restore is doing.

@@ -9,7 +9,7 @@
 use super::Restores;
 use crate::{
     error::Error,
-    metadata::{Restore, RestoreState, Snapshot},
+    records::{Restore, RestoreState, Snapshot},
 };
 
 impl Restores {
@@ -26,7 +26,7 @@ impl Restores {
     /// Bytes that the restores under way have still to copy.
     fn promised(&self) -> Result<i64, Error> {
         let mut promised = 0;
-        for found in self.inner.metadata.scan(&Restore::all()) {
+        for found in self.inner.records.scan(&Restore::all()) {
             let restore = found?;
             if matches!(restore.state(), RestoreState::Pending | RestoreState::Copying) {
                 let (done, total) = self.progress(&restore).bytes;

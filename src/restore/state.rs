@@ -1,6 +1,6 @@
 //! The states of a restore and every edge between them.
 
-use crate::metadata::{Restore, RestoreState as State};
+use crate::records::{Restore, RestoreState as State};
 
 const fn successors(state: State) -> &'static [State] {
     match state {

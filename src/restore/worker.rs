@@ -21,9 +21,9 @@ use crate::{
     collection,
     documents::{Adopted, Adoption, Copied, Totals, Transfer},
     error::Error,
-    metadata::{
-        Change, Collection, CollectionState, CollectionStats, CommitError, Failure, Record, Restore, RestoreState,
-        Stored, Verification, uid,
+    records::{
+        Change, Collection, CollectionState, CommitError, Failure, Record, Restore, RestoreState, Stored, Verification,
+        uid,
     },
     tasks::Looks,
 };
@@ -90,12 +90,12 @@ impl Restores {
     }
 
     async fn visit(&self, stop: &CancellationToken) -> Result<(), Error> {
-        for found in self.inner.metadata.scan(&Restore::all()) {
+        for found in self.inner.records.scan(&Restore::all()) {
             let found = found?;
             if !is_terminal(found.state()) || !found.released {
                 self.start(&found, stop);
             } else if found.end_time + micros(KEPT) <= self.inner.clock.now() {
-                match self.inner.metadata.commit(Change::default().remove(&found)).await {
+                match self.inner.records.commit(Change::default().remove(&found)).await {
                     // A new restore may have taken its place.
                     Ok(()) | Err(CommitError::Conflict) => {}
                     Err(CommitError::Failed(error)) => return Err(error),
@@ -122,7 +122,7 @@ impl Restores {
             let turn = Arc::clone(&restores.inner.turns);
             // A cancelled one needs no turn, only its clean-up. Who cancelled it since it was
             // found did not see us busy with it yet.
-            let state = match restores.inner.metadata.get(&found.key()) {
+            let state = match restores.inner.records.get(&found.key()) {
                 Ok(Some(now)) => now.state(),
                 _ => found.state(),
             };
@@ -149,7 +149,7 @@ impl Restores {
 
     async fn drive_steps(&self, found: &Restore, work: &Work) -> Result<(), Error> {
         loop {
-            let Some(seen) = self.inner.metadata.get(&found.key())? else { return Ok(()) };
+            let Some(seen) = self.inner.records.get(&found.key())? else { return Ok(()) };
             if is_terminal(seen.state()) {
                 return self.let_go(&seen).await;
             }
@@ -174,7 +174,7 @@ impl Restores {
     }
 
     fn was_cancelled(&self, seen: &Stored<Restore>) -> Result<bool, Error> {
-        let now = self.inner.metadata.get(&seen.record.key())?;
+        let now = self.inner.records.get(&seen.record.key())?;
         Ok(now.is_none_or(|now| now.state() != seen.state()))
     }
 
@@ -184,7 +184,7 @@ impl Restores {
         loop {
             tick.tick().await;
             // Unreadable now is readable at the next tick, or the steps will say.
-            let Ok(Some(record)) = self.inner.metadata.get(&found.key()) else { continue };
+            let Ok(Some(record)) = self.inner.records.get(&found.key()) else { continue };
             let progress = Progress::of(&record, work);
             if !is_terminal(record.state()) && self.inner.hub.latest(&found.uid()).as_ref() != Some(&progress) {
                 self.inner.hub.publish(found.uid(), progress, false);
@@ -275,7 +275,7 @@ impl Restores {
     async fn publish(&self, seen: &Restore) -> Result<Next, Error> {
         let inner = &self.inner;
         let key = collection::key(&seen.collection_name());
-        let found = inner.metadata.get(&key)?.ok_or_else(|| Error::internal("the restoring collection vanished"))?;
+        let found = inner.records.get(&key)?.ok_or_else(|| Error::internal("the restoring collection vanished"))?;
         let mut ready: Collection = found.record.clone();
         ready.set_state(CollectionState::Ready);
         if let Some(info) = &mut ready.restore_info {
@@ -283,12 +283,12 @@ impl Restores {
         }
         ready.update_time = inner.clock.now();
         ready.revision += 1;
-        inner.catalog.put(&ready).await?;
         crate::crash_point!("restore.published");
         let mut next = to(seen, RestoreState::Succeeded)?;
         next.end_time = inner.clock.now();
-        let stats = CollectionStats { uid: ready.uid.clone(), totals: seen.totals.clone(), stored_bytes: seen.bytes };
-        Ok(Next { restore: next, with: Change::default().replace(&found, &ready).put(&stats) })
+        let totals = seen.totals.clone().map(Totals::from).unwrap_or_default();
+        inner.collections.save_statistics(ready.uid(), totals, seen.bytes).await;
+        Ok(Next { restore: next, with: Change::default().replace(&found, &ready) })
     }
 
     /// Nothing stays of what was copied; then the name is free (**R5**).
@@ -300,10 +300,9 @@ impl Restores {
         next.end_time = inner.clock.now();
         let key = collection::key(&seen.collection_name());
         let mut with = Change::default();
-        if let Some(found) = inner.metadata.get(&key)?
+        if let Some(found) = inner.records.get(&key)?
             && found.uid() == seen.collection_uid()
         {
-            inner.catalog.remove(&found.record).await?;
             with = with.remove(&found);
         }
         Ok(Next { restore: next, with })
@@ -320,7 +319,7 @@ impl Restores {
         inner.store.forget_files(seen.uid()).await?;
         let mut next = seen.record.clone();
         next.released = true;
-        match inner.metadata.commit(Change::default().replace(seen, &next)).await {
+        match inner.records.commit(Change::default().replace(seen, &next)).await {
             Ok(()) | Err(CommitError::Conflict) => {}
             Err(CommitError::Failed(error)) => return Err(error),
         }
@@ -332,7 +331,7 @@ impl Restores {
 
     async fn commit(&self, seen: &Stored<Restore>, next: Next) -> Result<(), Error> {
         let Next { restore, with } = next;
-        match self.inner.metadata.commit(with.replace(seen, &restore)).await {
+        match self.inner.records.commit(with.replace(seen, &restore)).await {
             Ok(()) => {
                 let last = is_terminal(restore.state());
                 if last {

@@ -16,9 +16,9 @@ use crate::{
     clock::Expiration,
     error::{Error, Violations},
     listing::{Field, Kind, Listed, Value},
-    metadata::{Role, RoleBinding},
     names::{ApiKeyName, Id, ListParent},
     pb,
+    records::{Role, RoleBinding},
     tasks::Tasks,
     workspace,
 };

@@ -19,9 +19,10 @@ use crate::{
     error::{Error, Violations},
     idempotency,
     listing::{Field, Kind, Listed, Value},
-    metadata::{Collection, CollectionState, RestoreInfo, SourcePosition},
     names::{CollectionName, Id, ListParent, WorkspaceName},
-    pb, retention,
+    pb,
+    records::{Collection, CollectionState, RestoreInfo, SourcePosition},
+    retention,
     tasks::Tasks,
     workspace,
 };

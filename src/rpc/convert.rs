@@ -11,7 +11,7 @@ use crate::{
     clock::{Micros, duration},
     error::Violations,
     idempotency::Request,
-    metadata,
+    records,
 };
 
 const MAX_DESCRIPTION_BYTES: usize = 4096;
@@ -60,7 +60,7 @@ pub fn span_of(span: &prost_types::Duration) -> Result<Micros, &'static str> {
 
 /// A uid on the wire; a resource that is not stored has none.
 pub fn uid_text(bytes: &[u8]) -> String {
-    if bytes.is_empty() { String::new() } else { metadata::uid(bytes).to_string() }
+    if bytes.is_empty() { String::new() } else { records::uid(bytes).to_string() }
 }
 
 /// A uid from the wire; empty is none.

@@ -21,11 +21,11 @@ use crate::{
     documents::Totals,
     error::{Error, Violations},
     listing::Listed,
-    metadata::{self, Record},
     names::{
         ApiKeyName, CollectionName, ListParent, RestoreName, SnapshotName, SourceName, SourceParent, WorkspaceName,
     },
     pb,
+    records::{self, Cached, Record},
     restore::{Plan, Progress},
     source::{View, Visible},
 };
@@ -114,11 +114,11 @@ fn list(request: pb::ListSnapshotsRequest) -> Result<(), Error> {
     };
     // A refusal of one is a refusal; all of them read the same arguments.
     let all = [
-        page(&arguments, || Ok(vec![metadata::Workspace::default(); 3])).map(drop),
-        page(&arguments, || Ok(vec![metadata::Collection::default(); 3])).map(drop),
-        page(&arguments, || Ok(vec![metadata::Snapshot::default(); 3])).map(drop),
-        page(&arguments, || Ok(vec![metadata::Restore::default(); 3])).map(drop),
-        page(&arguments, || Ok(vec![view(metadata::Source::default())])).map(drop),
+        page(&arguments, || Ok(vec![records::Workspace::default(); 3])).map(drop),
+        page(&arguments, || Ok(vec![records::Collection::default(); 3])).map(drop),
+        page(&arguments, || Ok(vec![records::Snapshot::default(); 3])).map(drop),
+        page(&arguments, || Ok(vec![records::Restore::default(); 3])).map(drop),
+        page(&arguments, || Ok(vec![view(records::Source::default())])).map(drop),
     ];
     all.into_iter().filter_map(Result::err).for_each(is_refused);
     parent.parse::<ListParent>().map(drop).map_err(|why| Error::invalid("parent", why))
@@ -159,32 +159,31 @@ fn names(text: &str) -> Result<(), Error> {
 /// without a loss, has a place, and can be shown and listed.
 pub(crate) fn record(kind: u8, bytes: &[u8]) {
     match kind {
-        b'w' => shown(bytes, |record: metadata::Workspace| listed(&record, pb::Workspace::from)),
-        b'c' => shown(bytes, |record: metadata::Collection| {
+        b'w' => shown(bytes, |record: records::Workspace| listed(&record, pb::Workspace::from)),
+        b'c' => shown(bytes, |record: records::Collection| {
             let stats = Stats { totals: Totals::default(), stored_bytes: 0, expired_count: 0 };
             listed(&record, |record| collection::resource(record, &stats));
         }),
-        b's' => shown(bytes, |record: metadata::Snapshot| listed(&record, pb::Snapshot::from)),
-        b'r' => shown(bytes, |record: metadata::Restore| {
+        b's' => shown(bytes, |record: records::Snapshot| listed(&record, pb::Snapshot::from)),
+        b'r' => shown(bytes, |record: records::Restore| {
             restore::progress_message(&Progress::at_rest(&record), &Clock::default()).encoded_len();
             listed(&record, |record| restore::resource(Plan::of(record)));
         }),
-        b'o' => shown(bytes, |record: metadata::Source| {
+        b'o' => shown(bytes, |record: records::Source| {
             crate::source::fuzzed::record(&record);
             listed(&view(record), pb::Source::from);
         }),
-        b'k' => shown(bytes, |record: metadata::ApiKey| {
+        b'k' => shown(bytes, |record: records::ApiKey| {
             let key = KeyView { state: State::of(&record, 1), last_used_time: 1, record };
             listed(&key, pb::ApiKey::from);
         }),
-        b'u' => shown(bytes, |_: metadata::ApiKeyUse| ()),
-        b'p' => shown(bytes, |_: metadata::AccessPolicy| ()),
-        b'i' => shown(bytes, |_: metadata::Instance| ()),
-        b't' => shown(bytes, |_: metadata::CollectionStats| ()),
-        b'x' => shown(bytes, |_: metadata::Retired| ()),
-        b'y' => shown(bytes, |record: metadata::RetiredSource| drop(record.collection_name())),
-        b'n' => shown(bytes, |_: metadata::Intent| ()),
-        b'q' => shown(bytes, |_: metadata::RequestId| ()),
+        b'u' => cached::<records::ApiKeyUse>(bytes),
+        b'p' => shown(bytes, |_: records::AccessPolicy| ()),
+        b't' => cached::<records::CollectionStats>(bytes),
+        b'x' => shown(bytes, |_: records::Retired| ()),
+        b'y' => shown(bytes, |record: records::RetiredSource| drop(record.collection_name())),
+        b'n' => shown(bytes, |_: records::Intent| ()),
+        b'q' => shown(bytes, |_: records::RequestId| ()),
         _ => {}
     }
 }
@@ -197,6 +196,12 @@ fn shown<R: Record + PartialEq + Debug>(bytes: &[u8], show: impl FnOnce(R)) {
     show(record);
 }
 
+fn cached<C: Cached + PartialEq + Debug>(bytes: &[u8]) {
+    let Ok(value) = C::decode(bytes) else { return };
+    assert_eq!(C::decode(value.encode_to_vec().as_slice()).as_ref(), Ok(&value));
+    let _ = value.key();
+}
+
 fn listed<T: Listed + Clone, M: Message + PartialEq + Default + Debug>(record: &T, message: impl FnOnce(T) -> M) {
     for field in T::FIELDS {
         let _ = record.value(field.name);
@@ -205,7 +210,7 @@ fn listed<T: Listed + Clone, M: Message + PartialEq + Default + Debug>(record: &
     assert_eq!(M::decode(message.encode_to_vec().as_slice()), Ok(message));
 }
 
-fn view(record: metadata::Source) -> View {
-    let mark = metadata::SourceMark::default();
+fn view(record: records::Source) -> View {
+    let mark = records::SourceMark::default();
     View { record, state: Visible::Watching, error: None, mark, pending: 1, last_scan_time: 0, deleted: false }
 }

@@ -22,9 +22,9 @@ use crate::{
     digest::Digest,
     error::{Error, Violations},
     listing::{Field, Kind, Listed, Value},
-    metadata::{Restore, RestoreState as State, Totals, Verification},
     names::{CollectionName, Id, ListParent, RestoreName, SnapshotName, WorkspaceName},
     pb,
+    records::{Restore, RestoreState as State, Totals, Verification},
     restore::{self, CreateRestore, Phase, Plan, Progress, Restores},
     tasks::Tasks,
     workspace,
@@ -349,7 +349,7 @@ impl Listed for Restore {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metadata::RestoreState;
+    use crate::records::RestoreState;
 
     #[tokio::test]
     async fn a_watcher_is_never_shown_less_than_before() {

@@ -20,9 +20,9 @@ use crate::{
     clock::Expiration,
     error::{Error, Violations},
     listing::{Field, Kind, Listed, Value},
-    metadata::{Snapshot, SnapshotState as State},
     names::{Id, ListParent, SnapshotName, WorkspaceName},
     pb,
+    records::{Snapshot, SnapshotState as State},
     snapshot::{self, CreateSnapshot, Settings, Snapshots},
     tasks::Tasks,
     workspace,
@@ -268,7 +268,7 @@ impl Listed for Snapshot {
     fn value(&self, field: &'static str) -> Value<'_> {
         let totals = self.totals.as_ref();
         let number =
-            |read: fn(&crate::metadata::Totals) -> i64| totals.map_or(Value::Absent, |t| Value::Number(read(t)));
+            |read: fn(&crate::records::Totals) -> i64| totals.map_or(Value::Absent, |t| Value::Number(read(t)));
         match field {
             "name" => Value::Text(Cow::Owned(self.name().to_string())),
             "uid" => Value::Text(Cow::Owned(self.uid().to_string())),

@@ -10,7 +10,7 @@ use tonic_types::{ErrorDetails, HelpLink, PreconditionViolation, QuotaViolation,
 use crate::{
     clock,
     error::{Contact, Error},
-    metadata::Failure,
+    records::Failure,
 };
 
 /// The domain of every `ErrorInfo`.

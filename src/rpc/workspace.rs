@@ -16,9 +16,9 @@ use crate::{
     error::{Error, Violations},
     idempotency,
     listing::{Field, Kind, Listed, Value},
-    metadata::{self, Workspace},
     names::{Id, WorkspaceName},
     pb,
+    records::{self, Workspace},
     tasks::Tasks,
     workspace::{self, Settings, Workspaces},
 };
@@ -222,6 +222,6 @@ impl Listed for Workspace {
     }
 
     fn uid(&self) -> Uuid {
-        metadata::uid(&self.uid)
+        records::uid(&self.uid)
     }
 }

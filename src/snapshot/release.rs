@@ -6,7 +6,7 @@ use super::{Snapshots, TOMBSTONE, advance};
 use crate::{
     clock::micros,
     error::Error,
-    metadata::{Change, CommitError, Restore, Retired, Snapshot, SnapshotState, Stored},
+    records::{Change, CommitError, Restore, Retired, Snapshot, SnapshotState, Stored},
     restore,
 };
 
@@ -15,7 +15,7 @@ impl Snapshots {
     /// the record changed meanwhile.
     pub(super) async fn end(&self, seen: &Stored<Snapshot>, to: SnapshotState) -> Result<bool, Error> {
         let Some(next) = advance(&seen.record, to, self.inner.clock.now()) else { return Ok(false) };
-        match self.inner.metadata.commit(Change::default().replace(seen, &next)).await {
+        match self.inner.records.commit(Change::default().replace(seen, &next)).await {
             Ok(()) => {
                 self.inner.hub.publish(next.uid(), next, true);
                 self.inner.bell.notify_one();
@@ -36,7 +36,7 @@ impl Snapshots {
     pub(super) async fn release(&self, seen: &Stored<Snapshot>) -> Result<bool, Error> {
         let inner = &self.inner;
         if self.is_forgettable(seen) {
-            return match inner.metadata.commit(Change::default().remove(seen)).await {
+            return match inner.records.commit(Change::default().remove(seen)).await {
                 // A new snapshot may have taken its place.
                 Ok(()) | Err(CommitError::Conflict) => Ok(true),
                 Err(CommitError::Failed(error)) => Err(error),
@@ -53,17 +53,16 @@ impl Snapshots {
         inner.store.unpin(collection, uid).await?;
         handle.keep().release(uid);
         inner.store.forget_files(uid).await?;
-        inner.catalog.remove(&seen.record).await?;
         crate::crash_point!("release.before_record");
         let mut next = seen.record.clone();
         next.released = true;
-        match inner.metadata.commit(Change::default().replace(seen, &next)).await {
+        match inner.records.commit(Change::default().replace(seen, &next)).await {
             Ok(()) => {}
             // Deleted after it had failed, say: the next visit sees to it.
             Err(CommitError::Conflict) => return Ok(true),
             Err(CommitError::Failed(error)) => return Err(error),
         }
-        if inner.metadata.get(&Retired::at(collection))?.is_some() {
+        if inner.records.get(&Retired::at(collection))?.is_some() {
             inner.collections.ring_retire();
         } else {
             inner.collections.collect_if_closed(collection).await;
@@ -72,10 +71,10 @@ impl Snapshots {
     }
 
     fn is_awaited(&self, uid: Uuid) -> Result<bool, Error> {
-        for found in self.inner.metadata.scan(&Restore::all()) {
+        for found in self.inner.records.scan(&Restore::all()) {
             let restore = found?;
             let unpinned = !restore.pinned && !restore::is_terminal(restore.state());
-            if unpinned && crate::metadata::uid(&restore.snapshot_uid) == uid {
+            if unpinned && crate::records::uid(&restore.snapshot_uid) == uid {
                 return Ok(true);
             }
         }

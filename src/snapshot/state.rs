@@ -2,7 +2,7 @@
 
 use crate::{
     clock::Micros,
-    metadata::{Snapshot, SnapshotState as State},
+    records::{Snapshot, SnapshotState as State},
 };
 
 const fn successors(state: State) -> &'static [State] {

@@ -11,7 +11,7 @@ use crate::{
     collection::Lease,
     documents::{Checkpoint, CutOutcome, Files, Reusable},
     error::Error,
-    metadata::{Change, CommitError, Failure, Record, Snapshot, SnapshotState, Stored},
+    records::{Change, CommitError, Failure, Record, Snapshot, SnapshotState, Stored},
     tasks::Looks,
 };
 
@@ -33,7 +33,7 @@ impl Snapshots {
     }
 
     async fn visit(&self) -> Result<(), Error> {
-        for found in self.inner.metadata.scan(&Snapshot::all()) {
+        for found in self.inner.records.scan(&Snapshot::all()) {
             let found = found?;
             match found.state() {
                 SnapshotState::Created if self.effective(&found).state() == SnapshotState::Expired => {
@@ -71,7 +71,7 @@ impl Snapshots {
     /// Does what the record asks for now. What the look found may have been done
     /// since: taken again, a CREATED snapshot would lose its checkpoint (**S2**).
     async fn work(&self, found: &Stored<Snapshot>) -> Result<bool, Error> {
-        let Some(seen) = self.inner.metadata.get(&found.record.key())? else { return Ok(false) };
+        let Some(seen) = self.inner.records.get(&found.record.key())? else { return Ok(false) };
         match seen.state() {
             SnapshotState::Requested => self.take(&seen).await.map(|()| true),
             SnapshotState::Failed | SnapshotState::Expired | SnapshotState::Deleted => self.release(&seen).await,
@@ -110,7 +110,7 @@ impl Snapshots {
         taken.map(|_| ())
     }
 
-    /// Makes the cut a CREATED snapshot: checkpoint, catalog, record, durable in
+    /// Makes the cut a CREATED snapshot: checkpoint, file list, record, durable in
     /// this order. False if the snapshot was deleted meanwhile.
     async fn record(
         &self,
@@ -124,7 +124,7 @@ impl Snapshots {
         let checkpoint: Checkpoint = match (checkpoint, &previous) {
             (Some(handle), _) => inner.store.finish_checkpoint(handle).await?,
             (None, Some(previous)) => {
-                let source = crate::metadata::uid(&previous.record.checkpoint_id);
+                let source = crate::records::uid(&previous.record.checkpoint_id);
                 inner.store.pin(collection, source, uid).await?
             }
             (None, None) => return Err(Error::internal("nothing to reuse")),
@@ -147,10 +147,9 @@ impl Snapshots {
             next.file_count = files.count();
             next.checkpoint_id = checkpoint.id.as_bytes().to_vec();
             next.manifest_id = checkpoint.manifest_id;
-            inner.catalog.put(&next).await?;
             inner.collections.handle(collection).keep().snapshot(uid, files.ids().collect());
             crate::crash_point!("snapshot.before_record");
-            match inner.metadata.commit(Change::default().replace(&seen, &next)).await {
+            match inner.records.commit(Change::default().replace(&seen, &next)).await {
                 Ok(()) => {
                     tracing::info!(name = %next.name(), %uid, bytes = incremental_bytes, "snapshot created");
                     inner.hub.publish(uid, next, true);
@@ -164,7 +163,7 @@ impl Snapshots {
 
     async fn previous(&self, seen: &Snapshot) -> Result<Option<Previous>, Error> {
         let mut newest: Option<Snapshot> = None;
-        for found in self.inner.metadata.scan(&Snapshot::all()) {
+        for found in self.inner.records.scan(&Snapshot::all()) {
             let other = found?.record;
             let usable = other.collection_uid() == seen.collection_uid()
                 && self.effective(&other).state() == SnapshotState::Created;
@@ -180,7 +179,7 @@ impl Snapshots {
     }
 
     fn reread(&self, uid: Uuid, seen: &Snapshot) -> Result<Stored<Snapshot>, Error> {
-        let found = self.inner.metadata.get(&seen.key())?;
+        let found = self.inner.records.get(&seen.key())?;
         found.ok_or_else(|| Error::internal(format!("the record of snapshot {uid} vanished")))
     }
 
@@ -192,7 +191,7 @@ impl Snapshots {
                 return Ok(());
             };
             next.error = Some(Failure::from(error));
-            match self.inner.metadata.commit(Change::default().replace(&seen, &next)).await {
+            match self.inner.records.commit(Change::default().replace(&seen, &next)).await {
                 Ok(()) => {
                     self.inner.hub.publish(next.uid(), next, true);
                     return Ok(());

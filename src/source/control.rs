@@ -7,8 +7,8 @@ use tokio::sync::watch;
 use super::{Sources, View, state};
 use crate::{
     error::Error,
-    metadata::{Change, CommitError, RetiredSource, Source, SourceState},
     names::SourceName,
+    records::{Change, CommitError, RetiredSource, Source, SourceState},
     workspace::check_etag,
 };
 
@@ -28,7 +28,7 @@ impl Sources {
                 collection: seen.record.collection.clone(),
                 collection_uid: seen.record.collection_uid.clone(),
             };
-            match inner.metadata.commit(Change::default().remove(&seen).insert(&retired)).await {
+            match inner.records.commit(Change::default().remove(&seen).insert(&retired)).await {
                 Ok(()) => {
                     tracing::info!(%name, "source deleted");
                     self.ended(&seen.record);
@@ -68,7 +68,7 @@ impl Sources {
                 return Ok(seen.record);
             };
             with(&mut next);
-            match self.inner.metadata.commit(Change::default().replace(&seen, &next)).await {
+            match self.inner.records.commit(Change::default().replace(&seen, &next)).await {
                 Ok(()) => {
                     tracing::info!(%name, state = ?to, "source changed");
                     return Ok(next);

@@ -4,7 +4,7 @@
 use prost::Message;
 
 use super::spec::Spec;
-use crate::metadata::{ObjectMark, Source, SourceMark};
+use crate::records::{ObjectMark, Source, SourceMark};
 
 /// What a record says is checked again when it is read: it may be damaged.
 pub(crate) fn record(record: &Source) {

@@ -23,7 +23,7 @@ use crate::{
     collection::Lease,
     documents::{MAX_BODY_BYTES, Operation, Submitted, Write},
     error::Error,
-    metadata::{ObjectMark, Source, SourceMark},
+    records::{ObjectMark, Source, SourceMark},
 };
 
 /// A batch ends when it has this many writes or bytes.

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::state::Visible;
 use crate::{
     clock::Micros,
-    metadata::{Failure, Source, SourceMark},
+    records::{Failure, Source, SourceMark},
 };
 
 /// A source as callers see it.

@@ -4,14 +4,14 @@ use super::Sources;
 use crate::{
     documents::{MARKS_PAGE, Mark},
     error::Error,
-    metadata::{self, Change, CommitError, RetiredSource, Stored},
+    records::{self, Change, CommitError, RetiredSource, Stored},
 };
 
 impl Sources {
     /// Works on one deleted source, unless that is being done or its task has
     /// not ended yet.
     pub(super) fn retire(&self, found: Stored<RetiredSource>) {
-        let uid = metadata::uid(&found.uid);
+        let uid = records::uid(&found.uid);
         if self.inner.lives.is_busy(uid) || !self.inner.retiring.lock().insert(uid) {
             return;
         }
@@ -25,7 +25,7 @@ impl Sources {
     }
 
     async fn remove_marks(&self, retired: &Stored<RetiredSource>) -> Result<(), Error> {
-        let (source, collection) = (metadata::uid(&retired.uid), metadata::uid(&retired.collection_uid));
+        let (source, collection) = (records::uid(&retired.uid), records::uid(&retired.collection_uid));
         // With the collection its database goes.
         if let Some(name) = self.collection_if(retired.collection_name(), collection)? {
             let lease = self.inner.collections.lease(&name).await?;
@@ -44,6 +44,6 @@ impl Sources {
         }
         crate::crash_point!("source.retired");
         let gone = Change::default().remove(retired);
-        self.inner.metadata.commit(gone).await.map_err(CommitError::unexpected)
+        self.inner.records.commit(gone).await.map_err(CommitError::unexpected)
     }
 }

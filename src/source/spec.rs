@@ -16,8 +16,8 @@ use crate::{
     clock::Micros,
     error::Error,
     idempotency::Request,
-    metadata::{Collection, Source, SourceCompression, SourceFormat, SourceState},
     names::SourceName,
+    records::{Collection, Source, SourceCompression, SourceFormat, SourceState},
     tasks::Tasks,
 };
 

@@ -2,7 +2,7 @@
 
 use crate::{
     clock::Micros,
-    metadata::{Source, SourceState as State},
+    records::{Source, SourceState as State},
 };
 
 const fn successors(state: State) -> &'static [State] {

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::{
     clock::Micros,
     documents::{Mark, Marking, Outcome, WriteResult},
-    metadata::{BadRecord, ObjectMark, SourceMark},
+    records::{BadRecord, ObjectMark, SourceMark},
 };
 
 /// Bad records that are kept.

@@ -20,7 +20,7 @@ use crate::{
     collection::Lease,
     documents::{MARKS_PAGE, Mark},
     error::Error,
-    metadata::{self, Change, CommitError, ObjectMark, Source, SourceMark, SourceState, Stored},
+    records::{self, Change, CommitError, ObjectMark, Source, SourceMark, SourceState, Stored},
 };
 
 /// Objects that cannot be read before a visit gives up.
@@ -54,7 +54,7 @@ impl Sources {
         let Some(next) = state::advance(&seen.record, SourceState::Active, self.inner.clock.now()) else {
             return Ok(());
         };
-        match self.inner.metadata.commit(Change::default().replace(seen, &next)).await {
+        match self.inner.records.commit(Change::default().replace(seen, &next)).await {
             // Suspended or deleted meanwhile: the next look sees it.
             Ok(()) | Err(CommitError::Conflict) => Ok(()),
             Err(CommitError::Failed(error)) => Err(error),
@@ -69,7 +69,7 @@ impl Sources {
         }
         let info = self.inner.collections.get(&record.collection_name())?.restore_info.unwrap_or_default();
         for position in info.source_positions.iter().filter(|position| position.location == record.location) {
-            let known = metadata::uid(&position.source_uid);
+            let known = records::uid(&position.source_uid);
             let mut after: Option<String> = None;
             loop {
                 let page = lease.object_marks(known, after.as_deref()).await?;

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Sources, live::Task, state};
 use crate::{
     error::Error,
-    metadata::{Change, CommitError, Failure, Record, RetiredSource, Source, SourceState, Stored},
+    records::{Change, CommitError, Failure, Record, RetiredSource, Source, SourceState, Stored},
     tasks::Looks,
 };
 
@@ -28,7 +28,7 @@ impl Sources {
 
     async fn look(&self, stop: &CancellationToken) -> Result<(), Error> {
         let mut known = HashSet::new();
-        for found in self.inner.metadata.scan(&Source::all()) {
+        for found in self.inner.records.scan(&Source::all()) {
             let found = found?;
             if self.collection_of(&found)?.is_none() {
                 self.forget(&found).await?;
@@ -40,7 +40,7 @@ impl Sources {
             }
         }
         self.inner.lives.keep(&known);
-        for found in self.inner.metadata.scan(&RetiredSource::all()) {
+        for found in self.inner.records.scan(&RetiredSource::all()) {
             self.retire(found?);
         }
         Ok(())
@@ -50,7 +50,7 @@ impl Sources {
     /// database.
     async fn forget(&self, seen: &Stored<Source>) -> Result<(), Error> {
         self.ended(&seen.record);
-        match self.inner.metadata.commit(Change::default().remove(seen)).await {
+        match self.inner.records.commit(Change::default().remove(seen)).await {
             Ok(()) | Err(CommitError::Conflict) => Ok(()),
             Err(CommitError::Failed(error)) => Err(error),
         }
@@ -74,7 +74,7 @@ impl Sources {
     async fn tend(&self, found: &Source, stop: &CancellationToken) {
         let mut known = None;
         while !stop.is_cancelled() {
-            let seen = match self.inner.metadata.get(&found.key()) {
+            let seen = match self.inner.records.get(&found.key()) {
                 Ok(Some(seen)) if seen.uid() == found.uid() && state::runs(seen.state()) => seen,
                 Ok(_) => return,
                 Err(error) => {
@@ -134,7 +134,7 @@ impl Sources {
             return Ok(());
         };
         next.error = Some(Failure::from(error));
-        match self.inner.metadata.commit(Change::default().replace(seen, &next)).await {
+        match self.inner.records.commit(Change::default().replace(seen, &next)).await {
             Ok(()) => {
                 tracing::warn!(name = %next.name(), %error, "a source stopped");
                 self.announce(&next);

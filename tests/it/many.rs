@@ -100,7 +100,7 @@ async fn ten_thousand_snapshots_live_beside_each_other_and_go_together() {
 }
 
 fn file_lists(server: &TestServer) -> Vec<std::ffi::OsString> {
-    let lists = std::fs::read_dir(server.dir.path().join("storage/catalog/snapshot")).unwrap();
+    let lists = std::fs::read_dir(server.dir.path().join("storage/files")).unwrap();
     lists.map(|entry| entry.unwrap().file_name()).collect()
 }
 

@@ -14,22 +14,22 @@ use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use slatedb::{admin::Admin, object_store::local::LocalFileSystem};
 use stillframe::{
-    app::{App, Config},
+    app::{App, Config, open_records},
     clock::Clock,
     documents::Tuning,
     error::Error,
     instance::StartError,
-    metadata::Metadata,
     pb::{
         self, collection_service_client::CollectionServiceClient, document_service_client::DocumentServiceClient,
         restore_service_client::RestoreServiceClient, snapshot_service_client::SnapshotServiceClient,
         source_service_client::SourceServiceClient, workspace_service_client::WorkspaceServiceClient,
     },
+    records::Records,
     tasks::{TaskError, Tasks},
 };
 use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
-use tonic::{Status, transport::Channel};
+use tonic::{Code, Status, transport::Channel};
 use tonic_types::StatusExt;
 
 pub use self::{keys::*, raw::Raw, resources::*, retained::*, s3::Loopback, scale::*, storage::Root, totals::*};
@@ -82,7 +82,7 @@ fn on_s3(quick: Tuning) -> Tuning {
 }
 
 /// Opens the service. In one process, the last connection of an earlier server
-/// may let go of the metadata a moment after that server has stopped.
+/// may let go of the records a moment after that server has stopped.
 async fn open(config: Config, clock: &Clock) -> Result<App, StartError> {
     let patience = tokio::time::Instant::now() + DEADLINE;
     loop {
@@ -222,10 +222,18 @@ impl TestServer {
         self.write(collection, writes.collect()).await.offset
     }
 
+    /// Writes, as a client does who repeats what was not done: a busy machine may keep
+    /// its storage from answering for a while.
     pub async fn write(&mut self, collection: &str, writes: Vec<pb::Write>) -> pb::WriteDocumentsResponse {
         let collection = collection_name(collection);
         let request = pb::WriteDocumentsRequest { collection, writes, ..Default::default() };
-        self.documents.write_documents(request).await.unwrap().into_inner()
+        let deadline = tokio::time::Instant::now() + DEADLINE;
+        loop {
+            match self.documents.write_documents(request.clone()).await {
+                Err(status) if status.code() == Code::Unavailable && tokio::time::Instant::now() < deadline => {}
+                answered => return answered.unwrap().into_inner(),
+            }
+        }
     }
 
     pub async fn stats(&mut self, collection: &str) -> pb::collection::Stats {
@@ -411,14 +419,14 @@ pub fn bad_fields(status: &Status) -> Vec<String> {
 
 /// The records of a server that has stopped. In one process its last connection
 /// may let go of them a moment later.
-pub async fn metadata_of(dir: &TempDir) -> Metadata {
+pub async fn records_of(dir: &TempDir) -> Records {
     let mut opened = None;
-    eventually("the metadata can be opened", async || {
-        opened = Metadata::open(&dir.path().join("metadata"), Tasks::default()).ok();
+    eventually("the records can be opened", async || {
+        opened = open_records(&config(dir.path()), &Clock::default(), &Tasks::default()).await.ok();
         opened.is_some()
     })
     .await;
-    opened.unwrap()
+    opened.unwrap().records
 }
 
 /// The database of a collection, beside its server.

@@ -15,7 +15,7 @@ impl Root {
         // The marker's; below the root, only what is ours is entered.
         let Some(root) = self.directory() else { return Ok(0) };
         let mut swept = sweep(root, None)?;
-        let mut directories = vec![root.join("catalog")];
+        let mut directories = vec![root.join("records"), root.join("files")];
         for uid in known {
             directories.extend([collection(uid), staging(uid)].map(|prefix| root.join(prefix.as_ref())));
         }

@@ -10,7 +10,7 @@ use crate::{
     digest::Digest,
     documents::{intervals::Interval, keys::Bucket, retention::Retention},
     error::Error,
-    metadata, stored,
+    records, stored,
 };
 
 impl Totals {
@@ -97,7 +97,7 @@ impl From<stored::Totals> for Totals {
             pending: totals
                 .pending_cuts
                 .iter()
-                .map(|cut| PendingCut { snapshot: metadata::uid(&cut.snapshot_uid), changed_bytes: cut.changed_bytes })
+                .map(|cut| PendingCut { snapshot: records::uid(&cut.snapshot_uid), changed_bytes: cut.changed_bytes })
                 .collect(),
             retention: Retention::from_stored(totals.retention, totals.interval),
             floor: totals.floor,
@@ -107,7 +107,7 @@ impl From<stored::Totals> for Totals {
                 .iter()
                 .map(|interval| (interval.bucket, Interval::from_stored(interval)))
                 .collect(),
-            restore: (!totals.restore_uid.is_empty()).then(|| metadata::uid(&totals.restore_uid)),
+            restore: (!totals.restore_uid.is_empty()).then(|| records::uid(&totals.restore_uid)),
             marks: totals.marks,
         }
     }

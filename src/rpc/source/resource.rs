@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use crate::{
     listing::{Field, Kind, Listed, Value},
-    metadata::{BadRecord, SourceCompression, SourceFormat, SourceMark},
     pb,
+    records::{BadRecord, SourceCompression, SourceFormat, SourceMark},
     rpc::{convert, status},
     source::{View, Visible, state_name},
     workspace,

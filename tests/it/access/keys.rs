@@ -7,7 +7,7 @@ use tonic::Code;
 use tonic_types::StatusExt;
 
 use crate::support::{
-    COMMONS, EDGE, TestServer, almost, eventually, key_with, metadata_of, micros, reason, refused, span,
+    COMMONS, EDGE, TestServer, almost, eventually, key_with, micros, reason, records_of, refused, span,
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -65,7 +65,7 @@ async fn a_secret_is_shown_once_and_kept_nowhere() {
 
     let dir = server.stop().await;
     // Its last connection has let go: no file goes while we read.
-    let _metadata = metadata_of(&dir).await;
+    let _records = records_of(&dir).await;
     let random = created.secret.rsplit('_').next().unwrap().as_bytes().to_vec();
     let mut files = vec![dir.path().to_owned()];
     let mut searched = 0;

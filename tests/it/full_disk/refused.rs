@@ -108,7 +108,7 @@ async fn what_makes_room_goes_on_and_so_does_reading() {
     server.delete_collection("other").await.unwrap();
     eventually("its files go", async || !server.files(&other.uid).exists()).await;
     server.clock.advance(8 * DAY);
-    let lists = server.dir.path().join("storage/catalog/snapshot");
+    let lists = server.dir.path().join("storage/files");
     eventually("those of the snapshots, too", async || std::fs::read_dir(&lists).unwrap().count() == 0).await;
     full(try_write(&mut server, "probe").await);
 

@@ -124,8 +124,8 @@ async fn ended_snapshots_of_a_workspace_of_which_the_oldest_go() {
     server.get_snapshot("a").await.unwrap();
     // Those of the one that lives stay. A stop waits for the work, so that behind it
     // the others have let go of everything.
-    let files = server.dir.path().join("storage/catalog/snapshot");
-    eventually("the files are given back", async || std::fs::read_dir(&files).unwrap().count() == 2).await;
+    let files = server.dir.path().join("storage/files");
+    eventually("the files are given back", async || std::fs::read_dir(&files).unwrap().count() == 1).await;
     let limit = |config: &mut Config| config.limits.ended_snapshots = 3;
     let mut server = TestServer::reopen_with(server.stop().await, limit).await.unwrap();
     let mut more = (0..20).map(|n| format!("d{n}"));

@@ -3,7 +3,7 @@
 
 use stillframe::{app::App, clock::Clock, instance::StartError};
 
-use crate::support::{TestServer, config, eventually, metadata_of, try_write, upsert};
+use crate::support::{TestServer, config, eventually, records_of, try_write, upsert};
 
 #[apply(on_s3!)]
 async fn a_second_server_is_refused_by_the_marker() {
@@ -26,7 +26,7 @@ async fn a_server_that_is_fenced_off_stops_and_loses_nothing() {
     let twin = tempfile::tempdir().unwrap();
     let dir = TestServer::stop(first).await;
     // Nobody writes to it any more.
-    drop(metadata_of(&dir).await);
+    drop(records_of(&dir).await);
     copy(&dir.path().join("metadata"), &twin.path().join("metadata"));
     let mut first = TestServer::reopen(dir).await;
     first.write("books", vec![upsert("acknowledged", "{}")]).await;

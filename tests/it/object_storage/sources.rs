@@ -60,7 +60,7 @@ async fn what_is_not_listed_or_the_service_s_own_is_refused() {
     let loopback = Loopback::start(home.path()).await;
     let (mut server, _) = given_bucket(&loopback, home.path()).await;
     server.given_collection("c").await;
-    for location in ["s3://imports", "s3://imports/inner", "s3://elsewhere/in", "s3://storage", "s3://storage/catalog"]
+    for location in ["s3://imports", "s3://imports/inner", "s3://elsewhere/in", "s3://storage", "s3://storage/records"]
     {
         let answer = server.create_source("c", "in", source(location)).await;
         refused(answer, Code::PermissionDenied, "SOURCE_LOCATION_NOT_ALLOWED");

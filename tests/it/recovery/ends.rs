@@ -6,7 +6,6 @@ use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 use stillframe::{
     clock::Clock,
     documents::{Engine, Known, Root, Store, Tuning},
-    metadata::Metadata,
     pb::{self, restore::State},
     tasks::Tasks,
 };
@@ -15,7 +14,7 @@ use uuid::Uuid;
 
 use super::super::{
     sources::{ndjson, quick},
-    support::{COMMONS, DAY, DEADLINE, TestServer, collection_name, eventually, has_files, restore_request},
+    support::{COMMONS, DAY, DEADLINE, TestServer, collection_name, has_files, records_of, restore_request},
 };
 
 type Rows = BTreeMap<&'static str, usize>;
@@ -28,18 +27,13 @@ fn before(time: Duration) -> Duration {
 }
 
 /// Rows that are always there.
-const PERMANENT: [(&str, usize); 2] = [("instance", 1), ("workspace", 1)];
+const PERMANENT: [(&str, usize); 1] = [("workspace", 1)];
 
 /// Counts the records while no server has them.
 async fn counted(server: TestServer) -> (TestServer, Rows) {
     let clock = server.clock.clone();
     let dir = server.stop().await;
-    let mut rows = Rows::new();
-    eventually("the metadata is let go of", async || {
-        let opened = Metadata::open(&dir.path().join("metadata"), Tasks::default());
-        opened.map(|metadata| rows = metadata.count().unwrap()).is_ok()
-    })
-    .await;
+    let rows = records_of(&dir).await.count().unwrap();
     (TestServer::reopen_at(dir, clock, |_| {}).await.unwrap(), rows)
 }
 
@@ -180,10 +174,7 @@ async fn only_what_is_permanent_is_left_in_the_end() {
     server = has(server, "almost 30 days", &[("restore", 3)]).await;
     until(&server, 30 * DAY);
     server = has(server, "30 days", &[]).await;
-    let catalog = server.dir.path().join("storage/catalog");
-    for kind in ["collection", "snapshot"] {
-        assert!(!has_files(&catalog.join(kind)), "{kind}");
-    }
+    assert!(!has_files(&server.dir.path().join("storage/files")));
     server.stop().await;
 }
 
@@ -223,7 +214,7 @@ async fn positions_of_objects_end_with_their_source() {
 
     let mut server = TestServer::reopen(dir).await;
     server.delete_source("books").await.unwrap();
-    let server = has(server, "the source is gone", &[("collection", 1), ("statistics", 1)]).await;
+    let server = has(server, "the source is gone", &[("collection", 1)]).await;
     let dir = server.stop().await;
     assert_eq!(marks(dir.path(), &books.uid, &source.uid).await, (0, false));
 }

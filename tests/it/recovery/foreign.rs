@@ -4,12 +4,12 @@ use std::path::Path;
 
 use stillframe::{
     clock::new_uid,
-    metadata::{Change, Intent},
     pb,
+    records::{Change, Intent},
 };
 
 use super::{
-    super::support::{TestServer, collection_name, metadata_of},
+    super::support::{TestServer, collection_name, records_of},
     invariants::check,
 };
 
@@ -54,7 +54,8 @@ async fn unfinished_uploads_are_swept_at_start() {
     let dir = server.stop().await;
     let unfinished = [
         storage.join("stillframe.json#1"),
-        storage.join("catalog/snapshot/x.pb#12"),
+        storage.join("files/x#12"),
+        storage.join("records/00000000000000000009#1"),
         files.join("manifest/00000000000000000009.manifest#1"),
         files.join("wal/00000000000000000009.sst#3"),
         files.join("compacted/01J00000000000000000000000.sst#copy"),
@@ -78,21 +79,19 @@ async fn what_an_intent_names_is_removed_with_it() {
     let dir = server.stop().await;
     let uid = new_uid();
     let intent = Intent { uid: uid.as_bytes().to_vec(), create_time: 1 };
-    let metadata = metadata_of(&dir).await;
-    metadata.commit(Change::default().insert(&intent)).await.unwrap();
-    drop(metadata);
+    let records = records_of(&dir).await;
+    records.commit(Change::default().insert(&intent)).await.unwrap();
+    drop(records);
     let begun = storage.join("collections").join(uid.to_string());
     std::fs::create_dir_all(begun.join("wal")).unwrap();
     std::fs::write(begun.join("wal/00000000000000000001.sst"), b"begun").unwrap();
-    std::fs::create_dir_all(storage.join("catalog/collection")).unwrap();
-    std::fs::write(storage.join(format!("catalog/collection/{uid}.pb")), b"begun").unwrap();
 
     let mut server = TestServer::reopen(dir).await;
     check(&mut server).await;
     assert!(!begun.exists());
     let dir = server.stop().await;
-    let metadata = metadata_of(&dir).await;
-    assert!(metadata.get(&Intent::at(uid)).unwrap().is_none(), "W3");
+    let records = records_of(&dir).await;
+    assert!(records.get(&Intent::at(uid)).unwrap().is_none(), "W3");
 }
 
 fn files(directory: &Path) -> Vec<String> {

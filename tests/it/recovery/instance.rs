@@ -12,8 +12,6 @@ use stillframe::{
     documents::Storage,
     error::Error,
     instance::StartError,
-    metadata::{Change, Instance, Metadata},
-    tasks::Tasks,
 };
 use tempfile::TempDir;
 
@@ -86,7 +84,7 @@ async fn an_empty_data_directory_does_not_take_a_root_over() {
     let dir = given_root().await;
     let empty = tempfile::tempdir().unwrap();
     let storage = dir.path().join("storage");
-    std::fs::write(storage.join("catalog/upload#7"), b"half").unwrap();
+    std::fs::write(storage.join("records/upload#7"), b"half").unwrap();
     let error = refused(empty.path(), &storage).await;
     assert!(matches!(error, StartError::Foreign { .. }), "{error:?}");
     starts_again(dir).await;
@@ -171,23 +169,21 @@ async fn a_marker_that_cannot_be_read_or_is_newer_is_refused() {
         assert!(matches!(error, StartError::Damaged), "{damaged}: {error:?}");
     }
     let mut newer = marker_of(&original);
-    newer["format_version"] = 2.into();
+    newer["format_version"] = 3.into();
     std::fs::write(storage.join(MARKER), newer.to_string()).unwrap();
     let error = refused(dir.path(), &storage).await;
-    assert!(matches!(error, StartError::Newer(2)), "{error:?}");
+    assert!(matches!(error, StartError::Newer(3)), "{error:?}");
     std::fs::write(storage.join(MARKER), original).unwrap();
     starts_again(dir).await;
 }
 
-/// The record goes first; the marker is made up for.
+/// The data directory goes first; the root's marker is made up for.
 #[apply(on_directory!)]
-async fn a_crash_between_the_record_and_the_marker_is_no_obstacle() {
+async fn a_crash_between_the_two_markers_is_no_obstacle() {
     let dir = tempfile::tempdir().unwrap();
     let uid = new_uid();
-    let metadata = Metadata::open(&dir.path().join("metadata"), Tasks::default()).unwrap();
-    let record = Instance { uid: uid.as_bytes().to_vec(), format_version: 1 };
-    metadata.commit(Change::default().insert(&record)).await.unwrap();
-    drop(metadata);
+    let unmarked = format!(r#"{{"uid":"{uid}","format_version":2,"root_marked":false}}"#);
+    std::fs::write(dir.path().join(MARKER), unmarked).unwrap();
     let dir = TestServer::reopen(dir).await.stop().await;
     assert_eq!(marker(&dir.path().join("storage"))["uid"], uid.to_string());
     TestServer::reopen(dir).await.stop().await;

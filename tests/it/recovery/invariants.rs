@@ -122,19 +122,16 @@ async fn check_collection(server: &mut TestServer, listed: &pb::Collection) {
     assert_eq!(listed.offset, read.offset, "{name}");
 }
 
-/// There is a directory, and a catalog object, for everything that has a
-/// record, and for nothing else.
+/// There is a directory for every collection, and a file list for every snapshot,
+/// and nothing else.
 async fn check_directories(server: &TestServer, collections: &[pb::Collection], live: &[pb::Snapshot]) {
     let storage = server.dir.path().join("storage");
     let bound: BTreeSet<String> = collections.iter().map(|collection| collection.uid.clone()).collect();
     let frozen: BTreeSet<String> = live.iter().map(|snapshot| snapshot.uid.clone()).collect();
     let needed = bound.iter().cloned().chain(live.iter().map(|snapshot| snapshot.collection_uid.clone())).collect();
-    let catalog = |kind: &str, extension: &str| stems(&storage.join("catalog").join(kind), extension);
     becomes("directories of collections", &needed, async || directories(&storage.join("collections"))).await;
     becomes("staging", &BTreeSet::new(), async || directories(&storage.join("staging"))).await;
-    becomes("cataloged collections", &bound, async || catalog("collection", ".pb")).await;
-    becomes("cataloged snapshots", &frozen, async || catalog("snapshot", ".pb")).await;
-    becomes("file lists", &frozen, async || catalog("snapshot", ".files")).await;
+    becomes("file lists", &frozen, async || stems(&storage.join("files"), "")).await;
 }
 
 /// Who holds files of a collection: these, and compactions for a minute.

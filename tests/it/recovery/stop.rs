@@ -32,7 +32,7 @@ async fn open_streams_watches_and_ingests_end_and_the_work_goes_on_later() {
     let snapshot = server.given_snapshot("books", "first").await;
     let before = contents(&mut server, "books").await;
     // While the list of its files cannot be read, nothing can end.
-    let hidden = Hidden::new(&server.dir.path().join(format!("storage/catalog/snapshot/{}.files", snapshot.uid)));
+    let hidden = Hidden::new(&server.dir.path().join(format!("storage/files/{}", snapshot.uid)));
     server.request_restore("first", "again").await.unwrap();
     server.request_snapshot("books", "second").await.unwrap();
 

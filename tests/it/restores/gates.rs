@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use stillframe::{
-    metadata::{Change, Snapshot},
     pb,
+    records::{Change, Snapshot},
 };
 use tonic::Code;
 use tonic_types::StatusExt;
 
-use crate::support::{COMMONS, TestServer, metadata_of, refused, refused_fields, restore_request, span};
+use crate::support::{COMMONS, TestServer, records_of, refused, refused_fields, restore_request, span};
 
 #[apply(on_each_storage!)]
 async fn a_restore_that_is_too_large_needs_the_operator() {
@@ -41,11 +41,11 @@ const TERABYTE: i64 = 1_000_000_000_000;
 /// Makes the record of a snapshot say that it has so many bytes.
 async fn enlarge(server: TestServer, size_bytes: i64) -> tempfile::TempDir {
     let dir = server.stop().await;
-    let metadata = metadata_of(&dir).await;
-    let found = metadata.scan(&Snapshot::all()).next().unwrap().unwrap();
+    let records = records_of(&dir).await;
+    let found = records.scan(&Snapshot::all()).next().unwrap().unwrap();
     let mut larger = found.record.clone();
     larger.totals.as_mut().unwrap().size_bytes = size_bytes;
-    metadata.commit(Change::default().replace(&found, &larger)).await.unwrap();
+    records.commit(Change::default().replace(&found, &larger)).await.unwrap();
     dir
 }
 

@@ -66,7 +66,7 @@ async fn a_running_restore_keeps_its_files_while_its_snapshot_expires() {
     server.clock.advance(8 * DAY);
     server.delete_collection("books").await.unwrap();
     // A list of the snapshot's own is gone once it has been released.
-    let lists = server.dir.path().join("storage/catalog/snapshot");
+    let lists = server.dir.path().join("storage/files");
     let count = || std::fs::read_dir(&lists).unwrap().count();
     eventually("only the restore's own list is left", async || count() == 1).await;
     block.lift();

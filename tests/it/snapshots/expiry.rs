@@ -56,10 +56,10 @@ async fn the_sweep_records_it_and_gives_the_data_back() {
     server.given_documents("books", 100, 1).await;
     let created = server.given_snapshot("books", "s").await;
     server.delete_collection("books").await.unwrap();
-    let record = server.dir.path().join(format!("storage/catalog/snapshot/{}.pb", created.uid));
-    assert!(record.exists());
+    let list = server.dir.path().join(format!("storage/files/{}", created.uid));
+    assert!(list.exists());
     server.clock.advance(7 * DAY);
-    eventually("the bytes go", async || !server.has_files(&collection.uid) && !record.exists()).await;
+    eventually("the bytes go", async || !server.has_files(&collection.uid) && !list.exists()).await;
     let expired = server.get_snapshot("s").await.unwrap();
     assert_eq!(expired.state(), State::Expired);
     assert!(micros(expired.update_time.as_ref()) > micros(created.update_time.as_ref()));

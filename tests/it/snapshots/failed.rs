@@ -40,7 +40,7 @@ async fn its_id_and_its_bill_go_to_the_next() {
     server.given_documents("books", 100, 1).await;
     let before = server.given_snapshot("books", "s0").await;
     server.write("books", vec![upsert("000000", "{}")]).await;
-    let files = server.dir.path().join(format!("storage/catalog/snapshot/{}.files", before.uid));
+    let files = server.dir.path().join(format!("storage/files/{}", before.uid));
     let list = std::fs::read(&files).unwrap();
     std::fs::write(&files, b"\xff").unwrap();
     server.request_snapshot("books", "s").await.unwrap();

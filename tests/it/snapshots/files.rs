@@ -49,7 +49,7 @@ async fn a_snapshot_keeps_its_files_over_restarts() {
 }
 
 #[apply(on_each_storage!)]
-async fn nothing_of_an_ended_snapshot_stays_in_the_catalog() {
+async fn nothing_of_an_ended_snapshot_stays() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
     server.given_documents("books", 10, 1).await;
@@ -57,7 +57,7 @@ async fn nothing_of_an_ended_snapshot_stays_in_the_catalog() {
         server.given_snapshot("books", id).await;
         server.delete_snapshot(id).await.unwrap();
     }
-    let catalog = server.dir.path().join("storage/catalog/snapshot");
-    eventually("the catalog is empty", async || !has_files(&catalog)).await;
+    let lists = server.dir.path().join("storage/files");
+    eventually("no list is left", async || !has_files(&lists)).await;
     server.stop().await;
 }

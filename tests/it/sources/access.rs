@@ -17,7 +17,7 @@ async fn only_what_is_allowed_can_be_connected() {
     std::fs::create_dir_all(server.dir.path().join("import2")).unwrap();
     symlink(server.dir.path().join("storage"), server.dir.path().join("import/link")).unwrap();
     let data = server.location("").strip_suffix("/import").unwrap().to_owned();
-    let places = ["/import2", "/import%32", "/metadata", "/storage", "", "/import/link", "/import/link/catalog"];
+    let places = ["/import2", "/import%32", "/metadata", "/storage", "", "/import/link", "/import/link/records"];
     let mut refusals: Vec<String> = places.iter().map(|place| format!("{data}{place}")).collect();
     refusals.extend(["file:///".to_owned(), "file:///etc".to_owned()]);
     for location in refusals {

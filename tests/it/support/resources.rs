@@ -144,7 +144,7 @@ impl TestServer {
     /// keeps can no longer be read.
     pub async fn given_failed_snapshot(&mut self, collection: &str, id: &str) -> pb::Snapshot {
         let before = self.given_snapshot(collection, &format!("before-{id}")).await;
-        let files = self.dir.path().join(format!("storage/catalog/snapshot/{}.files", before.uid));
+        let files = self.dir.path().join(format!("storage/files/{}", before.uid));
         std::fs::remove_file(files).unwrap();
         self.request_snapshot(collection, id).await.unwrap();
         let last = self.watch_snapshot(id).await.pop().unwrap();
@@ -224,12 +224,13 @@ impl TestServer {
 
     /// Snapshots stay REQUESTED and restores PENDING.
     pub fn block_pins(&self) -> Block {
-        self.block("catalog/snapshot")
+        self.block("files")
     }
 
-    /// Restores that are cancelled or have failed stay RUNNING.
-    pub fn block_clean_up(&self) -> Block {
-        self.block("catalog/collection")
+    /// Restores stay RUNNING, before they have copied a file, and those that are
+    /// cancelled, too.
+    pub fn block_copies_and_clean_up(&self) -> Block {
+        self.block("staging")
     }
 
     /// Restores stay RUNNING, before they have copied a file.

@@ -1,4 +1,4 @@
-//! The layout of the metadata tree: a letter for the kind, then the ids, each
+//! The keys of records and of cached values: a letter for the kind, then the ids, each
 //! behind a `/`, which no id contains.
 
 use std::{fmt, marker::PhantomData};
@@ -6,7 +6,7 @@ use std::{fmt, marker::PhantomData};
 use uuid::Uuid;
 
 use super::{
-    AccessPolicy, ApiKey, ApiKeyUse, Collection, CollectionStats, Instance, Intent, Record, RequestId, Restore,
+    AccessPolicy, ApiKey, ApiKeyUse, Cached, Collection, CollectionStats, Instance, Intent, Record, RequestId, Restore,
     Retired, RetiredSource, Snapshot, Source, Workspace, uid,
 };
 
@@ -39,13 +39,10 @@ impl<R> fmt::Debug for Key<R> {
 /// What records of a key's kind are called.
 pub(super) fn kind_of(key: &[u8]) -> &'static str {
     match key.split(|byte| *byte == b'/').next() {
-        Some(b"instance") => "instance",
         Some(b"access") => "access policy",
         Some(b"k") => "API key",
-        Some(b"u") => "use of an API key",
         Some(b"w") => "workspace",
         Some(b"c") => "collection",
-        Some(b"t") => "statistics",
         Some(b"x") => "retired collection",
         Some(b"i") => "intent",
         Some(b"s") => "snapshot",
@@ -57,9 +54,18 @@ pub(super) fn kind_of(key: &[u8]) -> &'static str {
     }
 }
 
+/// Whether a record of version 0.1.0 belongs in the log: the others were caches, or
+/// said whose the records are, which every entry does.
+pub(super) fn is_logged(key: &[u8]) -> bool {
+    !(key.starts_with(b"instance/") || key.starts_with(b"t/") || key.starts_with(b"u/"))
+}
+
 macro_rules! keyed {
     ($record:ty, $letter:literal, |$r:ident| $rest:expr) => {
-        impl Record for $record {
+        keyed!(Record, $record, $letter, |$r| $rest);
+    };
+    ($trait:ident, $record:ty, $letter:literal, |$r:ident| $rest:expr) => {
+        impl $trait for $record {
             fn key(&self) -> Key<Self> {
                 let $r = self;
                 Key::new(format!(concat!($letter, "/{}"), $rest))
@@ -76,13 +82,12 @@ macro_rules! keyed {
     };
 }
 
-keyed!(Instance, "instance", |_r| "");
 keyed!(AccessPolicy, "access", |_r| "");
 keyed!(ApiKey, "k", |r| r.id);
-keyed!(ApiKeyUse, "u", |r| uid(&r.uid).simple());
+keyed!(Cached, ApiKeyUse, "u", |r| uid(&r.uid).simple());
 keyed!(Workspace, "w", |r| r.id);
 keyed!(Collection, "c", |r| format_args!("{}/{}", r.workspace, r.id));
-keyed!(CollectionStats, "t", |r| uid(&r.uid).simple());
+keyed!(Cached, CollectionStats, "t", |r| uid(&r.uid).simple());
 keyed!(Retired, "x", |r| uid(&r.uid).simple());
 keyed!(Intent, "i", |r| uid(&r.uid).simple());
 // A snapshot's id may be used again while the tombstone of its first bearer
@@ -94,6 +99,13 @@ keyed!(RequestId, "q", |r| format_args!("{}/{}/{}", r.method, r.caller, r.reques
 // Below the collection's uid: those of a deleted one are out of sight at once.
 keyed!(Source, "o", |r| format_args!("{}/{}", uid(&r.collection_uid).simple(), r.id));
 keyed!(RetiredSource, "y", |r| uid(&r.uid).simple());
+
+impl Instance {
+    /// Where version 0.1.0 said whose its records are.
+    pub(super) fn all() -> Key<Self> {
+        Key::new("instance/".to_owned())
+    }
+}
 
 impl ApiKey {
     /// The key of this id.

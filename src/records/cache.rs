@@ -1,0 +1,45 @@
+//! What may be lost: derived values that cost something to find out again, beside
+//! the index and never in the log.
+
+use prost::Message;
+
+use super::{Key, index::Index};
+use crate::error::Error;
+
+/// A value of one kind. Nothing is decided by it.
+pub trait Cached: Message + Default {
+    /// The key it lives under, unique over all kinds.
+    fn key(&self) -> Key<Self>;
+}
+
+/// The cached values.
+#[derive(Clone)]
+pub struct Cache(sled::Tree);
+
+impl Cache {
+    pub(super) fn new(index: &Index) -> Self {
+        Self(index.cache().clone())
+    }
+
+    /// One value.
+    pub fn get<C: Cached>(&self, key: &Key<C>) -> Result<Option<C>, Error> {
+        Ok(self.0.get(key.as_bytes())?.map(|bytes| C::decode(bytes.as_ref())).transpose()?)
+    }
+
+    /// The values whose keys begin with `prefix`.
+    pub fn scan<C: Cached>(&self, prefix: &Key<C>) -> impl Iterator<Item = Result<C, Error>> + use<C> {
+        self.0.scan_prefix(prefix.as_bytes()).map(|entry| Ok(C::decode(entry?.1.as_ref())?))
+    }
+
+    /// Writes a value over what was there.
+    pub fn put<C: Cached>(&self, value: &C) -> Result<(), Error> {
+        self.0.insert(value.key().as_bytes(), value.encode_to_vec())?;
+        Ok(())
+    }
+
+    /// Removes a value.
+    pub fn forget<C: Cached>(&self, key: &Key<C>) -> Result<(), Error> {
+        self.0.remove(key.as_bytes())?;
+        Ok(())
+    }
+}

@@ -1,0 +1,72 @@
+//! One number over all records: equal numbers mean the same records, whatever
+//! order they were written in. It costs an addition for each write.
+
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::{digest::Digest, stored};
+
+/// How many records there are, and the sum of their hashes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Checksum {
+    /// How many.
+    pub count: u64,
+    digest: Digest,
+}
+
+impl Checksum {
+    /// Counts a record in.
+    pub fn add(&mut self, key: &[u8], version: u64, value: &[u8]) {
+        self.count += 1;
+        self.digest.add(hash(key, version, value));
+    }
+
+    /// Takes a record out.
+    pub fn remove(&mut self, key: &[u8], version: u64, value: &[u8]) {
+        self.count = self.count.saturating_sub(1);
+        self.digest.remove(hash(key, version, value));
+    }
+}
+
+fn hash(key: &[u8], version: u64, value: &[u8]) -> u128 {
+    let mut hasher = Xxh3::new();
+    hasher.update(&(key.len() as u64).to_le_bytes());
+    hasher.update(key);
+    hasher.update(&version.to_le_bytes());
+    hasher.update(value);
+    hasher.digest128()
+}
+
+impl From<Checksum> for stored::Checksum {
+    fn from(checksum: Checksum) -> Self {
+        Self { count: checksum.count, digest: checksum.digest.0.to_le_bytes().to_vec() }
+    }
+}
+
+impl From<stored::Checksum> for Checksum {
+    fn from(stored: stored::Checksum) -> Self {
+        Self { count: stored.count, digest: Digest::from_le_bytes(&stored.digest) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_order_does_not_matter_and_everything_else_does() {
+        let all = |records: &[(&[u8], u64, &[u8])]| {
+            let mut checksum = Checksum::default();
+            records.iter().for_each(|(key, version, value)| checksum.add(key, *version, value));
+            checksum
+        };
+        let (a, b): ((&[u8], u64, &[u8]), (&[u8], u64, &[u8])) = ((b"a", 1, b"x"), (b"b", 2, b"y"));
+        assert_eq!(all(&[a, b]), all(&[b, a]));
+        for other in [&[(b"a" as &[u8], 2, b"x" as &[u8]), b], &[(b"a", 1, b"y"), b], &[(b"ax", 1, b""), b]] {
+            assert_ne!(all(&[a, b]), all(other));
+        }
+        let mut one = all(&[a, b]);
+        one.remove(b"b", 2, b"y");
+        assert_eq!(one, all(&[a]));
+        assert_eq!(Checksum::from(stored::Checksum::from(one)), one);
+    }
+}

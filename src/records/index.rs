@@ -1,0 +1,234 @@
+//! The index: what the log says, in one sled database, for reading.
+//!
+//! Nothing depends on its being there, whole or new: at the start its contents
+//! are compared with the log, and made again if they differ. It is written behind
+//! the log and never synced for the log's sake.
+
+use std::{collections::BTreeMap, ops::ControlFlow, path::Path, sync::Arc};
+
+use parking_lot::RwLock;
+use prost::Message;
+use uuid::Uuid;
+
+use super::{
+    checksum::Checksum,
+    entry::{Hash, Tip},
+};
+use crate::{
+    error::Error,
+    stored::{BaseRecord, IndexTip, RecordWrite},
+};
+
+/// Small records, all of them hot: sled's default of 1 GiB is for databases.
+const CACHE_BYTES: u64 = 16 << 20;
+/// Where the tip is. No key of a record begins like that.
+const TIP: &[u8] = b"\0tip";
+const FIRST_KEY: &[u8] = b"\x01";
+const VERSION_BYTES: usize = 8;
+
+/// The revision that wrote a record.
+pub type Version = u64;
+
+/// The index. Clones share it.
+#[derive(Clone)]
+pub struct Index {
+    records: sled::Tree,
+    cache: sled::Tree,
+    db: sled::Db,
+    /// Held shared by scans, alone while a change is applied: a scan shows the
+    /// records of one revision.
+    revision: Arc<RwLock<()>>,
+}
+
+impl Index {
+    /// Opens or creates the index in a directory. sled ends on some damage with a
+    /// panic, which the caller has to expect.
+    pub fn open(directory: &Path) -> Result<Self, Error> {
+        remove_leftovers(directory)?;
+        let db = sled::Config::new().path(directory).cache_capacity(CACHE_BYTES).flush_every_ms(None).open()?;
+        let (records, cache) = (db.open_tree("records")?, db.open_tree("cache")?);
+        Ok(Self { records, cache, db, revision: Arc::default() })
+    }
+
+    /// How far it is, and of which instance; `None` if it is new.
+    pub fn tip(&self) -> Result<Option<(Uuid, Tip)>, Error> {
+        let Some(bytes) = self.records.get(TIP)? else { return Ok(None) };
+        let damaged = || Error::DataLoss("the index of the records is damaged".to_owned());
+        let stored = IndexTip::decode(bytes.as_ref())?;
+        let instance = Uuid::from_slice(&stored.instance).map_err(|_| damaged())?;
+        let hash = Hash::from_stored(&stored.hash).ok_or_else(damaged)?;
+        let checksum = stored.checksum.ok_or_else(damaged)?.into();
+        Ok(Some((instance, Tip { revision: stored.revision, hash, checksum })))
+    }
+
+    /// Adds up all records, reading every one.
+    pub fn checksum(&self) -> Result<Checksum, Error> {
+        let mut checksum = Checksum::default();
+        for entry in self.records.range(FIRST_KEY..) {
+            let (key, raw) = entry?;
+            let (version, value) = split(&raw)?;
+            checksum.add(&key, version, value);
+        }
+        Ok(checksum)
+    }
+
+    /// One record.
+    pub fn get(&self, key: &[u8]) -> Result<Option<Raw>, Error> {
+        self.records.get(key)?.map(Raw::new).transpose()
+    }
+
+    /// The records whose keys begin with a prefix, in their order, as they are at
+    /// one revision. `each` says how long it goes on.
+    pub fn scan(
+        &self,
+        prefix: &[u8],
+        mut each: impl FnMut(&[u8], Raw) -> Result<ControlFlow<()>, Error>,
+    ) -> Result<(), Error> {
+        let _one_revision = self.revision.read();
+        for entry in self.records.scan_prefix(prefix) {
+            let (key, raw) = entry?;
+            if key.starts_with(TIP) {
+                continue;
+            }
+            if each(&key, Raw::new(raw)?)?.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The checksum behind these writes.
+    pub fn checksum_after<'a>(
+        &self,
+        before: Checksum,
+        revision: u64,
+        writes: impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)>,
+    ) -> Result<Checksum, Error> {
+        let mut after = before;
+        for (key, value) in writes {
+            if let Some(raw) = self.get(key)? {
+                after.remove(key, raw.version(), raw.value());
+            }
+            if let Some(value) = value {
+                after.add(key, revision, value);
+            }
+        }
+        Ok(after)
+    }
+
+    /// Takes an entry of the log in.
+    pub fn apply(&self, instance: Uuid, tip: &Tip, writes: &[RecordWrite]) -> Result<(), Error> {
+        let mut batch = sled::Batch::default();
+        for RecordWrite { key, value } in writes {
+            match value {
+                Some(value) => batch.insert(key.as_slice(), joined(tip.revision, value)),
+                None => batch.remove(key.as_slice()),
+            }
+        }
+        self.write(instance, tip, batch)
+    }
+
+    /// Takes some records of a base in; the last time with the base's tip.
+    pub fn fill(&self, records: &[BaseRecord]) -> Result<(), Error> {
+        let mut batch = sled::Batch::default();
+        for BaseRecord { key, version, value } in records {
+            batch.insert(key.as_slice(), joined(*version, value));
+        }
+        Ok(self.records.apply_batch(batch)?)
+    }
+
+    /// Says how far it is.
+    pub fn set_tip(&self, instance: Uuid, tip: &Tip) -> Result<(), Error> {
+        self.write(instance, tip, sled::Batch::default())
+    }
+
+    fn write(&self, instance: Uuid, tip: &Tip, mut batch: sled::Batch) -> Result<(), Error> {
+        let stored = IndexTip { instance: instance.as_bytes().to_vec(), ..IndexTip::from(*tip) };
+        batch.insert(TIP, stored.encode_to_vec());
+        let _alone = self.revision.write();
+        Ok(self.records.apply_batch(batch)?)
+    }
+
+    /// What is not in the log, and may be lost.
+    #[must_use]
+    pub fn cache(&self) -> &sled::Tree {
+        &self.cache
+    }
+
+    /// Writes what is in memory to the disk, so that the next start has less to
+    /// read again.
+    pub async fn flush(&self) -> Result<(), Error> {
+        self.db.flush_async().await?;
+        Ok(())
+    }
+
+    /// The records of version 0.1.0, which had them here alone.
+    pub fn legacy(&self) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, Error> {
+        let mut records = BTreeMap::new();
+        for entry in self.db.iter() {
+            let (key, value) = entry?;
+            records.insert(key.to_vec(), value.to_vec());
+        }
+        Ok(records)
+    }
+
+    /// One of them.
+    pub fn legacy_get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        Ok(self.db.get(key)?.map(|value| value.to_vec()))
+    }
+}
+
+/// Whether another process has the index open. sled says so only in words.
+#[must_use]
+pub fn is_locked(error: &Error) -> bool {
+    matches!(error, Error::Unavailable(cause) if cause.to_string().contains("could not acquire lock"))
+}
+
+/// What a start that was cut short left: sled would stumble over it for ever.
+fn remove_leftovers(directory: &Path) -> std::io::Result<()> {
+    let entries = match std::fs::read_dir(directory) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().ends_with(".generating") {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// A record as it is stored, with its version.
+#[derive(Clone, Debug)]
+pub struct Raw(sled::IVec);
+
+impl Raw {
+    fn new(raw: sled::IVec) -> Result<Self, Error> {
+        split(&raw)?;
+        Ok(Self(raw))
+    }
+
+    /// The revision that wrote it.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        split(&self.0).map_or(0, |(version, _)| version)
+    }
+
+    /// The record's bytes.
+    #[must_use]
+    pub fn value(&self) -> &[u8] {
+        split(&self.0).map_or(&[], |(_, value)| value)
+    }
+}
+
+fn joined(version: Version, value: &[u8]) -> Vec<u8> {
+    [&version.to_be_bytes(), value].concat()
+}
+
+fn split(raw: &[u8]) -> Result<(Version, &[u8]), Error> {
+    let (version, value) = raw
+        .split_first_chunk::<VERSION_BYTES>()
+        .ok_or_else(|| Error::DataLoss("the index of the records is damaged".to_owned()))?;
+    Ok((u64::from_be_bytes(*version), value))
+}

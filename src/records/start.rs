@@ -1,0 +1,290 @@
+//! The start: the index is held against the log, and goes on from where it was, or
+//! is made anew.
+//!
+//! An index is believed if what it holds adds up to what the log says of the
+//! revision that it claims to be at. Whatever else is the matter with it (missing,
+//! damaged, set back, of another root), it is removed and made from the newest base
+//! and the entries behind it.
+
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures::{StreamExt, pin_mut};
+use prost::Message;
+use uuid::Uuid;
+
+use super::{
+    ApiKeyUse, Instance, Records,
+    base::{BaseReader, BaseWriter},
+    checksum::Checksum,
+    commit::Committer,
+    compact::{Compactor, Policy},
+    entry::{Hash, Tip},
+    index::{self, Index},
+    log::{Found, Log, entry_path},
+};
+use crate::{
+    clock::{Clock, Micros},
+    error::Error,
+    stored::BaseRecord,
+    tasks::Tasks,
+};
+
+/// The directory of the index in the data directory.
+pub const DIRECTORY: &str = "metadata";
+/// Records of a base that the index takes in at once.
+const FILL: usize = 1000;
+/// How long a process that is gone may take to let go of its files.
+const LETTING_GO: Duration = Duration::from_secs(10);
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
+/// The revision of the base that is made of the records of version 0.1.0.
+const TAKEN_OVER: u64 = 1;
+
+/// The index as it was found.
+pub enum IndexState {
+    /// There is none, or an empty one.
+    Missing,
+    /// It is there and cannot be used.
+    Unusable(String),
+    /// It is what version 0.1.0 had in place of the log.
+    Legacy(Index, Uuid),
+    /// It says that it is of an instance, at a revision.
+    At(Index, Uuid, u64),
+}
+
+impl IndexState {
+    /// Looks what is in a directory. sled may end with a panic on damage. An error
+    /// only if it is in use: then it says nothing of what is in it.
+    pub async fn find(data_dir: &Path, tasks: &Tasks) -> Result<Self, Error> {
+        let directory = data_dir.join(DIRECTORY);
+        if std::fs::read_dir(&directory).map_or(true, |mut entries| entries.next().is_none()) {
+            return Ok(Self::Missing);
+        }
+        match tasks.blocking(move || Self::open(&directory)).await {
+            Ok(Err(error)) if index::is_locked(&error) => Err(error),
+            Ok(Ok(found)) => Ok(found),
+            Ok(Err(error)) => Ok(Self::Unusable(format!("{error:?}"))),
+            Err(panicked) => Ok(Self::Unusable(panicked.to_string())),
+        }
+    }
+
+    fn open(directory: &Path) -> Result<Self, Error> {
+        let index = open_free(directory)?;
+        if let Some((instance, tip)) = index.tip()? {
+            return Ok(Self::At(index, instance, tip.revision));
+        }
+        match index.legacy_instance()? {
+            Some(instance) => Ok(Self::Legacy(index, instance)),
+            None => Ok(Self::Missing),
+        }
+    }
+
+    /// Whose it says to be.
+    #[must_use]
+    pub fn instance(&self) -> Option<Uuid> {
+        match self {
+            Self::Missing | Self::Unusable(_) => None,
+            Self::Legacy(_, instance) | Self::At(_, instance, _) => Some(*instance),
+        }
+    }
+}
+
+/// Opens an index that no other process has: the data directory is ours. One that
+/// was killed a moment ago may still be letting go of it.
+fn open_free(directory: &Path) -> Result<Index, Error> {
+    let began = Instant::now();
+    loop {
+        match Index::open(directory) {
+            Err(error) if index::is_locked(&error) && began.elapsed() < LETTING_GO => std::thread::sleep(LOCK_PAUSE),
+            opened => return opened,
+        }
+    }
+}
+
+impl Index {
+    fn legacy_instance(&self) -> Result<Option<Uuid>, Error> {
+        let found = self.legacy_get(Instance::all().as_bytes())?;
+        let instance = found.map(|bytes| Instance::decode(bytes.as_slice())).transpose()?;
+        Ok(instance.map(|instance| super::uid(&instance.uid)))
+    }
+}
+
+/// What records are opened from.
+pub struct Opening<'a> {
+    /// Where the index is.
+    pub data_dir: &'a Path,
+    /// The index as it was found.
+    pub index: IndexState,
+    /// The log of the instance.
+    pub log: Log,
+    /// When bases are made.
+    pub policy: Policy,
+    /// Time.
+    pub clock: Clock,
+    /// Background work.
+    pub tasks: Tasks,
+}
+
+/// Opens the records: exactly those of the log.
+pub async fn open(opening: Opening<'_>) -> Result<Records, Error> {
+    let Opening { data_dir, index, log, policy, clock, tasks } = opening;
+    let found = log.look().await?;
+    let end = found.end()?;
+    // What is not gone on with is closed before its directory is removed.
+    let reached = match index {
+        IndexState::At(index, instance, revision) if instance == log.instance() => {
+            if revision > end {
+                let missing = entry_path(end + 1);
+                return Err(Error::DataLoss(format!(
+                    "the record log ends before {missing}, but this data directory has seen revision {revision}: objects of the storage root are missing"
+                )));
+            }
+            catch_up(&index, &log, &found, end, &tasks).await?.map(|reached| (index, reached))
+        }
+        IndexState::At(index, instance, _) => {
+            drop(index);
+            Err(format!("it is of another instance, {instance}"))
+        }
+        IndexState::Legacy(index, _) => {
+            drop(index);
+            Err("it was taken over into the record log".to_owned())
+        }
+        IndexState::Unusable(why) => Err(why),
+        IndexState::Missing => Err("it is missing".to_owned()),
+    };
+    let (index, reached) = match reached {
+        Ok(reached) => reached,
+        Err(why) => rebuild(data_dir, &log, &found, end, &why).await?,
+    };
+    let Reached { tip, entries, bytes } = reached;
+    let compactor = Compactor::new(policy, clock.clone(), found.base(), entries, bytes);
+    let committer = Committer::new(index.clone(), log, clock, tasks, compactor, tip);
+    Ok(Records { index, committer: Arc::new(committer) })
+}
+
+/// How far an index is, and what of the log lies behind the newest base.
+struct Reached {
+    tip: Tip,
+    entries: u64,
+    bytes: u64,
+}
+
+/// Takes an index from where it is to the end of the log; the reason, if it must
+/// not be believed.
+async fn catch_up(
+    index: &Index,
+    log: &Log,
+    found: &Found,
+    end: u64,
+    tasks: &Tasks,
+) -> Result<Result<Reached, String>, Error> {
+    let Some((_, at)) = index.tip()? else { return Ok(Err("it is new".to_owned())) };
+    let start = match found.base() {
+        Some(revision) => BaseReader::open(log, revision).await?.tip(),
+        None => Tip::start(),
+    };
+    if at.revision < start.revision {
+        return Ok(Err(format!("it is at revision {}, before the oldest that the log goes on from", at.revision)));
+    }
+    let counted = {
+        let index = index.clone();
+        match tasks.blocking(move || index.checksum()).await {
+            Ok(counted) => counted,
+            Err(panicked) => return Ok(Err(panicked.to_string())),
+        }
+    };
+    match counted {
+        Ok(counted) if counted == at.checksum => {}
+        Ok(_) => return Ok(Err("its records do not add up".to_owned())),
+        Err(error) => return Ok(Err(error.to_string())),
+    }
+    if at.revision == start.revision && at != start {
+        return Ok(Err("its records are not those of the log".to_owned()));
+    }
+    replay(index, log, start, end, at).await
+}
+
+/// Reads the log from `start` to its end, and applies what lies behind `at`.
+async fn replay(index: &Index, log: &Log, start: Tip, end: u64, at: Tip) -> Result<Result<Reached, String>, Error> {
+    let mut reached = Reached { tip: start, entries: 0, bytes: 0 };
+    let entries = log.entries(start, end);
+    pin_mut!(entries);
+    while let Some(read) = entries.next().await {
+        let (entry, tip, size) = read?;
+        if tip.revision == at.revision && tip != at {
+            return Ok(Err("its records are not those of the log".to_owned()));
+        }
+        if tip.revision > at.revision {
+            let writes = entry.writes.iter().map(|write| (write.key.as_slice(), write.value.as_deref()));
+            if index.checksum_after(reached.tip.checksum, tip.revision, writes)? != tip.checksum {
+                return Ok(Err(format!("its records do not add up at revision {}", tip.revision)));
+            }
+            index.apply(log.instance(), &tip, &entry.writes)?;
+        }
+        reached = Reached { tip, entries: reached.entries + 1, bytes: reached.bytes + size as u64 };
+    }
+    Ok(Ok(reached))
+}
+
+/// Makes the index anew.
+async fn rebuild(data_dir: &Path, log: &Log, found: &Found, end: u64, why: &str) -> Result<(Index, Reached), Error> {
+    let directory = data_dir.join(DIRECTORY);
+    match std::fs::remove_dir_all(&directory) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+        _ => {}
+    }
+    let index = open_free(&directory)?;
+    let start = match found.base() {
+        Some(revision) => fill(&index, log, revision).await?,
+        None => Tip::start(),
+    };
+    index.set_tip(log.instance(), &start)?;
+    let replayed = replay(&index, log, start, end, start).await?;
+    let reached = replayed.map_err(|_| Error::DataLoss("the records of the record log do not add up".to_owned()))?;
+    index.flush().await?;
+    // The first start of all has nothing to say.
+    if end > 0 {
+        let (revision, records) = (reached.tip.revision, reached.tip.checksum.count);
+        tracing::warn!(why, revision, records, "the index of the records was made anew from the record log");
+    }
+    Ok((index, reached))
+}
+
+/// Takes a base in.
+async fn fill(index: &Index, log: &Log, revision: u64) -> Result<Tip, Error> {
+    let mut base = BaseReader::open(log, revision).await?;
+    let mut records = Vec::with_capacity(FILL);
+    while let Some(record) = base.next().await? {
+        records.push(record);
+        if records.len() == FILL {
+            index.fill(&records)?;
+            records.clear();
+        }
+    }
+    index.fill(&records)?;
+    Ok(base.tip())
+}
+
+/// Makes the records of version 0.1.0 the first base of a log. Returns when keys were
+/// used, which is in no log.
+pub async fn take_over(index: &Index, log: &Log, now: Micros) -> Result<Vec<ApiKeyUse>, Error> {
+    let mut records = index.legacy()?;
+    let is_use = |key: &[u8]| key.starts_with(ApiKeyUse::all().as_bytes());
+    let uses = records.iter().filter(|(key, _)| is_use(key)).map(|(_, value)| Ok(ApiKeyUse::decode(value.as_slice())?));
+    let uses = uses.collect::<Result<_, Error>>()?;
+    records.retain(|key, _| super::keys::is_logged(key));
+    let mut checksum = Checksum::default();
+    for (key, value) in &records {
+        checksum.add(key, TAKEN_OVER, value);
+    }
+    let tip = Tip { revision: TAKEN_OVER, hash: Hash::NONE, checksum };
+    let mut base = BaseWriter::begin(log, &tip, now).await?;
+    for (key, value) in records {
+        base.add(BaseRecord { key, version: TAKEN_OVER, value }).await?;
+    }
+    base.finish().await?;
+    Ok(uses)
+}

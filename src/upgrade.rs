@@ -1,0 +1,80 @@
+//! Takes over a root of version 0.1.0, which had its records in the data directory
+//! alone, and copies of some of them under `catalog/`.
+//!
+//! The marker goes first, so that the old version refuses the root; then the file
+//! lists, then the records as the first base of the log. A crash anywhere lets the
+//! next start begin again, up to the base, which is the end: what is left of
+//! `catalog/` goes with any later start.
+
+use uuid::Uuid;
+
+use crate::{
+    clock::Clock,
+    documents::{ObjectPath, Root, file_list},
+    error::Error,
+    records::{self, ApiKeyUse, IndexState, Log},
+};
+
+/// Where version 0.1.0 had its copies.
+const CATALOG: &str = "catalog";
+
+/// Makes the records in an old index the log's. Returns what belongs in the cache.
+pub async fn take_over(root: &Root, index: &IndexState, log: &Log, clock: &Clock) -> Result<Vec<ApiKeyUse>, Error> {
+    let IndexState::Legacy(index, _) = index else { return Ok(Vec::new()) };
+    let mut lists = 0;
+    for (path, _) in root.list(&ObjectPath::from(CATALOG)).await? {
+        if let Some((uid, "files")) = cataloged(&path)
+            && let Some(list) = root.get(&path).await?
+        {
+            root.put(&file_list(uid), list).await?;
+            lists += 1;
+        }
+    }
+    let uses = records::take_over(index, log, clock.now()).await?;
+    tracing::info!(lists, "the records of version 0.1.0 are in the record log now");
+    Ok(uses)
+}
+
+/// Removes the copies, and nothing else that may be there.
+pub async fn remove_catalog(root: &Root) -> Result<(), Error> {
+    let found = root.list(&ObjectPath::from(CATALOG)).await?;
+    let copies: Vec<_> = found.into_iter().map(|(path, _)| path).filter(|path| cataloged(path).is_some()).collect();
+    if copies.is_empty() {
+        return Ok(());
+    }
+    root.delete_all(copies.into_iter()).await?;
+    if let Some(directory) = root.file(&ObjectPath::from(CATALOG)) {
+        for kind in ["workspace", "collection", "snapshot", ""] {
+            // What is not empty is not ours alone.
+            let _ = std::fs::remove_dir(directory.join(kind));
+        }
+    }
+    Ok(())
+}
+
+/// The uid and the extension of `catalog/<kind>/<uid>.<extension>`.
+fn cataloged(path: &ObjectPath) -> Option<(Uuid, &str)> {
+    let (kind, name) = path.as_ref().strip_prefix("catalog/")?.split_once('/')?;
+    let (uid, extension) = name.split_once('.')?;
+    let is_ours = matches!((kind, extension), ("workspace" | "collection" | "snapshot", "pb") | ("snapshot", "files"));
+    is_ours.then_some(())?;
+    Some((Uuid::parse_str(uid).ok()?, extension))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_the_old_version_wrote_is_known() {
+        let uid = Uuid::from_u128(7);
+        let found = |text: &str| cataloged(&ObjectPath::from(text)).map(|(uid, extension)| (uid, extension.to_owned()));
+        assert_eq!(found(&format!("catalog/snapshot/{uid}.files")), Some((uid, "files".to_owned())));
+        assert_eq!(found(&format!("catalog/collection/{uid}.pb")), Some((uid, "pb".to_owned())));
+        for other in
+            [format!("catalog/{uid}.pb"), format!("catalog/notes/{uid}.pb"), "catalog/snapshot/x.pb".to_owned()]
+        {
+            assert_eq!(found(&other), None, "{other}");
+        }
+    }
+}
