@@ -37,7 +37,9 @@ use prost::Message;
 pub use self::{
     cache::{Cache, Cached},
     change::{Change, CommitError, MAX_RECORD_BYTES},
+    checksum::Checksum,
     compact::Policy,
+    entry::Tip,
     index::Version,
     keys::Key,
     kinds::*,

@@ -1,6 +1,7 @@
 //! A server in this process, and a client for it.
 
 mod keys;
+mod random;
 mod raw;
 mod resources;
 mod retained;
@@ -32,7 +33,9 @@ use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 use tonic::{Code, Status, transport::Channel};
 use tonic_types::StatusExt;
 
-pub use self::{keys::*, raw::Raw, resources::*, retained::*, s3::Loopback, scale::*, storage::Root, totals::*};
+pub use self::{
+    keys::*, random::Random, raw::Raw, resources::*, retained::*, s3::Loopback, scale::*, storage::Root, totals::*,
+};
 
 /// What takes so long hangs. Nothing is measured by it: on a busy machine a second
 /// becomes a minute.

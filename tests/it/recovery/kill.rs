@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
 use super::{
-    super::support::{TestServer, collection_name, delete, eventually, rounds, upsert},
+    super::support::{Random, TestServer, collection_name, delete, eventually, rounds, upsert},
     child::Child,
     invariants::{Totals, check, contents, restores},
 };
@@ -190,25 +190,4 @@ async fn check_promises(server: &mut TestServer, promised: &Promised) {
 
 fn last(name: &str) -> &str {
     name.rsplit('/').next().unwrap()
-}
-
-/// `SplitMix64`, so that a run can be repeated: `STILLFRAME_TEST_SEED`.
-pub struct Random(u64);
-
-impl Random {
-    pub fn seeded() -> Self {
-        let given = std::env::var("STILLFRAME_TEST_SEED").ok().map(|seed| seed.parse().unwrap());
-        let seed = given.unwrap_or_else(|| std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0));
-        eprintln!("STILLFRAME_TEST_SEED={seed}");
-        Self(seed)
-    }
-
-    /// After 100 to 700 ms of load.
-    pub fn moment(&mut self) -> Duration {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        Duration::from_millis(100 + (z ^ (z >> 31)) % 600)
-    }
 }

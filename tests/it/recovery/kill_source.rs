@@ -8,11 +8,10 @@ use stillframe::pb;
 use super::{
     super::{
         sources::{documents, gzip, ndjson},
-        support::{TestServer, eventually, rounds, span},
+        support::{Random, TestServer, eventually, rounds, span},
     },
     child::Child,
     invariants::check,
-    kill::Random,
 };
 
 const OBJECTS: usize = 6;

@@ -1,0 +1,8 @@
+//! The records: what was acknowledged is in the log, whatever happens to the index
+//! of it, and damage of the log is told.
+
+mod bases;
+mod given;
+mod index;
+mod log;
+mod updates;
