@@ -19,12 +19,14 @@ pub fn create_dir_all(directory: &Path) -> io::Result<()> {
     missing.into_iter().try_for_each(sync_parent)
 }
 
-/// Writes a small file, whole or not at all, over what was there.
+/// Writes a small file, whole or not at all, over what was there. Nobody else writes
+/// it at the same time.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = tempfile::NamedTempFile::new_in(parent_of(path))?;
+    let staged = path.with_extension("staged");
+    let mut file = File::create(&staged)?;
     file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
+    file.sync_all()?;
+    std::fs::rename(&staged, path)?;
     sync_parent(path)
 }
 

@@ -194,7 +194,7 @@ impl Store {
 
     /// Deletes the file list of a snapshot.
     pub async fn forget_files(&self, snapshot: Uuid) -> Result<(), Error> {
-        self.root.delete(&root::files(snapshot)).await
+        self.root.delete_durably(&root::files(snapshot)).await
     }
 
     /// Takes from a deleted collection, which nobody opens any more, every file

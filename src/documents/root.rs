@@ -146,6 +146,16 @@ impl Root {
         }
     }
 
+    /// Deletes an object, if it is there, for good: power loss must not bring it back
+    /// when no record names it any more.
+    pub async fn delete_durably(&self, path: &Path) -> Result<(), Error> {
+        self.delete(path).await?;
+        match self.file(path).map(|file| durable::sync_parent(&file)) {
+            Some(Err(error)) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
     /// The objects below a prefix, with their sizes.
     pub async fn list(&self, prefix: &Path) -> Result<Vec<(Path, u64)>, Error> {
         Ok(self.store.list(Some(prefix)).map_ok(|found| (found.location, found.size)).try_collect().await?)
@@ -162,7 +172,13 @@ impl Root {
         let paths = self.list(prefix).await?;
         self.delete_all(paths.into_iter().map(|(path, _)| path)).await?;
         let Some(directory) = self.file(prefix) else { return Ok(()) };
-        match std::fs::remove_dir_all(directory) {
+        match std::fs::remove_dir_all(&directory) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+        // Before the record that names it goes: power loss must not bring it back
+        // when nobody knows it any more.
+        match durable::sync_parent(&directory) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
             _ => Ok(()),
         }

@@ -19,6 +19,7 @@ mod listings;
 mod many;
 #[cfg(feature = "s3")]
 mod object_storage;
+mod power_loss;
 mod records;
 mod recovery;
 mod restores;

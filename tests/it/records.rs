@@ -2,7 +2,7 @@
 //! of it, and damage of the log is told.
 
 mod bases;
-mod given;
+pub mod given;
 mod index;
 mod log;
 mod updates;
