@@ -1,5 +1,5 @@
 //! Compiles the contract (with its descriptor set, for reflection) and the
-//! stored records, without `protoc`.
+//! stored records (with theirs, to show them), without `protoc`.
 
 use std::{env, error::Error, fs, path::PathBuf};
 
@@ -30,7 +30,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         .extern_path(".google.rpc", "::tonic_types::pb")
         .compile_fds(public)?;
 
-    let stored = protox::compile(STORED, ["proto"])?;
+    let mut compiler = protox::Compiler::new(["proto"])?;
+    compiler.include_source_info(true).include_imports(true);
+    compiler.open_files(STORED)?;
+    let stored = compiler.file_descriptor_set();
+    // Nobody reads the comments at run time.
+    fs::write(out.join("stored.bin"), compiler.include_source_info(false).encode_file_descriptor_set())?;
     tonic_prost_build::configure().btree_map(".").build_client(false).build_server(false).compile_fds(stored)?;
     Ok(())
 }

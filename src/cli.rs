@@ -2,6 +2,8 @@
 
 mod connections;
 mod open_files;
+mod place;
+mod records;
 
 use std::{io::IsTerminal, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
@@ -9,7 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use tokio::{net::TcpListener, signal::unix::SignalKind};
 use tracing_subscriber::EnvFilter;
 
-use self::connections::ConnectionArgs;
+use self::{connections::ConnectionArgs, place::PlaceArgs, records::RecordsCommand};
 use crate::{
     app::{App, Config},
     clock::Clock,
@@ -47,6 +49,9 @@ enum Command {
     /// Does the whole job once, on real data in a temporary directory, checks
     /// the result document by document, and exits 0 only if all of it held.
     Demo,
+    /// Checks, shows or rebuilds the records, beside the server.
+    #[command(subcommand)]
+    Records(RecordsCommand),
 }
 
 /// Whether something is allowed.
@@ -69,13 +74,8 @@ pub struct ServeArgs {
     /// The address to listen on.
     #[arg(long, env = "STILLFRAME_LISTEN", default_value = "127.0.0.1:50051")]
     listen: SocketAddr,
-    /// Where the metadata and, by default, everything else is.
-    #[arg(long, env = "STILLFRAME_DATA_DIR", default_value = "./data")]
-    data_dir: PathBuf,
-    /// The storage root: a directory, `file:///directory`, or `s3://bucket/prefix` with endpoint, region and
-    /// credentials in the usual `AWS_` variables. Default: `storage` in the data directory.
-    #[arg(long, env = "STILLFRAME_STORAGE")]
-    storage: Option<Storage>,
+    #[command(flatten)]
+    place: PlaceArgs,
     /// How a restore copies files: hard links where the disk can, or bytes.
     #[arg(long, env = "STILLFRAME_RESTORE_COPY", default_value = "auto")]
     restore_copy: CopyMode,
@@ -147,14 +147,17 @@ async fn run(cli: Cli) -> Result<()> {
             start_log("error", LogFormat::Text)?;
             demo::run(stop_signal()?).await
         }
+        Some(Command::Records(command)) => {
+            start_log("error", LogFormat::Text)?;
+            records::run(command).await
+        }
     }
 }
 
 async fn serve(args: ServeArgs) -> Result<()> {
     let ServeArgs {
         listen,
-        data_dir,
-        storage,
+        place: PlaceArgs { data_dir, storage },
         restore_copy,
         source_allow,
         snapshot_preview,

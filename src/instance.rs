@@ -30,6 +30,9 @@ const FORMAT_VERSION: u32 = 2;
 const MARKER: &str = "stillframe.json";
 const LOCK: &str = "stillframe.lock";
 
+/// What a new data directory has for an instance.
+const NEW: &str = "none (it is new)";
+
 /// Why the server does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -43,7 +46,7 @@ pub enum StartError {
     NoMarker(Uuid),
     /// The data directory is of another root, or new.
     #[error(
-        "the storage root belongs to instance {root}, the data directory to {data}. Nothing was changed. Start with the data directory of that instance, or with another --storage"
+        "the storage root belongs to instance {root}, the data directory to {data}. Nothing was changed. Start with the data directory of that instance, or with another --storage{}", way_in(.data)
     )]
     Foreign {
         /// The root's instance.
@@ -101,6 +104,15 @@ pub enum StartError {
     Io(#[from] std::io::Error),
 }
 
+/// A root whose data directory is lost is not lost.
+fn way_in(data: &str) -> &'static str {
+    if data == NEW {
+        ". If that data directory is lost, `stillframe records rebuild` gives the root to this one"
+    } else {
+        ""
+    }
+}
+
 /// Takes the data directory for this process, until the file is dropped.
 pub fn lock(data_dir: &Path) -> Result<File, StartError> {
     durable::create_dir_all(data_dir)?;
@@ -156,7 +168,7 @@ pub async fn claim(data_dir: &Path, root: &Root, index: &IndexState) -> Result<C
     let is_own =
         || root.directory().zip(data_dir.canonicalize().ok()).is_some_and(|(root, data)| root.starts_with(data));
     if known.map_or_else(|| !is_own(), |known| known.uid != marker.uid) {
-        let data = known.map_or_else(|| "none (it is new)".to_owned(), |known| known.uid.to_string());
+        let data = known.map_or_else(|| NEW.to_owned(), |known| known.uid.to_string());
         return Err(StartError::Foreign { root: marker.uid.to_string(), data });
     }
     if !log.is_empty() {
@@ -185,6 +197,35 @@ pub async fn upgrade(data_dir: &Path, root: &Root, uid: Uuid) -> Result<(), Star
     remember(data_dir, uid)
 }
 
+/// The instance of a root with a record log, for commands of an operator: the data
+/// directory must not be another one's, and may be new. Changes nothing.
+pub async fn of_root(data_dir: &Path, root: &Root, index: &IndexState) -> Result<Uuid, StartError> {
+    let known = known(data_dir, index)?.map(|known| known.uid);
+    let log = records::look(root).await?;
+    let Some(Marker { uid, .. }) = read_marker(root).await? else {
+        let uid = if known.is_some() { known } else { records::instance_of(root, &log).await };
+        return Err(StartError::NoMarker(uid.unwrap_or_default()));
+    };
+    match known {
+        Some(known) if known != uid => Err(StartError::Foreign { root: uid.to_string(), data: known.to_string() }),
+        _ if log.is_empty() => Err(StartError::NoRecords),
+        _ => Ok(uid),
+    }
+}
+
+/// The instance that a record log says it is of, or else the marker beside it: for those
+/// who only read it.
+pub async fn of_log(root: &Root) -> Result<Uuid, StartError> {
+    let log = records::look(root).await?;
+    if log.is_empty() {
+        return Err(StartError::NoRecords);
+    }
+    if let Some(uid) = records::instance_of(root, &log).await {
+        return Ok(uid);
+    }
+    read_marker(root).await?.map(|marker| marker.uid).ok_or(StartError::NoMarker(Uuid::nil()))
+}
+
 fn known(data_dir: &Path, index: &IndexState) -> Result<Option<Known>, StartError> {
     let written = match std::fs::read(data_dir.join(MARKER)) {
         Ok(bytes) => parse(&bytes).map(|(marker, marked)| Known { uid: marker.uid, marked }).ok(),
@@ -209,7 +250,8 @@ async fn mark(data_dir: &Path, root: &Root, uid: Uuid) -> Result<Uuid, StartErro
     Err(StartError::Foreign { root: "another one".to_owned(), data: uid.to_string() })
 }
 
-fn remember(data_dir: &Path, uid: Uuid) -> Result<(), StartError> {
+/// Says in the data directory whose it is.
+pub fn remember(data_dir: &Path, uid: Uuid) -> Result<(), StartError> {
     let (file, text) = (data_dir.join(MARKER), text(uid));
     if std::fs::read(&file).is_ok_and(|found| found == text.as_bytes()) {
         return Ok(());

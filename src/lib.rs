@@ -23,6 +23,7 @@ pub mod hub;
 pub mod idempotency;
 pub mod instance;
 pub mod json;
+pub mod lines;
 pub mod listing;
 pub mod names;
 pub mod records;
@@ -49,4 +50,7 @@ pub mod pb {
 #[allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated")]
 mod stored {
     tonic::include_proto!("stillframe.storage.v1");
+
+    /// Their descriptor set, to show them to operators.
+    pub const DESCRIPTOR: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/stored.bin"));
 }

@@ -19,15 +19,19 @@
 mod base;
 mod cache;
 mod change;
+mod check;
 mod checksum;
 mod commit;
 mod compact;
+mod dump;
 mod entry;
 mod frame;
 mod index;
 mod keys;
 mod kinds;
 mod log;
+mod merged;
+mod shown;
 mod start;
 
 use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
@@ -37,14 +41,16 @@ use prost::Message;
 pub use self::{
     cache::{Cache, Cached},
     change::{Change, CommitError, MAX_RECORD_BYTES},
+    check::{Report, check},
     checksum::Checksum,
     compact::Policy,
+    dump::{dump, dump_entries},
     entry::Tip,
     index::Version,
     keys::Key,
     kinds::*,
     log::{Found, Log, instance_of, look},
-    start::{DIRECTORY, IndexState, Opening, open, take_over},
+    start::{DIRECTORY, IndexState, Opening, make_anew, open, take_over},
 };
 use self::{
     commit::Committer,

@@ -2,11 +2,12 @@
 
 use std::{
     fmt::Display,
-    io::Write,
     time::{Duration, Instant},
 };
 
 use super::Result;
+pub(super) use crate::lines::grouped;
+use crate::lines::say;
 
 /// Counts what held and says what happens.
 pub(super) struct Report {
@@ -56,24 +57,6 @@ impl Report {
     }
 }
 
-/// A reader that went away (`| head`) is no reason to stop.
-fn say(line: impl Display) {
-    let _ = writeln!(std::io::stdout().lock(), "{line}");
-}
-
-/// A number with its thousands set apart.
-pub(super) fn grouped(number: impl Display) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.char_indices() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) && !text.ends_with('-') {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 /// A share of a whole, in percent.
 #[allow(clippy::cast_precision_loss, reason = "shown with one digit")]
 pub(super) fn percent(part: i64, whole: i64) -> String {
@@ -83,15 +66,4 @@ pub(super) fn percent(part: i64, whole: i64) -> String {
 /// A time span in milliseconds.
 pub(super) fn millis(span: Duration) -> String {
     format!("{:.0} ms", span.as_secs_f64() * 1000.0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn thousands_are_set_apart() {
-        let shown: Vec<_> = [0, 12, 123, 1234, -123, -1234, 1_234_567].map(grouped).into();
-        assert_eq!(shown, ["0", "12", "123", "1,234", "-123", "-1,234", "1,234,567"]);
-    }
 }

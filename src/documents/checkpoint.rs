@@ -15,7 +15,7 @@ use super::{
     drain::CutGuard,
     keep,
     patience::{ADMIN, OPEN, within},
-    root::{self, collection},
+    root::{self, Root, collection},
     store::Store,
     totals::Totals,
 };
@@ -91,6 +91,13 @@ impl Files {
     #[must_use]
     pub fn bytes_without(&self, others: &HashSet<Ulid>) -> i64 {
         self.without(others).bytes()
+    }
+
+    /// Reads the file list of a snapshot under a root.
+    pub async fn load(root: &Root, snapshot: Uuid) -> Result<Self, Error> {
+        let bytes = root.get(&root::files(snapshot)).await?;
+        let bytes = bytes.ok_or_else(|| Error::DataLoss(format!("the file list of snapshot {snapshot} is missing")))?;
+        Self::decode(&bytes)
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
@@ -187,9 +194,7 @@ impl Store {
 
     /// Reads the file list of a snapshot.
     pub async fn load_files(&self, snapshot: Uuid) -> Result<Files, Error> {
-        let bytes = self.root.get(&root::files(snapshot)).await?;
-        let bytes = bytes.ok_or_else(|| Error::DataLoss(format!("the file list of snapshot {snapshot} is missing")))?;
-        Files::decode(&bytes)
+        Files::load(&self.root, snapshot).await
     }
 
     /// Deletes the file list of a snapshot.

@@ -52,10 +52,26 @@ impl Root {
         }
     }
 
-    /// A local directory, created if need be. Files and directories are synced:
-    /// without that, a stopped machine left a database that never opened again.
+    /// Opens a root to look at it: nothing is created, nor tried.
+    pub fn open_to_read(storage: &Storage) -> Result<Self, Error> {
+        match storage {
+            Storage::Directory(directory) => Self::existing(directory),
+            #[cfg(feature = "s3")]
+            Storage::S3(bucket) => Ok(Self { store: s3::connect(bucket)?, directory: None }),
+            #[cfg(not(feature = "s3"))]
+            Storage::S3(_) => Err(Error::internal("this build has no S3")),
+        }
+    }
+
+    /// A local directory, created if need be.
     pub fn local(directory: &FilePath) -> Result<Self, Error> {
         durable::create_dir_all(directory)?;
+        Self::existing(directory)
+    }
+
+    /// Files and directories are synced: without that, a stopped machine left a
+    /// database that never opened again.
+    fn existing(directory: &FilePath) -> Result<Self, Error> {
         let directory = directory.canonicalize()?;
         let store = LocalFileSystem::new_with_prefix(&directory)?.with_fsync(true);
         Ok(Self { store: Arc::new(store), directory: Some(Arc::new(directory)) })

@@ -4,28 +4,13 @@
 //! index: what is wrong in the one is not copied into the other, and what they add
 //! up to is compared with what the log says.
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
-use futures::{StreamExt, pin_mut};
-
-use super::{
-    base::{BaseReader, BaseWriter},
-    entry::Tip,
-    index::Index,
-    log::Log,
-};
-use crate::{
-    clock::Clock,
-    error::Error,
-    stored::{BaseRecord, RecordWrite},
-    tasks::Tasks,
-};
+use super::{base::BaseWriter, entry::Tip, index::Index, log::Log, merged::Merged};
+use crate::{clock::Clock, error::Error, tasks::Tasks};
 
 /// When a base is made.
 #[derive(Clone, Copy, Debug)]
@@ -108,54 +93,13 @@ impl Compactor {
 /// Makes the base of the log at `tip` out of the base before it and the entries in
 /// between.
 pub async fn compact(log: &Log, before: Option<u64>, tip: &Tip, time: i64) -> Result<(), Error> {
-    let mut base = match before {
-        Some(revision) => Some(BaseReader::open(log, revision).await?),
-        None => None,
-    };
-    let start = base.as_ref().map_or_else(Tip::start, BaseReader::tip);
-    let (mut changed, reached) = changes(log, start, tip.revision).await?;
-    if reached != *tip {
+    let mut records = Merged::open(log, before, tip.revision).await?;
+    if records.tip() != *tip {
         return Err(Error::internal("the record log is not what was written"));
     }
     let mut out = BaseWriter::begin(log, tip, time).await?;
-    // Two sorted lists become one; what was changed stands for what was there.
-    loop {
-        let old = match &mut base {
-            Some(base) => base.next().await?,
-            None => None,
-        };
-        let up_to = old.as_ref().map(|old| old.key.clone());
-        while let Some(entry) = changed.first_entry() {
-            if up_to.as_ref().is_some_and(|key| entry.key() >= key) {
-                break;
-            }
-            if let (key, Some((version, value))) = entry.remove_entry() {
-                out.add(BaseRecord { key, version, value }).await?;
-            }
-        }
-        let Some(old) = old else { break };
-        match changed.remove(&old.key) {
-            Some(Some((version, value))) => out.add(BaseRecord { key: old.key, version, value }).await?,
-            Some(None) => {}
-            None => out.add(old).await?,
-        }
+    while let Some(record) = records.next().await? {
+        out.add(record).await?;
     }
     out.finish().await.map(drop)
-}
-
-type Changes = BTreeMap<Vec<u8>, Option<(u64, Vec<u8>)>>;
-
-/// What the entries behind `start` have made of the records.
-async fn changes(log: &Log, start: Tip, to: u64) -> Result<(Changes, Tip), Error> {
-    let (mut changed, mut reached) = (BTreeMap::new(), start);
-    let entries = log.entries(start, to);
-    pin_mut!(entries);
-    while let Some(read) = entries.next().await {
-        let (entry, tip, _) = read?;
-        for RecordWrite { key, value } in entry.writes {
-            changed.insert(key, value.map(|value| (tip.revision, value)));
-        }
-        reached = tip;
-    }
-    Ok((changed, reached))
 }

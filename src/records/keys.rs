@@ -38,20 +38,26 @@ impl<R> fmt::Debug for Key<R> {
 
 /// What records of a key's kind are called.
 pub(super) fn kind_of(key: &[u8]) -> &'static str {
-    match key.split(|byte| *byte == b'/').next() {
-        Some(b"access") => "access policy",
-        Some(b"k") => "API key",
-        Some(b"w") => "workspace",
-        Some(b"c") => "collection",
-        Some(b"x") => "retired collection",
-        Some(b"i") => "intent",
-        Some(b"s") => "snapshot",
-        Some(b"r") => "restore",
-        Some(b"q") => "request id",
-        Some(b"o") => "source",
-        Some(b"y") => "retired source",
-        _ => "unknown",
-    }
+    kind_and_message_of(key).0
+}
+
+/// The same, and the name of their message; none for an unknown kind.
+pub(super) fn kind_and_message_of(key: &[u8]) -> (&'static str, Option<&'static str>) {
+    let (kind, message) = match key.split(|byte| *byte == b'/').next() {
+        Some(b"access") => ("access policy", "AccessPolicy"),
+        Some(b"k") => ("API key", "ApiKey"),
+        Some(b"w") => ("workspace", "Workspace"),
+        Some(b"c") => ("collection", "Collection"),
+        Some(b"x") => ("retired collection", "Retired"),
+        Some(b"i") => ("intent", "Intent"),
+        Some(b"s") => ("snapshot", "Snapshot"),
+        Some(b"r") => ("restore", "Restore"),
+        Some(b"q") => ("request id", "RequestId"),
+        Some(b"o") => ("source", "Source"),
+        Some(b"y") => ("retired source", "RetiredSource"),
+        _ => return ("unknown", None),
+    };
+    (kind, Some(message))
 }
 
 /// Whether a record of version 0.1.0 belongs in the log: the others were caches, or

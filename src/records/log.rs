@@ -68,6 +68,17 @@ impl Found {
         }
         Ok(end)
     }
+
+    /// The oldest revision, before the first or of a base, behind which no entry is
+    /// missing. From the newest base but one on, none may be; those before are removed,
+    /// and only some of them are gone if that was cut short.
+    #[must_use]
+    pub fn oldest(&self) -> u64 {
+        let kept = self.bases.iter().rev().nth(1).or(self.bases.last()).copied().unwrap_or(0);
+        let mut starts = std::iter::once(0).chain(self.bases.range(..kept).copied());
+        let is_whole = |start: &u64| (start + 1..=kept).all(|revision| self.entries.contains(&revision));
+        starts.find(is_whole).unwrap_or(kept)
+    }
 }
 
 /// Why an entry was not written.
@@ -255,5 +266,21 @@ mod tests {
             let error = found(bases, entries).end().unwrap_err().to_string();
             assert!(error.contains(&entry_path(missing).to_string()), "{error}");
         }
+    }
+
+    #[test]
+    fn what_is_left_of_a_collection_that_was_cut_short_is_no_gap() {
+        let oldest = |bases: &[u64], entries: &[u64]| {
+            Found { bases: bases.iter().copied().collect(), entries: entries.iter().copied().collect() }.oldest()
+        };
+        assert_eq!(oldest(&[], &[]), 0);
+        assert_eq!(oldest(&[], &[2, 3]), 0, "a gap");
+        assert_eq!(oldest(&[3], &[1, 2, 3, 4]), 0);
+        assert_eq!(oldest(&[3], &[2, 3, 4]), 3, "cut short");
+        assert_eq!(oldest(&[1], &[2]), 1, "taken over");
+        assert_eq!(oldest(&[3, 5], &[4, 5, 6]), 3);
+        assert_eq!(oldest(&[3, 5], &[5, 6]), 3, "a gap");
+        assert_eq!(oldest(&[2, 4, 6], &[3, 4, 5, 6]), 2);
+        assert_eq!(oldest(&[2, 4, 6], &[4, 5, 6]), 4, "cut short");
     }
 }

@@ -134,26 +134,9 @@ pub async fn open(opening: Opening<'_>) -> Result<Records, Error> {
     let found = log.look().await?;
     let end = found.end()?;
     // What is not gone on with is closed before its directory is removed.
-    let reached = match index {
-        IndexState::At(index, instance, revision) if instance == log.instance() => {
-            if revision > end {
-                let missing = entry_path(end + 1);
-                return Err(Error::DataLoss(format!(
-                    "the record log ends before {missing}, but this data directory has seen revision {revision}: objects of the storage root are missing"
-                )));
-            }
-            catch_up(&index, &log, &found, end, &tasks).await?.map(|reached| (index, reached))
-        }
-        IndexState::At(index, instance, _) => {
-            drop(index);
-            Err(format!("it is of another instance, {instance}"))
-        }
-        IndexState::Legacy(index, _) => {
-            drop(index);
-            Err("it was taken over into the record log".to_owned())
-        }
-        IndexState::Unusable(why) => Err(why),
-        IndexState::Missing => Err("it is missing".to_owned()),
+    let reached = match judge(index, &log, &found, end, &tasks).await? {
+        Ok((index, reached)) => replay(&index, &log, reached, end).await?.map(|reached| (index, reached)),
+        Err(why) => Err(why),
     };
     let (index, reached) = match reached {
         Ok(reached) => reached,
@@ -165,22 +148,43 @@ pub async fn open(opening: Opening<'_>) -> Result<Records, Error> {
     Ok(Records { index, committer: Arc::new(committer) })
 }
 
-/// How far an index is, and what of the log lies behind the newest base.
-struct Reached {
-    tip: Tip,
+/// How far an index is, and what of the log lies between the newest base and there.
+pub(super) struct Reached {
+    /// How far it is.
+    pub tip: Tip,
     entries: u64,
     bytes: u64,
 }
 
-/// Takes an index from where it is to the end of the log; the reason, if it must
-/// not be believed.
-async fn catch_up(
-    index: &Index,
+impl Reached {
+    fn at(tip: Tip) -> Self {
+        Self { tip, entries: 0, bytes: 0 }
+    }
+
+    fn with(self, tip: Tip, bytes: usize) -> Self {
+        Self { tip, entries: self.entries + 1, bytes: self.bytes + bytes as u64 }
+    }
+}
+
+/// Holds an index against the log, and changes neither: how far it is, or the reason
+/// why it must not be believed. An error if it is the log that must not be.
+pub(super) async fn judge(
+    index: IndexState,
     log: &Log,
     found: &Found,
     end: u64,
     tasks: &Tasks,
-) -> Result<Result<Reached, String>, Error> {
+) -> Result<Result<(Index, Reached), String>, Error> {
+    let index = match index {
+        IndexState::At(index, instance, revision) if instance == log.instance() => {
+            not_beyond(end, revision)?;
+            index
+        }
+        IndexState::At(_, instance, _) => return Ok(Err(format!("it is of another instance, {instance}"))),
+        IndexState::Legacy(..) => return Ok(Err("it was taken over into the record log".to_owned())),
+        IndexState::Unusable(why) => return Ok(Err(why)),
+        IndexState::Missing => return Ok(Err("it is missing".to_owned())),
+    };
     let Some((_, at)) = index.tip()? else { return Ok(Err("it is new".to_owned())) };
     let start = match found.base() {
         Some(revision) => BaseReader::open(log, revision).await?.tip(),
@@ -201,32 +205,63 @@ async fn catch_up(
         Ok(_) => return Ok(Err("its records do not add up".to_owned())),
         Err(error) => return Ok(Err(error.to_string())),
     }
-    if at.revision == start.revision && at != start {
-        return Ok(Err("its records are not those of the log".to_owned()));
+    let mut reached = Reached::at(start);
+    {
+        let entries = log.entries(start, at.revision);
+        pin_mut!(entries);
+        while let Some(read) = entries.next().await {
+            let (_, tip, size) = read?;
+            reached = reached.with(tip, size);
+        }
     }
-    replay(index, log, start, end, at).await
+    if reached.tip == at {
+        Ok(Ok((index, reached)))
+    } else {
+        Ok(Err("its records are not those of the log".to_owned()))
+    }
 }
 
-/// Reads the log from `start` to its end, and applies what lies behind `at`.
-async fn replay(index: &Index, log: &Log, start: Tip, end: u64, at: Tip) -> Result<Result<Reached, String>, Error> {
-    let mut reached = Reached { tip: start, entries: 0, bytes: 0 };
-    let entries = log.entries(start, end);
+/// An index that has seen more than the log has is no older copy: the log has lost
+/// something.
+fn not_beyond(end: u64, seen: u64) -> Result<(), Error> {
+    if seen <= end {
+        return Ok(());
+    }
+    let missing = entry_path(end + 1);
+    Err(Error::DataLoss(format!(
+        "the record log ends before {missing}, but this data directory has seen revision {seen}: objects of the storage root are missing"
+    )))
+}
+
+/// Applies the entries behind what an index has reached, up to the end of the log.
+async fn replay(index: &Index, log: &Log, mut reached: Reached, end: u64) -> Result<Result<Reached, String>, Error> {
+    let entries = log.entries(reached.tip, end);
     pin_mut!(entries);
     while let Some(read) = entries.next().await {
         let (entry, tip, size) = read?;
-        if tip.revision == at.revision && tip != at {
-            return Ok(Err("its records are not those of the log".to_owned()));
+        let writes = entry.writes.iter().map(|write| (write.key.as_slice(), write.value.as_deref()));
+        if index.checksum_after(reached.tip.checksum, tip.revision, writes)? != tip.checksum {
+            return Ok(Err(format!("its records do not add up at revision {}", tip.revision)));
         }
-        if tip.revision > at.revision {
-            let writes = entry.writes.iter().map(|write| (write.key.as_slice(), write.value.as_deref()));
-            if index.checksum_after(reached.tip.checksum, tip.revision, writes)? != tip.checksum {
-                return Ok(Err(format!("its records do not add up at revision {}", tip.revision)));
-            }
-            index.apply(log.instance(), &tip, &entry.writes)?;
-        }
-        reached = Reached { tip, entries: reached.entries + 1, bytes: reached.bytes + size as u64 };
+        index.apply(log.instance(), &tip, &entry.writes)?;
+        reached = reached.with(tip, size);
     }
     Ok(Ok(reached))
+}
+
+/// Makes the index of a data directory anew, whatever is there, because an operator asks
+/// for it. Returns the revision, and how many records there are.
+pub async fn make_anew(data_dir: &Path, index: IndexState, log: &Log) -> Result<(u64, u64), Error> {
+    let found = log.look().await?;
+    let end = found.end()?;
+    if let IndexState::At(_, instance, revision) = &index
+        && *instance == log.instance()
+    {
+        not_beyond(end, *revision)?;
+    }
+    drop(index);
+    let (_, Reached { tip, .. }) = rebuild(data_dir, log, &found, end, "an operator asked for it").await?;
+    Ok((tip.revision, tip.checksum.count))
 }
 
 /// Makes the index anew.
@@ -242,7 +277,7 @@ async fn rebuild(data_dir: &Path, log: &Log, found: &Found, end: u64, why: &str)
         None => Tip::start(),
     };
     index.set_tip(log.instance(), &start)?;
-    let replayed = replay(&index, log, start, end, start).await?;
+    let replayed = replay(&index, log, Reached::at(start), end).await?;
     let reached = replayed.map_err(|_| Error::DataLoss("the records of the record log do not add up".to_owned()))?;
     index.flush().await?;
     // The first start of all has nothing to say.

@@ -21,6 +21,7 @@ mod kill_retained;
 mod kill_source;
 mod once;
 mod pins;
+mod records_cli;
 mod restart;
 mod space;
 mod stop;

@@ -1,0 +1,209 @@
+//! The objects that records name: the directories of collections, and the file lists of
+//! snapshots.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::{StreamExt, pin_mut};
+use prost::Message;
+use uuid::Uuid;
+
+use super::{
+    super::{
+        Collection, CollectionState, Intent, Retired, Snapshot, SnapshotState, keys::kind_of, kinds::uid,
+        merged::Merged,
+    },
+    Report, UNREADABLE, damage,
+};
+use crate::{
+    documents::{Files, ObjectPath, Root, collections_folder, file_list},
+    error::Error,
+    lines::counted,
+    stored::BaseRecord,
+};
+
+/// File lists that are read at once.
+const READS_AT_ONCE: usize = 16;
+
+/// Checks what these records name.
+pub(super) async fn check(root: &Root, mut records: Merged, report: &mut Report<'_>) -> Result<(), Error> {
+    let mut named = Named::default();
+    loop {
+        let record = match damage(records.next().await)? {
+            Ok(Some(record)) => record,
+            Ok(None) => break,
+            Err(_) => {
+                report.say(UNREADABLE);
+                return Ok(());
+            }
+        };
+        if let Err(error) = named.take(&record) {
+            let (kind, key) = (kind_of(&record.key), String::from_utf8_lossy(&record.key));
+            report.tell_wrong(format!("records: the {kind} at {key} cannot be read: {error}"));
+        }
+    }
+    check_collections(&named, &root.children(&collections_folder()).await?, report);
+    check_file_lists(root, named.snapshots, report).await
+}
+
+/// What has a directory under `collections/`, or may have one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Owner {
+    Ready,
+    Restoring,
+    Retired,
+    Intent,
+}
+
+/// What the records name.
+#[derive(Default)]
+struct Named {
+    /// By their uids, which name directories.
+    collections: BTreeMap<Uuid, (Owner, String)>,
+    /// Those that are CREATED.
+    snapshots: Vec<(Uuid, String)>,
+}
+
+impl Named {
+    fn take(&mut self, record: &BaseRecord) -> Result<(), Error> {
+        let BaseRecord { key, value, .. } = record;
+        let value = value.as_slice();
+        if key.starts_with(Collection::all().as_bytes()) {
+            let record = Collection::decode(value)?;
+            let owner = if record.state() == CollectionState::Ready { Owner::Ready } else { Owner::Restoring };
+            self.collections.insert(record.uid(), (owner, record.name().to_string()));
+        } else if key.starts_with(Retired::all().as_bytes()) {
+            let record = Retired::decode(value)?;
+            self.collections.insert(uid(&record.uid), (Owner::Retired, record.name));
+        } else if key.starts_with(Intent::all().as_bytes()) {
+            let intent = Intent::decode(value)?;
+            // That of a restore is of a collection that has a record.
+            self.collections.entry(uid(&intent.uid)).or_insert((Owner::Intent, String::new()));
+        } else if key.starts_with(Snapshot::all().as_bytes()) {
+            let record = Snapshot::decode(value)?;
+            if record.state() == SnapshotState::Created {
+                self.snapshots.push((record.uid(), record.name().to_string()));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Holds records and directories against each other.
+fn check_collections(named: &Named, directories: &[String], report: &mut Report<'_>) {
+    let folder = collections_folder();
+    let mut present = BTreeSet::<Uuid>::new();
+    let mut unknown = 0;
+    for directory in directories {
+        match directory.parse::<Uuid>().ok().filter(|uid| named.collections.contains_key(uid)) {
+            Some(uid) => {
+                present.insert(uid);
+            }
+            None => {
+                unknown += 1;
+                report.tell_wrong(format!("collections: no record knows the directory {folder}/{directory}"));
+            }
+        }
+    }
+    for (uid, (owner, name)) in &named.collections {
+        let directory = format!("{folder}/{uid}");
+        match (owner, present.contains(uid)) {
+            (Owner::Ready, false) => report.tell_wrong(format!("collections: {name} has no directory {directory}")),
+            (Owner::Restoring, false) => {
+                report.say(format!("collections: {name} is being restored and has no directory {directory} yet"));
+            }
+            (Owner::Retired, false) => {
+                report.say(format!("collections: {name} was deleted and has no directory {directory} any more"));
+            }
+            (Owner::Intent, true) => {
+                report.say(format!("collections: {directory} was begun (the next start removes it)"));
+            }
+            (Owner::Ready | Owner::Restoring | Owner::Retired, true) | (Owner::Intent, false) => {}
+        }
+    }
+    let known = if unknown == 0 { "all known".to_owned() } else { format!("{unknown} unknown") };
+    report.say(format!("collections: {}, {known}", counted(directories.len() as u64, "directory", "directories")));
+}
+
+/// Reads the file list of every snapshot.
+async fn check_file_lists(root: &Root, snapshots: Vec<(Uuid, String)>, report: &mut Report<'_>) -> Result<(), Error> {
+    let (count, mut whole) = (snapshots.len(), 0);
+    let lists = futures::stream::iter(snapshots)
+        .map(|(uid, name)| async move { (name, file_list(uid), Files::load(root, uid).await) })
+        .buffered(READS_AT_ONCE);
+    pin_mut!(lists);
+    while let Some((name, path, read)) = lists.next().await {
+        match damage(read)? {
+            Ok(_) => whole += 1,
+            Err(why) => report.tell_wrong(list_is_wrong(&name, &path, &why)),
+        }
+    }
+    if whole == count {
+        report.say(format!("file lists: {}, all there", counted(count as u64, "snapshot", "snapshots")));
+    }
+    Ok(())
+}
+
+fn list_is_wrong(name: &str, path: &ObjectPath, why: &str) -> String {
+    format!("file lists: {name} needs {path}: {why}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked(named: &Named, directories: &[&str]) -> (usize, Vec<String>) {
+        let mut lines = Vec::new();
+        let mut say = |line| lines.push(line);
+        let mut report = Report::new(&mut say);
+        let directories: Vec<_> = directories.iter().map(|name| (*name).to_owned()).collect();
+        check_collections(named, &directories, &mut report);
+        let wrong = report.wrong();
+        (wrong, lines)
+    }
+
+    fn named(owners: &[(u128, Owner)]) -> Named {
+        let owners = owners.iter().map(|(uid, owner)| (Uuid::from_u128(*uid), (*owner, format!("c{uid}"))));
+        Named { collections: owners.collect(), ..Named::default() }
+    }
+
+    #[test]
+    fn only_a_ready_collection_must_have_a_directory() {
+        let all = [(1, Owner::Ready), (2, Owner::Restoring), (3, Owner::Retired), (4, Owner::Intent)];
+        let (wrong, lines) = checked(&named(&all), &[]);
+        assert_eq!((wrong, lines.len()), (1, 4), "{lines:?}");
+        assert!(lines[0].starts_with("collections: c1 has no directory collections/00000000-"), "{lines:?}");
+        let directories = [1, 2, 3, 4].map(|uid| Uuid::from_u128(uid).to_string());
+        let (wrong, lines) = checked(&named(&all), &directories.each_ref().map(String::as_str));
+        assert_eq!((wrong, lines.len()), (0, 2), "{lines:?}");
+        assert_eq!(lines[1], "collections: 4 directories, all known");
+    }
+
+    #[test]
+    fn a_directory_without_a_record_is_wrong() {
+        let other = Uuid::from_u128(9).to_string();
+        let (wrong, lines) = checked(&named(&[]), &["notes", &other]);
+        assert_eq!(wrong, 2);
+        assert_eq!(lines[0], "collections: no record knows the directory collections/notes");
+        assert_eq!(lines[2], "collections: 2 directories, 2 unknown");
+    }
+
+    #[test]
+    fn records_say_what_they_name() {
+        let mut named = Named::default();
+        let take = |named: &mut Named, key: &str, value: Vec<u8>| {
+            named.take(&BaseRecord { key: key.into(), version: 1, value })
+        };
+        let uid = |n: u128| Uuid::from_u128(n).as_bytes().to_vec();
+        let restored = Collection { uid: uid(1), state: CollectionState::Restoring.into(), ..Default::default() };
+        take(&mut named, "c/commons/books", restored.encode_to_vec()).unwrap();
+        take(&mut named, "i/1", Intent { uid: uid(1), create_time: 1 }.encode_to_vec()).unwrap();
+        for (n, state) in [(2, SnapshotState::Created), (3, SnapshotState::Expired)] {
+            let snapshot = Snapshot { uid: uid(n), state: state.into(), ..Default::default() };
+            take(&mut named, "s/commons/monday/2", snapshot.encode_to_vec()).unwrap();
+        }
+        assert!(take(&mut named, "c/commons/bad", b"\xff".to_vec()).is_err());
+        take(&mut named, "w/commons", b"\xff".to_vec()).unwrap();
+        assert_eq!(named.collections[&Uuid::from_u128(1)].0, Owner::Restoring);
+        assert_eq!(named.snapshots.iter().map(|(uid, _)| uid.as_u128()).collect::<Vec<_>>(), [2]);
+    }
+}
