@@ -182,8 +182,9 @@ pub async fn claim(data_dir: &Path, root: &Root, index: &IndexState) -> Result<C
         }
         _ if marker.format_version == WITHOUT_LOG => Err(StartError::LegacyRecords("they are missing".to_owned())),
         IndexState::At(_, _, revision) if *revision > 0 => Err(StartError::NoRecords),
-        // Marked, and then stopped, before the first record; or all were lost.
-        _ if root.children(&ObjectPath::default()).await?.is_empty() => {
+        // Marked, and then stopped, before the first record; or all were lost. The
+        // marker is the one object then.
+        _ if root.list(&ObjectPath::default()).await?.len() == 1 => {
             remember(data_dir, marker.uid)?;
             Ok(Claim::Ready(marker.uid))
         }

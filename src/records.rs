@@ -132,6 +132,12 @@ impl Records {
         self.committer.revision()
     }
 
+    /// Over all records as they are now.
+    #[must_use]
+    pub fn checksum(&self) -> Checksum {
+        self.committer.checksum()
+    }
+
     /// Leaves as little as possible for the next start to read again.
     pub async fn close(&self) -> Result<(), Error> {
         self.index.flush().await

@@ -26,6 +26,7 @@ const WHOLE: &[&str] = &[
     "many",
     "watchers",
     "lone",
+    "records",
 ];
 const QUICK: &[&str] = &[
     "ingest --documents 100000",
@@ -42,6 +43,7 @@ const QUICK: &[&str] = &[
     "many --collections 100 --wait 65 --measure 10",
     "watchers --count 200 --documents 100000 --repeat 1",
     "lone --seconds 2",
+    "records --changes 100 --seconds 2 --records 10000",
 ];
 
 /// A failed scenario does not keep the others from being run.

@@ -38,6 +38,7 @@ mod overwrite;
 mod pace;
 mod process;
 mod random;
+mod records;
 mod report;
 mod restore;
 mod retention;
@@ -102,6 +103,8 @@ enum Scenario {
     Watchers(watchers::Options),
     /// Latency of single writes.
     Lone(lone::Options),
+    /// What a change of the records costs, and a start with many of them.
+    Records(records::Options),
     /// Everything, in turn.
     All(all::Options),
 }
@@ -140,6 +143,7 @@ async fn run(launch: &Launch, scenario: Scenario) -> Result<()> {
         Scenario::Many(options) => many::run(&server, &options).await,
         Scenario::Watchers(options) => watchers::run(&server, &options).await,
         Scenario::Lone(options) => lone::run(&server, &options).await,
+        Scenario::Records(options) => records::run(&server, &options).await,
         Scenario::All(_) => Err("`all` cannot run inside `all`".into()),
     };
     if outcome.is_err() {

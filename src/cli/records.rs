@@ -80,7 +80,7 @@ async fn dump(storage: &Storage, entries: bool) -> Result<()> {
     // Also of what was read before an error.
     let flushed = wanted(out.flush());
     dumped.map_err(StartError::from)?;
-    flushed?;
+    let _ = flushed?;
     Ok(())
 }
 

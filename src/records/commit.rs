@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 use super::{
     change::{Change, CommitError},
+    checksum::Checksum,
     compact::Compactor,
     entry::{self, Hash, Tip},
     index::{Index, Version},
@@ -95,6 +96,11 @@ impl Committer {
     /// The newest revision.
     pub fn revision(&self) -> u64 {
         self.tip.lock().revision
+    }
+
+    /// Over all records.
+    pub fn checksum(&self) -> Checksum {
+        self.tip.lock().checksum
     }
 
     /// Makes a change durable, or says that it was not made, or that nobody knows.
