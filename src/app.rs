@@ -37,7 +37,7 @@ const BACKGROUND_NICE: i32 = 10;
 /// How the service is run.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where the metadata and, by default, everything else is.
+    /// Where the index of the records and, by default, everything else is.
     pub data_dir: PathBuf,
     /// The storage root; absent: `storage` in the data directory.
     pub storage: Option<Storage>,

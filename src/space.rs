@@ -37,8 +37,8 @@ pub struct Space {
 struct Inner {
     /// Where the storage root is, if it is a directory.
     storage: Option<Volume>,
-    /// Where the metadata is, if that is elsewhere.
-    metadata: Option<Volume>,
+    /// Where the index of the records is, if that is elsewhere.
+    index: Option<Volume>,
 }
 
 /// One file system, as it was at the last look.
@@ -62,7 +62,7 @@ impl Space {
         let volume = |directory: &Path| Volume::new(directory.to_owned(), wanted);
         let device = |directory: &Path| std::fs::metadata(directory).map(|found| found.dev()).ok();
         let is_same = storage.is_some_and(|storage| device(storage) == device(data_dir));
-        let inner = Inner { storage: storage.map(volume), metadata: (!is_same).then(|| volume(data_dir)) };
+        let inner = Inner { storage: storage.map(volume), index: (!is_same).then(|| volume(data_dir)) };
         let space = Self { inner: Arc::new(inner) };
         space.look();
         space
@@ -99,8 +99,8 @@ impl Space {
     }
 
     fn volumes(&self) -> impl Iterator<Item = &Volume> {
-        let Inner { storage, metadata } = self.inner.as_ref();
-        storage.iter().chain(metadata)
+        let Inner { storage, index } = self.inner.as_ref();
+        storage.iter().chain(index)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{app::Config, documents::Storage};
 /// Where everything is.
 #[derive(Clone, Debug, Args)]
 pub struct PlaceArgs {
-    /// Where the metadata and, by default, everything else is.
+    /// Where the index of the records and, by default, everything else is.
     #[arg(long, env = "STILLFRAME_DATA_DIR", default_value = "./data")]
     pub data_dir: PathBuf,
     /// The storage root: a directory, `file:///directory`, or `s3://bucket/prefix` with endpoint, region and

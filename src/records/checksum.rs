@@ -52,21 +52,27 @@ impl From<stored::Checksum> for Checksum {
 mod tests {
     use super::*;
 
+    /// Key, version and value.
+    type Record = (&'static str, u64, &'static str);
+
+    fn of(records: &[Record]) -> Checksum {
+        let mut checksum = Checksum::default();
+        for (key, version, value) in records {
+            checksum.add(key.as_bytes(), *version, value.as_bytes());
+        }
+        checksum
+    }
+
     #[test]
     fn the_order_does_not_matter_and_everything_else_does() {
-        let all = |records: &[(&[u8], u64, &[u8])]| {
-            let mut checksum = Checksum::default();
-            records.iter().for_each(|(key, version, value)| checksum.add(key, *version, value));
-            checksum
-        };
-        let (a, b): ((&[u8], u64, &[u8]), (&[u8], u64, &[u8])) = ((b"a", 1, b"x"), (b"b", 2, b"y"));
-        assert_eq!(all(&[a, b]), all(&[b, a]));
-        for other in [&[(b"a" as &[u8], 2, b"x" as &[u8]), b], &[(b"a", 1, b"y"), b], &[(b"ax", 1, b""), b]] {
-            assert_ne!(all(&[a, b]), all(other));
+        let (a, b) = (("a", 1, "x"), ("b", 2, "y"));
+        assert_eq!(of(&[a, b]), of(&[b, a]));
+        for other in [("a", 2, "x"), ("a", 1, "y"), ("ax", 1, "")] {
+            assert_ne!(of(&[a, b]), of(&[other, b]), "{other:?}");
         }
-        let mut one = all(&[a, b]);
+        let mut one = of(&[a, b]);
         one.remove(b"b", 2, b"y");
-        assert_eq!(one, all(&[a]));
+        assert_eq!(one, of(&[a]));
         assert_eq!(Checksum::from(stored::Checksum::from(one)), one);
     }
 }
