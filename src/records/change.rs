@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use super::{Key, Record, Stored, Version};
 use crate::error::Error;
 
-/// The largest record.
-pub const MAX_RECORD_BYTES: usize = 64 << 10;
+/// The largest record: a restore with all that a caller may say about it, its
+/// intervals, and what 16 sources with the longest locations and names had read.
+pub const MAX_RECORD_BYTES: usize = 160 << 10;
 
 /// Why a change was not made.
 #[derive(Debug, thiserror::Error)]

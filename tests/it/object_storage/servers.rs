@@ -3,7 +3,10 @@
 
 use stillframe::{app::App, clock::Clock, instance::StartError};
 
-use crate::support::{TestServer, config, eventually, records_of, try_write, upsert};
+use crate::{
+    records::given::copy_all,
+    support::{TestServer, config, eventually, records_of, try_write, upsert},
+};
 
 #[apply(on_s3!)]
 async fn a_second_server_is_refused_by_the_marker() {
@@ -27,7 +30,7 @@ async fn a_server_that_is_fenced_off_stops_and_loses_nothing() {
     let dir = TestServer::stop(first).await;
     // Nobody writes to it any more.
     drop(records_of(&dir).await);
-    copy(&dir.path().join("metadata"), &twin.path().join("metadata"));
+    copy_all(&dir.path().join("metadata"), &twin.path().join("metadata"));
     let mut first = TestServer::reopen(dir).await;
     first.write("books", vec![upsert("acknowledged", "{}")]).await;
 
@@ -41,17 +44,4 @@ async fn a_server_that_is_fenced_off_stops_and_loses_nothing() {
     let ids: Vec<_> = second.scan("books").await.into_iter().map(|(id, _)| id).collect();
     assert_eq!(ids, ["acknowledged", "of-the-second"]);
     second.stop().await;
-}
-
-fn copy(from: &std::path::Path, to: &std::path::Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
-        }
-    }
 }
