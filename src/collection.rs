@@ -143,6 +143,10 @@ impl Collections {
             })
         };
         if let Err(error) = made.await {
+            if error.is_undecided() {
+                // Its record may still appear; the next start knows.
+                return Err(error);
+            }
             tracing::warn!(?error, %name, "a collection could not be created; what is left of it is removed");
             self.forget_unfinished(uid).await?;
             return Err(error);

@@ -326,6 +326,13 @@ impl Error {
         Self::Internal(Arc::new(std::io::Error::other(text.into())))
     }
 
+    /// Whether nobody knows if a change was recorded: the service stops before it is
+    /// settled, and its effect must not be undone.
+    #[must_use]
+    pub fn is_undecided(&self) -> bool {
+        matches!(self, Self::OutcomeUnknown(_) | Self::ShuttingDown)
+    }
+
     /// Whether the same work may succeed later without anyone changing it.
     #[must_use]
     pub fn is_transient(&self) -> bool {

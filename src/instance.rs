@@ -171,6 +171,12 @@ pub async fn claim(data_dir: &Path, root: &Root, index: &IndexState) -> Result<C
         let data = known.map_or_else(|| NEW.to_owned(), |known| known.uid.to_string());
         return Err(StartError::Foreign { root: marker.uid.to_string(), data });
     }
+    if let IndexState::Legacy(_, theirs) = index
+        && *theirs != marker.uid
+    {
+        // The only place of another instance's records.
+        return Err(StartError::Foreign { root: marker.uid.to_string(), data: theirs.to_string() });
+    }
     if !log.is_empty() {
         remember(data_dir, marker.uid)?;
         return Ok(Claim::Ready(marker.uid));

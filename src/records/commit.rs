@@ -34,7 +34,8 @@ use crate::{
 
 /// The most that an entry holds, by our estimate of its changes.
 const MAX_ENTRY_BYTES: usize = 4 << 20;
-/// How long a caller waits for storage that does not answer.
+/// How long a change waits for its turn. One whose entry is being written waits for as
+/// long as that takes: nobody may undo an effect whose record can still appear.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Takes changes in and writes them to the log.
@@ -110,7 +111,7 @@ impl Committer {
             return Err(Error::internal("a change is larger than an entry of the log").into());
         }
         let ticket = this.tickets.fetch_add(1, Ordering::Relaxed);
-        let (answer, answered) = oneshot::channel();
+        let (answer, mut answered) = oneshot::channel();
         {
             let mut queue = this.queue.lock();
             if queue.closed {
@@ -121,23 +122,22 @@ impl Committer {
                 this.tasks.work(Arc::clone(this).run());
             }
         }
-        match tokio::time::timeout(PATIENCE, answered).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => Err(unknown("the task that commits ended").into()),
-            Err(_) => Err(this.withdraw(ticket).into()),
-        }
+        let answer = match tokio::time::timeout(PATIENCE, &mut answered).await {
+            Ok(answer) => answer,
+            Err(_) if this.withdraw(ticket) => {
+                let cause = std::io::Error::other("the record log cannot be written");
+                return Err(Error::Unavailable(Arc::new(cause)).into());
+            }
+            Err(_) => answered.await,
+        };
+        answer.unwrap_or_else(|_| Err(unknown("the task that commits ended").into()))
     }
 
-    /// Takes back a change that has waited for too long, if it is not under way.
-    fn withdraw(&self, ticket: u64) -> Error {
+    /// Takes back a change that has waited for too long; false if it is under way.
+    fn withdraw(&self, ticket: u64) -> bool {
         let mut queue = self.queue.lock();
-        match queue.waiting.iter().position(|waiting| waiting.ticket == ticket) {
-            Some(place) => {
-                queue.waiting.remove(place);
-                Error::Unavailable(Arc::new(std::io::Error::other("the record log cannot be written")))
-            }
-            None => unknown("the record log does not answer"),
-        }
+        let place = queue.waiting.iter().position(|waiting| waiting.ticket == ticket);
+        place.is_some_and(|place| queue.waiting.remove(place).is_some())
     }
 
     async fn run(self: Arc<Self>) {

@@ -1,10 +1,14 @@
 //! Changes run to their end.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tracing::Instrument;
 
 use crate::{error::Error, tasks::Tasks};
+
+/// How long a caller waits for a change. What a change itself waits for is bounded,
+/// but for the record log, whose storage may stay away: the change goes on then.
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Runs a change to its end even if the client goes away in the middle: tonic
 /// drops the handler then, and a change that stops between its effect and its
@@ -13,6 +17,9 @@ pub async fn to_its_end<T: Send + 'static>(
     tasks: &Tasks,
     change: impl Future<Output = Result<T, Error>> + Send + 'static,
 ) -> Result<T, Error> {
-    let ended = tasks.work(change.in_current_span()).await;
-    ended.map_err(|panicked| Error::Internal(Arc::new(panicked)))?
+    let change = tasks.work(change.in_current_span());
+    match tokio::time::timeout(PATIENCE, change).await {
+        Ok(ended) => ended.map_err(|panicked| Error::Internal(Arc::new(panicked)))?,
+        Err(late) => Err(Error::OutcomeUnknown(Arc::new(late))),
+    }
 }

@@ -102,6 +102,11 @@ impl Snapshots {
         let cut = lease.cut(uid, reuse).await?;
         crate::crash_point!("snapshot.cut");
         let taken = self.record(seen, cut, previous).await;
+        if taken.as_ref().is_err_and(Error::is_undecided) {
+            // Its record may still appear, and stand on the checkpoint; the next start
+            // knows.
+            return taken.map(|_| ());
+        }
         let created = matches!(taken, Ok(true));
         lease.settle_cut(uid, created).await?;
         if !created {
