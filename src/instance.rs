@@ -155,9 +155,7 @@ pub async fn claim(data_dir: &Path, root: &Root, index: &IndexState) -> Result<C
     let log = records::look(root).await?;
     let Some(marker) = read_marker(root).await? else {
         if !is_empty(root).await? {
-            let uid = known.map(|known| known.uid);
-            let uid = if uid.is_some() { uid } else { records::instance_of(root, &log).await };
-            return Err(StartError::NoMarker(uid.unwrap_or_default()));
+            return Err(no_marker(root, known.map(|known| known.uid), &log).await);
         }
         if known.is_some_and(|known| known.marked) {
             return Err(StartError::RootEmpty);
@@ -182,7 +180,7 @@ pub async fn claim(data_dir: &Path, root: &Root, index: &IndexState) -> Result<C
         return Ok(Claim::Ready(marker.uid));
     }
     match index {
-        IndexState::Legacy(_, uid) if *uid == marker.uid => Ok(Claim::TakeOver(marker.uid)),
+        IndexState::Legacy(..) => Ok(Claim::TakeOver(marker.uid)),
         IndexState::Unusable(why) if marker.format_version == WITHOUT_LOG => {
             Err(StartError::LegacyRecords(why.clone()))
         }
@@ -210,8 +208,7 @@ pub async fn of_root(data_dir: &Path, root: &Root, index: &IndexState) -> Result
     let known = known(data_dir, index)?.map(|known| known.uid);
     let log = records::look(root).await?;
     let Some(Marker { uid, .. }) = read_marker(root).await? else {
-        let uid = if known.is_some() { known } else { records::instance_of(root, &log).await };
-        return Err(StartError::NoMarker(uid.unwrap_or_default()));
+        return Err(no_marker(root, known, &log).await);
     };
     match known {
         Some(known) if known != uid => Err(StartError::Foreign { root: uid.to_string(), data: known.to_string() }),
@@ -231,6 +228,12 @@ pub async fn of_log(root: &Root) -> Result<Uuid, StartError> {
         return Ok(uid);
     }
     read_marker(root).await?.map(|marker| marker.uid).ok_or(StartError::NoMarker(Uuid::nil()))
+}
+
+/// The refusal of a root without a marker, with what belongs there, if anything knows it.
+async fn no_marker(root: &Root, known: Option<Uuid>, log: &records::Found) -> StartError {
+    let uid = if known.is_some() { known } else { records::instance_of(root, log).await };
+    StartError::NoMarker(uid.unwrap_or_default())
 }
 
 fn known(data_dir: &Path, index: &IndexState) -> Result<Option<Known>, StartError> {

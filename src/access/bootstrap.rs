@@ -12,6 +12,7 @@ use std::{
 use super::{ApiKeys, Secret, caller::SERVER, role::everywhere};
 use crate::{
     clock::new_uid,
+    durable,
     error::Error,
     names::Id,
     records::{AccessPolicy, ApiKey, ApiKeyUse, Change, CommitError, Role},
@@ -115,6 +116,5 @@ fn write_new(file: &Path, secret: &str) -> std::io::Result<()> {
     let mut created = File::options().write(true).create_new(true).mode(0o600).open(file)?;
     writeln!(created, "{secret}")?;
     created.sync_all()?;
-    let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(directory)?.sync_all()
+    durable::sync_parent(file)
 }
