@@ -18,6 +18,7 @@ mod keyring;
 mod revoke;
 mod role;
 mod secret;
+mod subscriptions;
 mod tend;
 
 use std::{path::Path, sync::Arc};
@@ -51,8 +52,6 @@ struct Inner {
     clock: Clock,
     workspaces: Workspaces,
     keyring: Keyring,
-    /// Changes run one at a time: what they are checked against must stay.
-    changing: tokio::sync::Mutex<()>,
 }
 
 impl ApiKeys {
@@ -72,8 +71,9 @@ impl ApiKeys {
         if records.get(&AccessPolicy::all())?.is_some() {
             keyring.close();
         }
-        let inner = Inner { records, clock, workspaces, keyring, changing: tokio::sync::Mutex::default() };
-        let keys = Self { inner: Arc::new(inner) };
+        let inner = Arc::new(Inner { records, clock, workspaces, keyring });
+        subscriptions::subscribe(&inner);
+        let keys = Self { inner };
         if let Some(file) = bootstrap_file {
             keys.bootstrap(file).await?;
         }

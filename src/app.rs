@@ -13,7 +13,7 @@ use crate::{
     error::{Contact, Error},
     idempotency,
     instance::{self, Claim, StartError},
-    records::{self, Change, IndexState, Log, Opening, Policy, Records, RequestId},
+    records::{self, IndexState, Log, Opening, Policy, Records},
     restore::{Parts, Restores},
     retention,
     rpc::{self, Services, Tls, Transport},
@@ -138,7 +138,7 @@ impl App {
         let background = Background::start()?;
         let Opened { records, root, lock } = open_records(&config, &clock, &tasks).await?;
         let home = home_of(&config.storage())?;
-        tracing::info!(revision = records.revision(), records = ?records.count()?, "records opened");
+        tracing::info!(revision = records.revision(), records = ?records.count_kinds()?, "records opened");
 
         let space = Space::watching(&config.data_dir, root.directory(), config.min_free_bytes);
         let store = Store::new(root.clone(), tasks.clone(), clock.clone(), config.tuning, background.handle());
@@ -311,7 +311,7 @@ async fn housekeeping(
             continue;
         }
         last_look = Some(tokio::time::Instant::now());
-        if let Err(error) = forget_requests(&records, &clock).await {
+        if let Err(error) = idempotency::forget(&records, &clock).await {
             tracing::warn!(?error, "old request ids stay until the next look");
         }
         if let Err(error) = keys.tend().await {
@@ -321,18 +321,6 @@ async fn housekeeping(
             tracing::warn!(?error, "what was left over stays until the next look");
         }
     }
-}
-
-async fn forget_requests(records: &Records, clock: &Clock) -> Result<(), Error> {
-    let now = clock.now();
-    for found in records.scan(&RequestId::all()) {
-        let found = found?;
-        if idempotency::is_over(&found, now) {
-            // Taken again meanwhile: then it is not old.
-            let _ = records.commit(Change::default().remove(&found)).await;
-        }
-    }
-    Ok(())
 }
 
 /// The storage root as sources would name it.

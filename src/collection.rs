@@ -9,9 +9,11 @@ mod expire;
 mod handle;
 mod retire;
 mod statistics;
+mod subscriptions;
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
+    ops::ControlFlow,
     sync::Arc,
 };
 
@@ -25,9 +27,9 @@ use crate::{
     documents::{Engine, Retention, Store, Totals},
     error::{Error, Kind},
     idempotency::{self, Request},
-    names::{CollectionName, Id, ListParent, WorkspaceName},
-    records::{Change, Collection, CollectionState, CommitError, Intent, Records, Retired, Stored},
-    workspace::{Limits, Workspaces, check_etag},
+    names::{CollectionName, ListParent},
+    records::{Change, Collection, CollectionState, Intent, Records, Retired, Source, Stored, Workspace},
+    workspace::{Room, Workspaces, check_etag},
 };
 
 /// What a collection holds, for callers.
@@ -73,8 +75,8 @@ struct Inner {
     compared: Mutex<HashSet<Uuid>>,
     /// Rung when a collection was deleted, or what held one let go.
     retire_bell: Notify,
-    /// Creates run one at a time: names and request ids are checked, then taken.
-    creating: tokio::sync::Mutex<()>,
+    /// Those that are being created: what there is of them is no leftover.
+    creating: Mutex<HashSet<Uuid>>,
 }
 
 impl Collections {
@@ -89,9 +91,11 @@ impl Collections {
             handles: Mutex::default(),
             compared: Mutex::default(),
             retire_bell: Notify::new(),
-            creating: tokio::sync::Mutex::default(),
+            creating: Mutex::default(),
         };
-        Self { inner: Arc::new(inner) }
+        let inner = Arc::new(inner);
+        subscriptions::subscribe(&inner);
+        Self { inner }
     }
 
     /// Creates an empty collection.
@@ -103,19 +107,7 @@ impl Collections {
         request: Option<&Request>,
     ) -> Result<Collection, Error> {
         let inner = &self.inner;
-        let _hold = inner.workspaces.hold().await;
-        let _one_at_a_time = inner.creating.lock().await;
-        inner.workspaces.stored(&name.workspace)?;
-        if let Some(uid) = idempotency::answered(&inner.records, &inner.clock, request)? {
-            return self.by_uid(name, uid);
-        }
-        self.check_free(name)?;
-        self.check_room(&name.workspace)?;
-        self.admit()?;
-
-        let (now, uid) = (inner.clock.now(), new_uid());
-        let intent = Intent { uid: uid.as_bytes().to_vec(), create_time: now };
-        inner.records.commit(Change::default().insert(&intent)).await.map_err(CommitError::unexpected)?;
+        let (uid, now) = (new_uid(), inner.clock.now());
         let record = Collection {
             workspace: name.workspace.to_string(),
             id: name.id.to_string(),
@@ -130,29 +122,55 @@ impl Collections {
             retention: retention.map_or(0, |retention| retention.keep()),
             interval: retention.map_or(0, |retention| retention.interval()),
         };
+        // Before anything is made for one that may not be.
+        let (_, known) = self.creation(&record, request)?;
+        if known.uid() != uid {
+            return Ok(known);
+        }
+        self.admit()?;
+        let creating = Creating::begin(inner, uid);
+        let intent = Intent { uid: uid.as_bytes().to_vec(), create_time: now };
+        inner.records.change(|| Ok((Change::default().insert(&intent), ()))).await?;
         let made = async {
             Engine::create(&inner.store, uid, retention).await?;
             self.save_statistics(uid, Totals::empty(retention), 0).await;
             crate::crash_point!("collection.before_record");
-            let change = Change::default().insert(&record).forget(Intent::at(uid));
-            let change = idempotency::remember(change, request, &name.to_string(), uid, now);
-            inner.records.commit(change).await.map_err(|failed| match failed {
-                // A restore took the name meanwhile.
-                CommitError::Conflict => Error::Exists { kind: Kind::Collection, name: name.to_string() },
-                CommitError::Failed(error) => error,
-            })
+            inner.records.change(|| self.creation(&record, request)).await
         };
-        if let Err(error) = made.await {
-            if error.is_undecided() {
-                // Its record may still appear; the next start knows.
-                return Err(error);
-            }
-            tracing::warn!(?error, %name, "a collection could not be created; what is left of it is removed");
-            self.forget_unfinished(uid).await?;
-            return Err(error);
+        let made = made.await;
+        if made.as_ref().is_err_and(Error::is_undecided) {
+            // Its record may still appear; the next start knows.
+            creating.stay();
+            return made;
         }
+        let is_made = made.as_ref().is_ok_and(|made| made.uid() == uid);
+        if !is_made {
+            if let Err(error) = &made {
+                tracing::warn!(?error, %name, "a collection could not be created; what is left of it is removed");
+            }
+            self.forget_unfinished(uid).await?;
+            return made;
+        }
+        drop(creating);
         tracing::info!(%name, %uid, "collection created");
-        Ok(record)
+        made
+    }
+
+    /// A new collection under a free name, in place of its intent; or the one that the
+    /// same request has made already.
+    fn creation(&self, record: &Collection, request: Option<&Request>) -> Result<(Change, Collection), Error> {
+        let (inner, name) = (&self.inner, record.name());
+        let workspace = inner.workspaces.stored(&name.workspace)?;
+        if let Some(uid) = idempotency::answered(&inner.records, &inner.clock, request)? {
+            return Ok((Change::default(), self.by_uid(&name, uid)?));
+        }
+        self.check_free(&name)?;
+        let uid = record.uid();
+        let change = Change::default().insert(record).forget(Intent::at(uid));
+        let change = self.check_room(change, &workspace)?;
+        let answer = (&*name.to_string(), uid);
+        let change = idempotency::remember(change, &inner.records, request, answer, record.create_time)?;
+        Ok((change, record.clone()))
     }
 
     fn by_uid(&self, name: &CollectionName, uid: Uuid) -> Result<Collection, Error> {
@@ -173,11 +191,17 @@ impl Collections {
         }
     }
 
-    /// Refuses one more collection than a workspace may have.
-    pub fn check_room(&self, workspace: &Id) -> Result<(), Error> {
-        let count = self.inner.records.scan(&Collection::within(workspace.as_str())).count();
-        let limit = self.inner.workspaces.limits().collections;
-        Limits::check(Kind::Collection, WorkspaceName(workspace.clone()), count, limit)
+    /// Refuses one more collection than a workspace may have, or one in a workspace that
+    /// goes, now and when the change is made that adds it.
+    pub fn check_room(&self, change: Change, workspace: &Workspace) -> Result<Change, Error> {
+        let room = Room {
+            kind: Kind::Collection,
+            parent: workspace.name().to_string(),
+            limit: self.inner.workspaces.limits().collections,
+            term: &Collection::in_workspace(&workspace.id),
+            after: None,
+        };
+        room.check(change.require_any(Workspace::at(&workspace.id)), &self.inner.records)
     }
 
     /// Removes what an unfinished creation left, then its intent.
@@ -185,8 +209,7 @@ impl Collections {
         let inner = &self.inner;
         inner.store.remove(uid).await?;
         self.forget_statistics(uid);
-        let forget = Change::default().forget(Intent::at(uid));
-        inner.records.commit(forget).await.map_err(CommitError::unexpected)
+        inner.records.change(|| Ok((Change::default().forget(Intent::at(uid)), ()))).await
     }
 
     /// One collection, READY or not.
@@ -210,14 +233,16 @@ impl Collections {
         }
     }
 
-    /// The collections of a workspace, or all.
-    pub fn list(&self, parent: &ListParent) -> Result<Vec<Collection>, Error> {
+    /// Shows the collections of a workspace, or all, in the order of their names, from a
+    /// name on. `each` says how long it goes on.
+    pub fn list(
+        &self,
+        parent: &ListParent,
+        from: Option<&str>,
+        each: &mut dyn FnMut(Collection) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
         self.inner.workspaces.check_parent(parent)?;
-        let prefix = match parent {
-            ListParent::All => Collection::all(),
-            ListParent::One(name) => Collection::within(name.0.as_str()),
-        };
-        self.inner.records.scan(&prefix).map(|found| Ok(found?.record)).collect()
+        self.inner.records.list(&Collection::by_name(), &parent.prefix_of("collections"), from, each)
     }
 
     /// Changes the description or the labels.
@@ -227,7 +252,7 @@ impl Collections {
         etag: Option<&str>,
         settings: &Settings,
     ) -> Result<Collection, Error> {
-        loop {
+        let change = || {
             let seen = self.stored(name)?;
             check_etag(etag, &name.to_string(), &seen.uid, seen.revision)?;
             let mut next = seen.record.clone();
@@ -236,40 +261,31 @@ impl Collections {
             next.labels = labels.unwrap_or(next.labels);
             next.update_time = self.inner.clock.now();
             next.revision += 1;
-            match self.inner.records.commit(Change::default().replace(&seen, &next)).await {
-                Ok(()) => {
-                    return Ok(next);
-                }
-                Err(CommitError::Conflict) => {}
-                Err(CommitError::Failed(error)) => return Err(error),
-            }
-        }
+            Ok((Change::default().replace(&seen, &next), next))
+        };
+        self.inner.records.change(change).await
     }
 
     /// Deletes a collection: unbinds the name, retires the bytes.
     pub async fn delete(&self, name: &CollectionName, etag: Option<&str>) -> Result<(), Error> {
         let inner = &self.inner;
-        loop {
+        let change = || {
             let seen = self.ready(name)?;
             check_etag(etag, &name.to_string(), &seen.uid, seen.revision)?;
-            let uid = seen.uid();
-            // Before: its bytes may be given back, and the handle dropped, at once.
-            let handle = self.handle(uid);
             let retired =
                 Retired { uid: seen.record.uid.clone(), name: name.to_string(), delete_time: inner.clock.now() };
+            // Before: its bytes may be given back, and the handle dropped, at once.
+            let handle = self.handle(seen.uid());
+            // Its sources go with it; what they have noted goes with the database.
+            let sources = inner.records.find(&Source::of_collection(seen.uid()))?;
             let change = Change::default().remove(&seen).insert(&retired);
-            match inner.records.commit(change).await {
-                Ok(()) => {
-                    handle.mark_deleted();
-                    tracing::info!(%name, %uid, "collection deleted");
-                    self.forget_statistics(uid);
-                    inner.retire_bell.notify_one();
-                    return Ok(());
-                }
-                Err(CommitError::Conflict) => {}
-                Err(CommitError::Failed(error)) => return Err(error),
-            }
-        }
+            Ok((sources.iter().fold(change, Change::remove), handle))
+        };
+        let handle = inner.records.change(change).await?;
+        handle.mark_deleted();
+        tracing::info!(%name, uid = %handle.uid(), "collection deleted");
+        self.forget_statistics(handle.uid());
+        Ok(())
     }
 
     /// What a collection holds. One that is not open and whose statistics were
@@ -301,6 +317,12 @@ impl Collections {
         self.statistics(uid).await
     }
 
+    /// Whether there is a collection of a uid, a retired one or one in restoring included.
+    pub(super) fn is_known(&self, uid: Uuid) -> Result<bool, Error> {
+        let records = &self.inner.records;
+        Ok(records.count(&Collection::of_uid(uid)) > 0 || records.get(&Retired::at(uid))?.is_some())
+    }
+
     /// The uids of collections, retired ones and those in restoring included.
     pub fn known_uids(&self) -> Result<HashSet<Uuid>, Error> {
         let records = &self.inner.records;
@@ -312,6 +334,31 @@ impl Collections {
             known.insert(crate::records::uid(&found?.uid));
         }
         Ok(known)
+    }
+}
+
+/// Says that a collection is being created, for as long as it is.
+struct Creating<'a> {
+    inner: &'a Inner,
+    uid: Uuid,
+}
+
+impl<'a> Creating<'a> {
+    fn begin(inner: &'a Inner, uid: Uuid) -> Self {
+        inner.creating.lock().insert(uid);
+        Self { inner, uid }
+    }
+
+    /// Nobody knows whether it was made: as long as this process lives, nothing of it is
+    /// removed.
+    fn stay(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Creating<'_> {
+    fn drop(&mut self) {
+        self.inner.creating.lock().remove(&self.uid);
     }
 }
 

@@ -62,6 +62,7 @@ pub use self::{
     keep::Keep,
     location::{Bucket, Environment, Storage},
     marks::{Mark, Marking, PAGE as MARKS_PAGE},
+    patience::StoragePatience,
     positions::MAX_POSITIONS,
     reader::{Cursor, Scan, Scanned, Span},
     retention::Retention,

@@ -7,8 +7,9 @@ use uuid::Uuid;
 
 use crate::{
     clock::{Clock, Micros, micros},
+    ended,
     error::Error,
-    records::{self, Change, Records, RequestId},
+    records::{self, Change, Record, Records, RequestId},
 };
 
 /// How long an answer is remembered.
@@ -41,11 +42,17 @@ pub fn answered(records: &Records, clock: &Clock, request: Option<&Request>) -> 
     Ok(Some(records::uid(&known.uid)))
 }
 
-/// Remembers in the change that creates the resource what it answers. Creates
-/// of a kind run one at a time, so nobody else can have answered meanwhile.
-pub fn remember(change: Change, request: Option<&Request>, name: &str, uid: Uuid, now: Micros) -> Change {
-    let Some(request) = request else { return change };
-    change.put(&RequestId {
+/// Remembers in the change that creates the resource what it answers. A change that
+/// answers the same request meanwhile conflicts with it.
+pub fn remember(
+    change: Change,
+    records: &Records,
+    request: Option<&Request>,
+    (name, uid): (&str, Uuid),
+    now: Micros,
+) -> Result<Change, Error> {
+    let Some(request) = request else { return Ok(change) };
+    let answer = RequestId {
         method: request.method.to_owned(),
         caller: request.caller.clone(),
         request_id: request.id.clone(),
@@ -53,11 +60,20 @@ pub fn remember(change: Change, request: Option<&Request>, name: &str, uid: Uuid
         uid: uid.as_bytes().to_vec(),
         arguments: request.fingerprint.to_le_bytes().to_vec(),
         create_time: now,
+    };
+    Ok(match records.get(&answer.key())? {
+        Some(old) if is_over(&old, now) => change.replace(&old, &answer),
+        _ => change.insert(&answer),
     })
 }
 
+/// Forgets answers that need not be remembered any more.
+pub async fn forget(records: &Records, clock: &Clock) -> Result<(), Error> {
+    let until = clock.now() - micros(REMEMBERED);
+    ended::forget(records, &RequestId::by_time(), until).await
+}
+
 /// Whether a remembered answer may be forgotten.
-#[must_use]
-pub fn is_over(known: &RequestId, now: Micros) -> bool {
+fn is_over(known: &RequestId, now: Micros) -> bool {
     known.create_time + micros(REMEMBERED) <= now
 }

@@ -185,6 +185,17 @@ pub enum ListParent {
     All,
 }
 
+impl ListParent {
+    /// What the names of its children of a kind begin with.
+    #[must_use]
+    pub fn prefix_of(&self, children: &str) -> String {
+        match self {
+            Self::One(workspace) => format!("{workspace}/{children}/"),
+            Self::All => "workspaces/".to_owned(),
+        }
+    }
+}
+
 impl FromStr for ListParent {
     type Err = NameError;
 

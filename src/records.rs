@@ -25,19 +25,26 @@ mod commit;
 mod compact;
 mod dump;
 mod entry;
+mod follower;
 mod frame;
+mod group;
 mod index;
 mod keys;
 mod kinds;
 mod log;
 mod merged;
+mod secondary;
 mod shown;
 mod start;
+mod subscribers;
+mod terms;
+mod view;
 
-use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
+use std::sync::Arc;
 
 use prost::Message;
 
+use self::commit::Committer;
 pub use self::{
     cache::{Cache, Cached},
     change::{Change, CommitError, MAX_RECORD_BYTES},
@@ -46,20 +53,22 @@ pub use self::{
     compact::Policy,
     dump::{dump, dump_entries},
     entry::Tip,
+    follower::Follower,
     index::Version,
     keys::Key,
     kinds::*,
     log::{Found, Log, instance_of, look},
+    secondary::{Entries, Indexed, Order, Term},
     start::{DIRECTORY, IndexState, Opening, make_anew, open, take_over},
-};
-use self::{
-    commit::Committer,
-    index::{Index, Raw},
+    view::View,
 };
 use crate::error::Error;
 
 /// A record of one kind.
 pub trait Record: Message + Default + Clone {
+    /// What the keys of the kind begin with.
+    const PREFIX: &'static str;
+
     /// The key it lives under, unique over all kinds.
     fn key(&self) -> Key<Self>;
 }
@@ -83,47 +92,60 @@ impl<R> std::ops::Deref for Stored<R> {
 /// The records. Clones share them.
 #[derive(Clone)]
 pub struct Records {
-    index: Index,
+    view: View,
     committer: Arc<Committer>,
 }
 
+impl std::ops::Deref for Records {
+    type Target = View;
+
+    fn deref(&self) -> &View {
+        &self.view
+    }
+}
+
 impl Records {
-    /// Reads one record.
-    pub fn get<R: Record>(&self, key: &Key<R>) -> Result<Option<Stored<R>>, Error> {
-        self.index.get(key.as_bytes())?.map(|raw| decode(&raw)).transpose()
-    }
-
-    /// Reads the records whose keys begin with `prefix`, in the order of keys, as
-    /// they are at one revision.
-    pub fn scan<R: Record>(&self, prefix: &Key<R>) -> impl Iterator<Item = Result<Stored<R>, Error>> + use<R> {
-        let mut found = Vec::new();
-        let scanned = self.index.scan(prefix.as_bytes(), |_, raw| {
-            found.push(raw);
-            Ok(ControlFlow::Continue(()))
-        });
-        let failed = scanned.err().map(Err);
-        found.into_iter().map(|raw| decode(&raw)).chain(failed)
-    }
-
-    /// How many records of each kind there are.
-    pub fn count(&self) -> Result<BTreeMap<&'static str, usize>, Error> {
-        let mut counted = BTreeMap::new();
-        self.index.scan(b"", |key, _| {
-            *counted.entry(keys::kind_of(key)).or_default() += 1;
-            Ok(ControlFlow::Continue(()))
-        })?;
-        Ok(counted)
-    }
-
     /// Makes a change durable (M1, M2).
     pub async fn commit(&self, change: Change) -> Result<(), CommitError> {
         Committer::commit(&self.committer, change).await
     }
 
+    /// Reads, decides and commits, again for as long as what the decision counts on
+    /// changes meanwhile. `decide` says what is to be changed, and what the answer is
+    /// then; it refuses what must not be done.
+    pub async fn change<T>(&self, mut decide: impl FnMut() -> Result<(Change, T), Error>) -> Result<T, Error> {
+        loop {
+            let (change, answer) = decide()?;
+            match self.commit(change).await {
+                Ok(()) => return Ok(answer),
+                Err(CommitError::Conflict) => {}
+                Err(CommitError::Failed(error)) => return Err(error),
+            }
+        }
+    }
+
+    /// Commits a change that somebody else may have overtaken. False if so: nothing was
+    /// done, and there may be nothing left to do.
+    pub async fn commit_if_unchanged(&self, change: Change) -> Result<bool, Error> {
+        match self.commit(change).await {
+            Ok(()) => Ok(true),
+            Err(CommitError::Conflict) => Ok(false),
+            Err(CommitError::Failed(error)) => Err(error),
+        }
+    }
+
+    /// From now on `each` is told of every change of a record of kind `R`, in the order
+    /// of the log, when it can be read and before its caller has the answer: what the
+    /// record was and what it is, none where there is none. It must neither wait nor
+    /// commit.
+    pub fn subscribe<R: Record>(&self, each: impl Fn(Option<&R>, Option<&R>) + Send + Sync + 'static) {
+        self.committer.subscribers().add(each);
+    }
+
     /// What may be lost, and is not in the log.
     #[must_use]
     pub fn cache(&self) -> Cache {
-        Cache::new(&self.index)
+        Cache::new(self.view.index())
     }
 
     /// The revision that the records are at.
@@ -140,10 +162,6 @@ impl Records {
 
     /// Leaves as little as possible for the next start to read again.
     pub async fn close(&self) -> Result<(), Error> {
-        self.index.flush().await
+        self.view.index().flush().await
     }
-}
-
-fn decode<R: Record>(raw: &Raw) -> Result<Stored<R>, Error> {
-    Ok(Stored { record: R::decode(raw.value())?, version: raw.version() })
 }

@@ -14,10 +14,12 @@ mod plan;
 mod progress;
 mod room;
 mod state;
+mod subscriptions;
 mod worker;
 
 use std::{
     collections::{BTreeMap, HashMap},
+    ops::ControlFlow,
     sync::Arc,
 };
 
@@ -37,19 +39,19 @@ use crate::{
     clock::{Clock, Micros, new_uid},
     collection::Collections,
     documents::{CopyMode, Store},
-    ended::Oldest,
+    ended,
     error::{Error, Kind},
     hub::Hub,
     idempotency::{self, Request},
-    names::{CollectionName, Id, ListParent, RestoreName, SnapshotName, WorkspaceName},
+    names::{CollectionName, Id, ListParent, RestoreName, SnapshotName},
     records::{
-        Change, Collection, CollectionState, CommitError, Records, Restore, RestoreInfo, RestoreState, Snapshot,
-        SnapshotState, Stored, Verification, Workspace,
+        Change, Collection, CollectionState, Records, Restore, RestoreInfo, RestoreState, Snapshot, SnapshotState,
+        Stored, Verification, Workspace,
     },
     restore::worker::Work,
     snapshot::{self, Snapshots},
     tasks::Tasks,
-    workspace::{Limits, Workspaces},
+    workspace::{Limits, Room, Workspaces},
 };
 
 /// Restores that run at once; others wait as PENDING.
@@ -102,8 +104,6 @@ struct Inner {
     busy: Mutex<HashMap<Uuid, Arc<Work>>>,
     /// Since when each has met nothing but faults that may pass by themselves.
     faulty_since: Mutex<HashMap<Uuid, Instant>>,
-    /// Creates run one at a time: names and request ids are checked, then taken.
-    creating: tokio::sync::Mutex<()>,
 }
 
 /// What restores are built on.
@@ -145,52 +145,43 @@ impl Restores {
             turns: Arc::new(Semaphore::new(RUNNING_AT_ONCE)),
             busy: Mutex::default(),
             faulty_since: Mutex::default(),
-            creating: tokio::sync::Mutex::default(),
         };
-        Self { inner: Arc::new(inner) }
+        let inner = Arc::new(inner);
+        subscriptions::subscribe(&inner);
+        Self { inner }
     }
 
     /// Starts a restore.
     pub async fn create(&self, command: CreateRestore) -> Result<Restore, Error> {
-        let inner = &self.inner;
-        let _hold = inner.workspaces.hold().await;
-        let _one_at_a_time = inner.creating.lock().await;
-        let workspace = inner.workspaces.stored(&command.workspace)?;
-        if let Some(uid) = idempotency::answered(&inner.records, &inner.clock, command.request.as_ref())? {
-            return self.by_uid(&command, uid);
+        let uid = new_uid();
+        let record = self.inner.records.change(|| self.request(&command, uid)).await?;
+        if record.uid() == uid {
+            tracing::info!(name = %record.name(), snapshot = %record.snapshot, "restore requested");
         }
-        loop {
-            let snapshot = inner.snapshots.stored(&command.snapshot)?;
-            let surplus = self.check(&command, &workspace, &snapshot)?;
-            let record = self.record(&command, &snapshot, Some(new_uid()));
-            let collection = restoring(&record, &snapshot, command.description.clone(), command.labels.clone());
-            let mut change = Change::default().insert(&record).insert(&collection).require(&snapshot);
-            for ended in &surplus {
-                change = change.remove(ended);
-            }
-            let request = command.request.as_ref();
-            let change =
-                idempotency::remember(change, request, &record.name().to_string(), record.uid(), record.create_time);
-            match inner.records.commit(change).await {
-                Ok(()) => {
-                    tracing::info!(name = %record.name(), snapshot = %record.snapshot, "restore requested");
-                    inner.bell.notify_one();
-                    return Ok(record);
-                }
-                // A name was taken or the snapshot changed: the checks tell.
-                Err(CommitError::Conflict) => {}
-                Err(CommitError::Failed(error)) => return Err(error),
-            }
-        }
+        Ok(record)
     }
 
-    /// Refuses what must not begin; returns what is to be forgotten for it.
-    fn check(
-        &self,
-        command: &CreateRestore,
-        workspace: &Workspace,
-        snapshot: &Snapshot,
-    ) -> Result<Vec<Stored<Restore>>, Error> {
+    /// A PENDING restore with its RESTORING collection, or the one that the same request
+    /// has made already.
+    fn request(&self, command: &CreateRestore, uid: Uuid) -> Result<(Change, Restore), Error> {
+        let inner = &self.inner;
+        let workspace = inner.workspaces.stored(&command.workspace)?;
+        let request = command.request.as_ref();
+        if let Some(uid) = idempotency::answered(&inner.records, &inner.clock, request)? {
+            return Ok((Change::default(), self.by_uid(command, uid)?));
+        }
+        let snapshot = inner.snapshots.stored(&command.snapshot)?;
+        let change = self.check(command, &workspace, &snapshot)?;
+        let record = self.record(command, &snapshot, Some(uid));
+        let collection = restoring(&record, &snapshot, command.description.clone(), command.labels.clone());
+        let change = change.insert(&record).insert(&collection).require(&snapshot).require(&workspace);
+        let answer = (&*record.name().to_string(), uid);
+        let change = idempotency::remember(change, &inner.records, request, answer, record.create_time)?;
+        Ok((change, record))
+    }
+
+    /// Refuses what must not begin; returns what must be so when it does.
+    fn check(&self, command: &CreateRestore, workspace: &Workspace, snapshot: &Snapshot) -> Result<Change, Error> {
         let inner = &self.inner;
         inner.workspaces.check_preview(workspace)?;
         let name = command.snapshot.to_string();
@@ -214,8 +205,8 @@ impl Restores {
             });
         }
         inner.collections.check_free(&command.collection)?;
-        inner.collections.check_room(&command.workspace)?;
-        let surplus = self.check_room(&command.workspace)?;
+        let change = inner.collections.check_room(Change::default(), workspace)?;
+        let change = self.check_room(change, workspace)?;
         if let Some(id) = &command.id {
             let key = Restore::at(command.workspace.as_str(), id.as_str());
             if inner.records.get(&key)?.is_some() {
@@ -224,23 +215,23 @@ impl Restores {
             }
         }
         self.check_space(snapshot)?;
-        Ok(surplus)
+        Ok(change)
     }
 
-    /// Refuses one more restore under way than a workspace may have. Returns the
-    /// ended ones whose places are needed.
-    fn check_room(&self, workspace: &Id) -> Result<Vec<Stored<Restore>>, Error> {
+    /// Refuses one more restore under way than a workspace may have; of those that have
+    /// ended, the oldest give way.
+    fn check_room(&self, change: Change, workspace: &Workspace) -> Result<Change, Error> {
+        let records = &self.inner.records;
         let Limits { restores, ended_restores, .. } = self.inner.workspaces.limits();
-        let (mut count, mut ended) = (0, Oldest::of(*ended_restores));
-        for found in self.inner.records.scan(&Restore::within(workspace.as_str())) {
-            let found = found?;
-            match is_terminal(found.state()) {
-                true => ended.add(found.end_time, found.released, found),
-                false => count += 1,
-            }
-        }
-        Limits::check(Kind::Restore, WorkspaceName(workspace.clone()), count, *restores)?;
-        Ok(ended.surplus().collect())
+        let room = Room {
+            kind: Kind::Restore,
+            parent: workspace.name().to_string(),
+            limit: *restores,
+            term: &Restore::live_in(&workspace.id),
+            after: None,
+        };
+        let change = room.check(change, records)?;
+        ended::give_way(change, records, &Restore::released_in(&workspace.id), *ended_restores)
     }
 
     /// The record as it is requested; what the retention drops is settled when
@@ -289,14 +280,16 @@ impl Restores {
         found.ok_or_else(|| Error::NotFound(name.to_string()))
     }
 
-    /// The restores of a workspace, or all.
-    pub fn list(&self, parent: &ListParent) -> Result<Vec<Restore>, Error> {
+    /// Shows the restores of a workspace, or all, in the order of their names, from a name
+    /// on. `each` says how long it goes on.
+    pub fn list(
+        &self,
+        parent: &ListParent,
+        from: Option<&str>,
+        each: &mut dyn FnMut(Restore) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
         self.inner.workspaces.check_parent(parent)?;
-        let prefix = match parent {
-            ListParent::All => Restore::all(),
-            ListParent::One(name) => Restore::within(name.0.as_str()),
-        };
-        self.inner.records.scan(&prefix).map(|found| Ok(found?.record)).collect()
+        self.inner.records.list(&Restore::by_name(), &parent.prefix_of("restores"), from, each)
     }
 
     /// How far a restore is.
@@ -320,26 +313,17 @@ impl Restores {
 
     /// Asks a restore to stop.
     pub async fn cancel(&self, name: &RestoreName) -> Result<Restore, Error> {
-        loop {
+        let change = || {
             let seen = self.stored(name)?;
             if seen.state() == RestoreState::Cancelling {
-                return Ok(seen.record);
+                return Ok((Change::default(), seen.record));
             }
             let Some(next) = advance(&seen.record, RestoreState::Cancelling) else {
                 return Err(Error::RestoreNotCancellable { name: name.to_string(), state: state_name(seen.state()) });
             };
-            match self.inner.records.commit(Change::default().replace(&seen, &next)).await {
-                Ok(()) => {
-                    if let Some(work) = self.inner.busy.lock().get(&next.uid()) {
-                        work.stop.cancel();
-                    }
-                    self.inner.bell.notify_one();
-                    return Ok(next);
-                }
-                Err(CommitError::Conflict) => {}
-                Err(CommitError::Failed(error)) => return Err(error),
-            }
-        }
+            Ok((Change::default().replace(&seen, &next), next))
+        };
+        self.inner.records.change(change).await
     }
 }
 

@@ -12,10 +12,12 @@
 
 mod release;
 mod state;
+mod subscriptions;
 mod worker;
 
 use std::{
     collections::{BTreeMap, HashSet},
+    ops::ControlFlow,
     sync::Arc,
     time::Duration,
 };
@@ -29,14 +31,14 @@ use crate::{
     clock::{Clock, Expiration, Micros, micros, new_uid},
     collection::Collections,
     documents::{Files, Store},
-    ended::Oldest,
+    ended,
     error::{Error, Kind},
     hub::Hub,
     idempotency::{self, Request},
-    names::{CollectionName, Id, ListParent, SnapshotName, WorkspaceName},
-    records::{Change, Collection, CommitError, Record, Records, Retired, Snapshot, SnapshotState, Stored},
+    names::{CollectionName, ListParent, SnapshotName},
+    records::{Change, Record, Records, Retired, Snapshot, SnapshotState, Stored, Workspace},
     tasks::Tasks,
-    workspace::{Limits, Workspaces, check_etag},
+    workspace::{Limits, Room, Workspaces, check_etag},
 };
 
 /// The longest life of a snapshot, and its default.
@@ -96,8 +98,6 @@ struct Inner {
     bell: Notify,
     /// Those being worked on.
     busy: Mutex<HashSet<Uuid>>,
-    /// Creates run one at a time: names, rates and request ids are checked, then taken.
-    creating: tokio::sync::Mutex<()>,
 }
 
 impl Snapshots {
@@ -121,49 +121,65 @@ impl Snapshots {
             hub: Hub::default(),
             bell: Notify::new(),
             busy: Mutex::default(),
-            creating: tokio::sync::Mutex::default(),
         };
-        Self { inner: Arc::new(inner) }
+        let inner = Arc::new(inner);
+        subscriptions::subscribe(&inner);
+        Self { inner }
     }
 
     /// Requests a snapshot.
     pub async fn create(&self, command: CreateSnapshot) -> Result<Snapshot, Error> {
         let inner = &self.inner;
-        let CreateSnapshot { name, collection, description, labels, expiration, min_offset, caller, request } = command;
-        let _hold = inner.workspaces.hold().await;
+        let CreateSnapshot { name, collection, min_offset, request, .. } = &command;
         let workspace = inner.workspaces.stored(&name.workspace)?;
         if let Some(uid) = idempotency::answered(&inner.records, &inner.clock, request.as_ref())? {
-            return self.by_uid(&name, uid);
+            return self.by_uid(name, uid);
         }
         inner.workspaces.check_preview(&workspace)?;
-        let source = inner.collections.ready(&collection)?;
-        if let Some(min_offset) = min_offset {
-            let offset = inner.collections.lease(&collection).await?.totals().offset;
+        let source = inner.collections.ready(collection)?.uid();
+        if let Some(min_offset) = *min_offset {
+            let offset = inner.collections.lease(collection).await?.totals().offset;
             if offset < min_offset {
                 return Err(Error::OffsetNotReached { collection: collection.to_string(), offset, min_offset });
             }
         }
-        let _one_at_a_time = inner.creating.lock().await;
-        if let Some(uid) = idempotency::answered(&inner.records, &inner.clock, request.as_ref())? {
-            return self.by_uid(&name, uid);
+        let uid = new_uid();
+        let record = inner.records.change(|| self.request(&command, uid, source)).await?;
+        if record.uid() == uid {
+            tracing::info!(%name, %uid, %collection, "snapshot requested");
         }
-        let (now, uid) = (inner.clock.now(), new_uid());
-        let expire_time = expire_time(expiration, now, now)?;
-        if self.latest(&name)?.is_some_and(|found| !is_over(self.effective(&found).state())) {
+        Ok(record)
+    }
+
+    /// A REQUESTED snapshot of a collection that is still there, or the one that the same
+    /// request has made already.
+    fn request(&self, command: &CreateSnapshot, uid: Uuid, source: Uuid) -> Result<(Change, Snapshot), Error> {
+        let inner = &self.inner;
+        let CreateSnapshot { name, collection, description, labels, expiration, caller, request, .. } = command;
+        let workspace = inner.workspaces.stored(&name.workspace)?;
+        if let Some(uid) = idempotency::answered(&inner.records, &inner.clock, request.as_ref())? {
+            return Ok((Change::default(), self.by_uid(name, uid)?));
+        }
+        let now = inner.clock.now();
+        let expire_time = expire_time(*expiration, now, now)?;
+        let bearers = Snapshot::live_named(name);
+        if inner.records.count_after(&bearers, now) > 0 {
             return Err(Error::Exists { kind: Kind::Snapshot, name: name.to_string() });
         }
+        let found = inner.collections.ready(collection)?;
+        if found.uid() != source {
+            return Err(Error::NotFound(collection.to_string()));
+        }
         inner.store.space().admit()?;
-        // In this order: who comes too often must not make us count.
-        inner.workspaces.take_snapshot_slot(&workspace)?;
         let record = Snapshot {
             workspace: name.workspace.to_string(),
             id: name.id.to_string(),
             uid: uid.as_bytes().to_vec(),
             collection: collection.id.to_string(),
-            collection_uid: source.record.uid.clone(),
-            description,
-            labels,
-            created_by: caller,
+            collection_uid: source.as_bytes().to_vec(),
+            description: description.clone(),
+            labels: labels.clone(),
+            created_by: caller.clone(),
             create_time: now,
             update_time: now,
             revision: 1,
@@ -171,53 +187,28 @@ impl Snapshots {
             expire_time,
             ..Snapshot::default()
         };
-        self.request(&record, source, request.as_ref()).await?;
-        tracing::info!(%name, %uid, %collection, "snapshot requested");
-        inner.bell.notify_one();
-        Ok(record)
+        let change = Change::default().insert(&record).require(&found).require(&workspace);
+        let change = change.at_most(1, &bearers, Some(now));
+        let change = inner.workspaces.check_snapshot_rate(change, &workspace, now)?;
+        let change = self.check_room(change, &workspace, now)?;
+        let answer = (&*name.to_string(), uid);
+        Ok((idempotency::remember(change, &inner.records, request.as_ref(), answer, now)?, record))
     }
 
-    /// Refuses one more snapshot than a workspace may have. Returns the ended ones
-    /// whose places are needed.
-    fn check_room(&self, workspace: &Id) -> Result<Vec<Stored<Snapshot>>, Error> {
+    /// Refuses one more snapshot than a workspace may have; of those that have ended, the
+    /// oldest give way.
+    fn check_room(&self, change: Change, workspace: &Workspace, now: Micros) -> Result<Change, Error> {
+        let records = &self.inner.records;
         let Limits { snapshots, ended_snapshots, .. } = self.inner.workspaces.limits();
-        let (mut count, mut ended) = (0, Oldest::of(*ended_snapshots));
-        for found in self.inner.records.scan(&Snapshot::within(workspace.as_str())) {
-            let found = found?;
-            match is_over(found.state()) {
-                true => ended.add(found.end_time, found.released, found),
-                false => count += usize::from(!self.has_expired(&found)),
-            }
-        }
-        Limits::check(Kind::Snapshot, WorkspaceName(workspace.clone()), count, *snapshots)?;
-        Ok(ended.surplus().collect())
-    }
-
-    /// Commits a REQUESTED snapshot of a collection that is still there, though
-    /// its description may have changed.
-    async fn request(
-        &self,
-        record: &Snapshot,
-        mut source: Stored<Collection>,
-        request: Option<&Request>,
-    ) -> Result<(), Error> {
-        let name = record.name();
-        loop {
-            let mut change = Change::default().insert(record).require(&source);
-            for ended in self.check_room(&name.workspace)? {
-                change = change.remove(&ended);
-            }
-            let change = idempotency::remember(change, request, &name.to_string(), record.uid(), record.create_time);
-            match self.inner.records.commit(change).await {
-                Ok(()) => return Ok(()),
-                Err(CommitError::Conflict) => {}
-                Err(CommitError::Failed(error)) => return Err(error),
-            }
-            source = self.inner.collections.ready(&record.collection_name())?;
-            if source.uid() != record.collection_uid() {
-                return Err(Error::NotFound(record.collection_name().to_string()));
-            }
-        }
+        let room = Room {
+            kind: Kind::Snapshot,
+            parent: workspace.name().to_string(),
+            limit: *snapshots,
+            term: &Snapshot::live_in(&workspace.id),
+            after: Some(now),
+        };
+        let change = room.check(change, records)?;
+        ended::give_way(change, records, &Snapshot::released_in(&workspace.id), *ended_snapshots)
     }
 
     fn by_uid(&self, name: &SnapshotName, uid: Uuid) -> Result<Snapshot, Error> {
@@ -263,23 +254,23 @@ impl Snapshots {
         record.state() == SnapshotState::Created && record.expire_time <= self.inner.clock.now()
     }
 
-    /// The snapshots of a workspace, or all, ended ones only if asked for.
-    pub fn list(&self, parent: &ListParent, show_deleted: bool) -> Result<Vec<Snapshot>, Error> {
+    /// Shows the snapshots of a workspace, or all, in the order of their names, from a
+    /// name on; ended ones only if asked for. `each` says how long it goes on.
+    pub fn list(
+        &self,
+        parent: &ListParent,
+        show_deleted: bool,
+        from: Option<&str>,
+        each: &mut dyn FnMut(Snapshot) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
         self.inner.workspaces.check_parent(parent)?;
-        let prefix = match parent {
-            ListParent::All => Snapshot::all(),
-            ListParent::One(name) => Snapshot::within(name.0.as_str()),
-        };
-        let mut listed = Vec::new();
-        for found in self.inner.records.scan(&prefix) {
-            let found = found?;
+        let term = if show_deleted { Snapshot::by_name() } else { Snapshot::shown_by_name() };
+        let prefix = parent.prefix_of("snapshots");
+        self.inner.records.list(&term, &prefix, from, &mut |found: Snapshot| {
             let record = self.effective(&found);
-            let hidden = matches!(record.state(), SnapshotState::Expired | SnapshotState::Deleted);
-            if show_deleted || !hidden {
-                listed.push(record);
-            }
-        }
-        Ok(listed)
+            let is_hidden = matches!(record.state(), SnapshotState::Expired | SnapshotState::Deleted);
+            if show_deleted || !is_hidden { each(record) } else { ControlFlow::Continue(()) }
+        })
     }
 
     /// Changes a snapshot that has not ended.
@@ -289,7 +280,7 @@ impl Snapshots {
         etag: Option<&str>,
         settings: &Settings,
     ) -> Result<Snapshot, Error> {
-        loop {
+        let change = || {
             let seen = self.stored(name)?;
             check_etag(etag, &name.to_string(), &seen.uid, seen.revision)?;
             match self.effective(&seen).state() {
@@ -307,31 +298,26 @@ impl Snapshots {
             }
             next.update_time = now;
             next.revision += 1;
-            match self.inner.records.commit(Change::default().replace(&seen, &next)).await {
-                Ok(()) => {
-                    self.inner.hub.publish(next.uid(), next.clone(), false);
-                    self.inner.bell.notify_one();
-                    return Ok(next);
-                }
-                Err(CommitError::Conflict) => {}
-                Err(CommitError::Failed(error)) => return Err(error),
-            }
-        }
+            Ok((Change::default().replace(&seen, &next), next))
+        };
+        self.inner.records.change(change).await
     }
 
     /// Deletes a snapshot; its files go afterwards.
     pub async fn delete(&self, name: &SnapshotName, etag: Option<&str>) -> Result<(), Error> {
-        loop {
+        let gone = || Error::NotFound(name.to_string());
+        let change = || {
             let seen = self.stored(name)?;
             match self.effective(&seen).state() {
-                SnapshotState::Deleted | SnapshotState::Expired => return Err(Error::NotFound(name.to_string())),
+                SnapshotState::Deleted | SnapshotState::Expired => return Err(gone()),
                 _ => check_etag(etag, &name.to_string(), &seen.uid, seen.revision)?,
             }
-            if self.end(&seen, SnapshotState::Deleted).await? {
-                tracing::info!(%name, "snapshot deleted");
-                return Ok(());
-            }
-        }
+            let next = advance(&seen.record, SnapshotState::Deleted, self.inner.clock.now()).ok_or_else(gone)?;
+            Ok((Change::default().replace(&seen, &next), ()))
+        };
+        self.inner.records.change(change).await?;
+        tracing::info!(%name, "snapshot deleted");
+        Ok(())
     }
 
     /// Watches a snapshot until it ends or is CREATED.
@@ -363,10 +349,8 @@ impl Snapshots {
             others = inner.store.live_files(source).await?;
         }
         let Some(files) = self.files_of(snapshot).await? else { return Ok(None) };
-        for found in inner.records.scan(&Snapshot::all()) {
-            let other = found?;
-            let shares = other.collection_uid() == source && other.uid() != snapshot.uid();
-            if shares && other.state() == SnapshotState::Created {
+        for other in inner.records.find(&Snapshot::created_of(source))? {
+            if other.uid() != snapshot.uid() {
                 others.extend(self.files_of(&other).await?.unwrap_or_default().ids());
             }
         }

@@ -41,13 +41,14 @@ pub mod records;
 mod retire;
 mod spec;
 mod state;
+mod subscriptions;
 mod tally;
 #[cfg(any(test, feature = "fuzz"))]
 pub(crate) mod testing;
 mod visit;
 mod worker;
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, ops::ControlFlow, sync::Arc};
 
 use parking_lot::Mutex;
 use tokio::sync::{Notify, Semaphore};
@@ -67,9 +68,9 @@ use crate::{
     hub::Hub,
     idempotency,
     names::{CollectionName, SourceName, SourceParent},
-    records::{Change, Collection, CollectionState, CommitError, Records, Source, Stored},
+    records::{Change, Collection, CollectionState, Records, Source, Stored},
     tasks::Tasks,
-    workspace::Limits,
+    workspace::Room,
 };
 
 /// The most sources of one collection; a restored one knows of as many.
@@ -95,8 +96,6 @@ struct Inner {
     turns: Semaphore,
     /// Deleted ones whose marks are being removed.
     retiring: Mutex<HashSet<Uuid>>,
-    /// Creates run one at a time: names and request ids are checked, then taken.
-    creating: tokio::sync::Mutex<()>,
 }
 
 impl Sources {
@@ -114,58 +113,63 @@ impl Sources {
             bell: Notify::new(),
             turns: Semaphore::new(READING_AT_ONCE),
             retiring: Mutex::default(),
-            creating: tokio::sync::Mutex::default(),
         };
-        Self { inner: Arc::new(inner) }
+        let inner = Arc::new(inner);
+        subscriptions::subscribe(&inner);
+        Self { inner }
     }
 
     /// Connects a source.
     pub async fn create(&self, command: CreateSource) -> Result<View, Error> {
         let inner = &self.inner;
-        let _one_at_a_time = inner.creating.lock().await;
-        let name = &command.name;
-        if let Some(uid) = idempotency::answered(&inner.records, &inner.clock, command.request.as_ref())? {
-            let found = self.stored(name)?.record;
-            return if found.uid() == uid { self.view(found).await } else { Err(Error::NotFound(name.to_string())) };
+        let uid = new_uid();
+        // Before the location is looked at for one that may not be.
+        let (_, known) = self.connection(&command, uid)?;
+        if known.uid() != uid {
+            return self.view(known).await;
         }
-        let collection = inner.collections.ready(&name.collection)?;
-        self.check(&command, &collection).await?;
-        let record = command.record(&collection, new_uid(), inner.clock.now());
-        let change = Change::default().insert(&record).require(&collection);
-        let request = command.request.as_ref();
-        let change = idempotency::remember(change, request, &name.to_string(), record.uid(), record.create_time);
-        inner.records.commit(change).await.map_err(|failed| match failed {
-            // Deleted, or given another description, meanwhile.
-            CommitError::Conflict => Error::CollectionDeleted(name.collection.to_string()),
-            CommitError::Failed(error) => error,
-        })?;
-        tracing::info!(%name, location = %record.location, "source connected");
-        inner.bell.notify_one();
+        let (access, location) = (Arc::clone(&inner.access), command.spec.location.clone());
+        if cfg!(not(feature = "s3")) && matches!(location.store(), Store::S3 { .. }) {
+            return Err(Error::invalid("source.location", "s3:// is not available in this build of the server"));
+        }
+        let checked = inner.tasks.blocking(move || access.check(&location)).await;
+        checked.map_err(|panicked| Error::Internal(Arc::new(panicked)))??;
+        let record = inner.records.change(|| self.connection(&command, uid)).await?;
+        if record.uid() != uid {
+            return self.view(record).await;
+        }
+        tracing::info!(name = %command.name, location = %record.location, "source connected");
         // Nothing has been counted yet.
         Ok(self.peek(record))
     }
 
-    async fn check(&self, command: &CreateSource, collection: &Collection) -> Result<(), Error> {
-        let inner = &self.inner;
-        let (uid, name) = (collection.uid(), &command.name);
-        if inner.records.get(&Source::at(uid, name.id.as_str()))?.is_some() {
+    /// A new source of a READY collection, or the one that the same request has made
+    /// already.
+    fn connection(&self, command: &CreateSource, uid: Uuid) -> Result<(Change, Source), Error> {
+        let (inner, name, request) = (&self.inner, &command.name, command.request.as_ref());
+        if let Some(uid) = idempotency::answered(&inner.records, &inner.clock, request)? {
+            let found = self.stored(name)?.record;
+            let is_same = found.uid() == uid;
+            return if is_same { Ok((Change::default(), found)) } else { Err(Error::NotFound(name.to_string())) };
+        }
+        let collection = inner.collections.ready(&name.collection)?;
+        let of = collection.uid();
+        if inner.records.get(&Source::at(of, name.id.as_str()))?.is_some() {
             return Err(Error::Exists { kind: Kind::Source, name: name.to_string() });
         }
-        let count = inner.records.scan(&Source::within(uid)).count();
-        Limits::check(Kind::Source, &name.collection, count, MAX_SOURCES)?;
-        if cfg!(not(feature = "s3")) && matches!(command.spec.location.store(), Store::S3 { .. }) {
-            return Err(Error::invalid("source.location", "s3:// is not available in this build of the server"));
-        }
-        let (access, location) = (Arc::clone(&inner.access), command.spec.location.clone());
-        let checked = inner.tasks.blocking(move || access.check(&location)).await;
-        checked.map_err(|panicked| Error::Internal(Arc::new(panicked)))??;
-        let location = command.spec.location.to_string();
-        let known = collection.restore_info.iter().flat_map(|info| &info.source_positions);
-        if command.spec.start_from_restore && !known.into_iter().any(|position| position.location == location) {
-            let collection = name.collection.to_string();
-            return Err(Error::SourcePositionNotFound { collection, location });
-        }
-        Ok(())
+        let room = Room {
+            kind: Kind::Source,
+            parent: name.collection.to_string(),
+            limit: MAX_SOURCES,
+            term: &Source::of_collection(of),
+            after: None,
+        };
+        check_position(command, &collection)?;
+        let record = command.record(&collection, uid, inner.clock.now());
+        let change = room.check(Change::default().insert(&record).require(&collection), &inner.records)?;
+        let answer = (&*name.to_string(), uid);
+        let change = idempotency::remember(change, &inner.records, request, answer, record.create_time)?;
+        Ok((change, record))
     }
 
     /// One source.
@@ -184,7 +188,14 @@ impl Sources {
         let inner = &self.inner;
         let collections = match parent {
             SourceParent::One(name) => vec![inner.collections.get(name)?],
-            SourceParent::Each(workspaces) => inner.collections.list(workspaces)?,
+            SourceParent::Each(workspaces) => {
+                let mut all = Vec::new();
+                inner.collections.list(workspaces, None, &mut |found| {
+                    all.push(found);
+                    ControlFlow::Continue(())
+                })?;
+                all
+            }
         };
         let mut sources = Vec::new();
         for collection in collections {
@@ -227,4 +238,16 @@ impl Sources {
     fn announce(&self, record: &Source) {
         self.inner.hub.publish(record.uid(), self.inner.lives.view(record.clone()), false);
     }
+}
+
+/// Refuses a source that is to go on where the restored snapshot's had been, if the
+/// collection knows of no such place.
+fn check_position(command: &CreateSource, collection: &Collection) -> Result<(), Error> {
+    let location = command.spec.location.to_string();
+    let known = collection.restore_info.iter().flat_map(|info| &info.source_positions);
+    if command.spec.start_from_restore && !known.into_iter().any(|position| position.location == location) {
+        let collection = command.name.collection.to_string();
+        return Err(Error::SourcePositionNotFound { collection, location });
+    }
+    Ok(())
 }

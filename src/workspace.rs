@@ -1,21 +1,15 @@
 //! Workspaces: groups of collections, and the gates that an operator sets.
 
-use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, ops::Bound, sync::Arc, time::Duration};
 
-use parking_lot::Mutex;
-use tokio::sync::{OwnedRwLockReadGuard, RwLock};
+use uuid::Uuid;
 
 use crate::{
     clock::{Clock, Micros, duration, micros, new_uid},
     error::{Contact, Error, Kind},
     idempotency::{self, Request},
     names::{Id, ListParent, WorkspaceName},
-    records::{Change, Collection, CommitError, Records, Restore, Snapshot, Stored, Workspace},
-    restore, snapshot,
+    records::{Change, Collection, Record, Records, Restore, Snapshot, Stored, Term, Workspace},
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -71,10 +65,29 @@ impl Default for Limits {
     }
 }
 
-impl Limits {
-    /// Refuses one more of a kind than its limit.
-    pub fn check(kind: Kind, parent: impl ToString, count: usize, limit: usize) -> Result<(), Error> {
-        if count < limit { Ok(()) } else { Err(Error::TooMany { kind, parent: parent.to_string(), limit }) }
+/// Room for one more of a kind.
+pub struct Room<'a, R> {
+    /// The kind.
+    pub kind: Kind,
+    /// Whose limit it is.
+    pub parent: String,
+    /// How many there may be.
+    pub limit: usize,
+    /// Those that count.
+    pub term: &'a Term<R>,
+    /// The time behind which they count, if it is a matter of time.
+    pub after: Option<Micros>,
+}
+
+impl<R: Record> Room<'_, R> {
+    /// Refuses one more than there may be, now and when the change is made that adds it.
+    pub fn check(self, change: Change, records: &Records) -> Result<Change, Error> {
+        let Self { kind, parent, limit, term, after } = self;
+        let count = after.map_or_else(|| records.count(term), |after| records.count_after(term, after));
+        if count >= limit {
+            return Err(Error::TooMany { kind, parent, limit });
+        }
+        Ok(change.at_most(limit, term, after))
     }
 }
 
@@ -105,10 +118,6 @@ struct Inner {
     defaults: Gates,
     limits: Limits,
     contact: Contact,
-    /// Held shared while something is created in any workspace, alone while one
-    /// is deleted, so that nothing appears in a workspace that goes.
-    layout: Arc<RwLock<()>>,
-    recent_snapshots: Mutex<HashMap<Id, VecDeque<Micros>>>,
 }
 
 impl Workspaces {
@@ -120,15 +129,7 @@ impl Workspaces {
         limits: Limits,
         contact: Contact,
     ) -> Result<Self, Error> {
-        let inner = Inner {
-            records,
-            clock,
-            defaults,
-            limits,
-            contact,
-            layout: Arc::default(),
-            recent_snapshots: Mutex::default(),
-        };
+        let inner = Inner { records, clock, defaults, limits, contact };
         let workspaces = Self { inner: Arc::new(inner) };
         let commons = Id::commons();
         if workspaces.inner.records.get(&Workspace::at(commons.as_str()))?.is_none() {
@@ -139,20 +140,27 @@ impl Workspaces {
 
     /// Creates a workspace.
     pub async fn create(&self, id: &Id, settings: Settings, request: Option<&Request>) -> Result<Workspace, Error> {
-        let inner = &self.inner;
-        let _alone = inner.layout.write().await;
+        let uid = new_uid();
+        self.inner.records.change(|| self.creation(id, uid, settings.clone(), request)).await
+    }
+
+    fn creation(
+        &self,
+        id: &Id,
+        uid: Uuid,
+        settings: Settings,
+        request: Option<&Request>,
+    ) -> Result<(Change, Workspace), Error> {
+        let (inner, name) = (&self.inner, WorkspaceName(id.clone()));
         if let Some(uid) = idempotency::answered(&inner.records, &inner.clock, request)? {
-            let name = WorkspaceName(id.clone());
             let found = self.get(&name)?;
             let is_same = crate::records::uid(&found.uid) == uid;
-            return if is_same { Ok(found) } else { Err(Error::NotFound(name.to_string())) };
+            return if is_same { Ok((Change::default(), found)) } else { Err(Error::NotFound(name.to_string())) };
         }
         if inner.records.get(&Workspace::at(id.as_str()))?.is_some() {
-            return Err(Error::Exists { kind: Kind::Workspace, name: WorkspaceName(id.clone()).to_string() });
+            return Err(Error::Exists { kind: Kind::Workspace, name: name.to_string() });
         }
-        let count = inner.records.scan(&Workspace::all()).count();
-        Limits::check(Kind::Workspace, "the server", count, inner.limits.workspaces)?;
-        let (now, uid, gates) = (inner.clock.now(), new_uid(), inner.defaults);
+        let (now, gates) = (inner.clock.now(), inner.defaults);
         let mut record = Workspace {
             id: id.to_string(),
             uid: uid.as_bytes().to_vec(),
@@ -165,10 +173,16 @@ impl Workspaces {
             ..Workspace::default()
         };
         apply(&mut record, settings);
-        let change = Change::default().insert(&record);
-        let change = idempotency::remember(change, request, &record.name().to_string(), uid, now);
-        inner.records.commit(change).await.map_err(CommitError::unexpected)?;
-        Ok(record)
+        let room = Room {
+            kind: Kind::Workspace,
+            parent: "the server".to_owned(),
+            limit: inner.limits.workspaces,
+            term: &Workspace::every(),
+            after: None,
+        };
+        let change = room.check(Change::default().insert(&record), &inner.records)?;
+        let change = idempotency::remember(change, &inner.records, request, (&name.to_string(), uid), now)?;
+        Ok((change, record))
     }
 
     /// One workspace.
@@ -202,65 +216,40 @@ impl Workspaces {
         etag: Option<&str>,
         settings: &Settings,
     ) -> Result<Workspace, Error> {
-        loop {
+        let change = || {
             let seen = self.stored(&name.0)?;
             check_etag(etag, &name.to_string(), &seen.uid, seen.revision)?;
             let mut next = seen.record.clone();
             apply(&mut next, settings.clone());
             next.update_time = self.inner.clock.now();
             next.revision += 1;
-            match self.inner.records.commit(Change::default().replace(&seen, &next)).await {
-                Ok(()) => return Ok(next),
-                Err(CommitError::Conflict) => {}
-                Err(CommitError::Failed(error)) => return Err(error),
-            }
-        }
+            Ok((Change::default().replace(&seen, &next), next))
+        };
+        self.inner.records.change(change).await
     }
 
-    /// Deletes an empty workspace.
+    /// Deletes an empty workspace. Whatever is created in one requires that it is there.
     pub async fn delete(&self, name: &WorkspaceName, etag: Option<&str>) -> Result<(), Error> {
         let inner = &self.inner;
-        let _alone = inner.layout.write().await;
-        let seen = self.stored(&name.0)?;
-        if name.0 == Id::commons() {
-            return Err(Error::WorkspaceProtected(name.to_string()));
-        }
-        check_etag(etag, &name.to_string(), &seen.uid, seen.revision)?;
-        if self.is_used(&name.0)? {
-            return Err(Error::WorkspaceNotEmpty(name.to_string()));
-        }
-        match inner.records.commit(Change::default().remove(&seen)).await {
-            Ok(()) => {
-                // The records know about the last minute, should the name come again.
-                inner.recent_snapshots.lock().remove(&name.0);
-                Ok(())
+        let change = || {
+            let seen = self.stored(&name.0)?;
+            if name.0 == Id::commons() {
+                return Err(Error::WorkspaceProtected(name.to_string()));
             }
-            Err(CommitError::Conflict) => Err(Error::EtagMismatch { name: name.to_string(), current: String::new() }),
-            Err(CommitError::Failed(error)) => Err(error),
-        }
-    }
-
-    fn is_used(&self, id: &Id) -> Result<bool, Error> {
-        let records = &self.inner.records;
-        if records.scan(&Collection::within(id.as_str())).next().transpose()?.is_some() {
-            return Ok(true);
-        }
-        for found in records.scan(&Snapshot::within(id.as_str())) {
-            if !snapshot::is_over(found?.state()) {
-                return Ok(true);
+            check_etag(etag, &name.to_string(), &seen.uid, seen.revision)?;
+            let id = name.0.as_str();
+            // One that its time has ended counts until that is in its record.
+            let (collections, snapshots, restores) =
+                (Collection::in_workspace(id), Snapshot::live_in(id), Restore::live_in(id));
+            let records = &inner.records;
+            if records.count(&collections) + records.count(&snapshots) + records.count(&restores) > 0 {
+                return Err(Error::WorkspaceNotEmpty(name.to_string()));
             }
-        }
-        for found in records.scan(&Restore::within(id.as_str())) {
-            if !restore::is_terminal(found?.state()) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// Keeps workspaces from being deleted while something is created in one.
-    pub async fn hold(&self) -> OwnedRwLockReadGuard<()> {
-        Arc::clone(&self.inner.layout).read_owned().await
+            let change = Change::default().remove(&seen);
+            let change = change.at_most(0, &collections, None).at_most(0, &snapshots, None);
+            Ok((change.at_most(0, &restores, None), ()))
+        };
+        inner.records.change(change).await
     }
 
     /// Whom callers may ask about gates.
@@ -285,35 +274,20 @@ impl Workspaces {
         }
     }
 
-    /// Counts one more snapshot of this minute, or refuses it.
-    pub fn take_snapshot_slot(&self, workspace: &Workspace) -> Result<(), Error> {
-        let name = workspace.name();
-        let now = self.inner.clock.now();
-        let mut recent = self.inner.recent_snapshots.lock();
-        let times = match recent.entry(name.0.clone()) {
-            std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
-            // The first since the start: the records know about the minute before.
-            std::collections::hash_map::Entry::Vacant(new) => {
-                let mut times: Vec<Micros> = Vec::new();
-                for found in self.inner.records.scan(&Snapshot::within(name.0.as_str())) {
-                    times.push(found?.create_time);
-                }
-                times.sort_unstable();
-                new.insert(times.into())
-            }
-        };
-        while times.front().is_some_and(|time| *time + micros(MINUTE) <= now) {
-            times.pop_front();
-        }
+    /// Refuses one more snapshot than a minute may have, now and when the change is made
+    /// that adds it.
+    pub fn check_snapshot_rate(&self, change: Change, workspace: &Workspace, now: Micros) -> Result<Change, Error> {
+        let records = &self.inner.records;
+        let (term, after) = (Snapshot::requested_in(&workspace.id), now - micros(MINUTE));
         let limit = workspace.snapshot_creates_per_minute;
-        let used = i32::try_from(times.len()).unwrap_or(i32::MAX);
-        if used >= limit {
-            let oldest = times.front().copied().unwrap_or(now);
+        let at_most = usize::try_from(limit).unwrap_or(0);
+        if records.count_after(&term, after) >= at_most {
+            let oldest = records.find_between(&term, (Bound::Excluded(after.into()), Bound::Unbounded), 1)?;
+            let oldest = oldest.first().map_or(now, |oldest| oldest.create_time);
             let retry_after = duration(oldest + micros(MINUTE) - now);
-            return Err(Error::RateLimited { workspace: name.to_string(), limit, retry_after });
+            return Err(Error::RateLimited { workspace: workspace.name().to_string(), limit, retry_after });
         }
-        times.push_back(now);
-        Ok(())
+        Ok(change.at_most(at_most, &term, Some(after)))
     }
 }
 

@@ -146,6 +146,16 @@ impl Client {
         Ok(patiently("GetSnapshot", self.snapshots().get_snapshot(request)).await?.into_inner())
     }
 
+    /// The first page of all snapshots.
+    pub async fn first_snapshots(&self, page_size: u32) -> Result<Vec<pb::Snapshot>> {
+        let request = pb::ListSnapshotsRequest {
+            parent: WORKSPACE.to_owned(),
+            page_size: i32::try_from(page_size)?,
+            ..Default::default()
+        };
+        Ok(patiently("ListSnapshots", self.snapshots().list_snapshots(request)).await?.into_inner().snapshots)
+    }
+
     pub async fn delete_snapshot(&self, name: &str) -> Result<()> {
         let request = pb::DeleteSnapshotRequest { name: name.to_owned(), ..Default::default() };
         patiently("DeleteSnapshot", self.snapshots().delete_snapshot(request)).await?;

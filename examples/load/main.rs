@@ -26,6 +26,7 @@ mod bucket;
 mod client;
 mod compare;
 mod copies;
+mod crowd;
 mod documents;
 mod incremental;
 mod ingest;
@@ -99,6 +100,8 @@ enum Scenario {
     Stream(stream::Options),
     /// Memory and idle CPU with many collections.
     Many(many::Options),
+    /// What is asked of one snapshot, beside many others.
+    Crowd(crowd::Options),
     /// Many watchers of one restore.
     Watchers(watchers::Options),
     /// Latency of single writes.
@@ -141,6 +144,7 @@ async fn run(launch: &Launch, scenario: Scenario) -> Result<()> {
         Scenario::Pace(options) => pace::run(&server, &options).await,
         Scenario::Stream(options) => stream::run(&server, &options).await,
         Scenario::Many(options) => many::run(&server, &options).await,
+        Scenario::Crowd(options) => crowd::run(&server, &options).await,
         Scenario::Watchers(options) => watchers::run(&server, &options).await,
         Scenario::Lone(options) => lone::run(&server, &options).await,
         Scenario::Records(options) => records::run(&server, &options).await,

@@ -14,8 +14,8 @@ use crate::{
     clock::new_uid,
     durable,
     error::Error,
-    names::Id,
-    records::{AccessPolicy, ApiKey, ApiKeyUse, Change, CommitError, Role},
+    names::{ApiKeyName, Id},
+    records::{AccessPolicy, ApiKey, Change, Role},
 };
 
 /// The id of a key whose file is written by the server.
@@ -66,12 +66,20 @@ impl ApiKeys {
     }
 
     async fn take_over(&self, secret: &Secret, id: &Id) -> Result<(), Error> {
+        if self.inner.records.change(|| self.taking_over(secret, id)).await? {
+            tracing::info!(name = %ApiKeyName(id.clone()), "the key of the bootstrap file is an operator");
+        }
+        Ok(())
+    }
+
+    /// The key of the file in place of the one of its id, whose secret may be lost, unless
+    /// it was taken over before.
+    fn taking_over(&self, secret: &Secret, id: &Id) -> Result<(Change, bool), Error> {
         let inner = &self.inner;
-        let _one_at_a_time = inner.changing.lock().await;
         let policy = inner.records.get(&AccessPolicy::all())?;
         let mut bootstrap_sha256 = policy.as_ref().map_or_else(Vec::new, |policy| policy.bootstrap_sha256.clone());
         if bootstrap_sha256.iter().any(|known| secret.is(known)) {
-            return Ok(());
+            return Ok((Change::default(), false));
         }
         let now = inner.clock.now();
         let record = ApiKey {
@@ -85,19 +93,13 @@ impl ApiKeys {
             secret_sha256: secret.sha256().to_vec(),
             ..ApiKey::default()
         };
-        // A key of that id gives way: its secret may be lost.
-        let change = Change::default().put(&record);
-        let before = inner.keyring.get(id.as_str());
         bootstrap_sha256.push(secret.sha256().to_vec());
+        let change = Change::default().put(&record);
         let change = match &policy {
             Some(policy) => change.replace(policy, &AccessPolicy { bootstrap_sha256, ..policy.record.clone() }),
             None => change.insert(&AccessPolicy { create_time: now, bootstrap_sha256 }),
         };
-        inner.records.commit(change).await.map_err(CommitError::unexpected)?;
-        tracing::info!(name = %record.name(), "the key of the bootstrap file is an operator");
-        inner.keyring.put(record, 0);
-        inner.keyring.close();
-        before.map_or(Ok(()), |before| inner.records.cache().forget(&ApiKeyUse::at(before.record.uid())))
+        Ok((change, true))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Who a caller is, and what it may do.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, ops::ControlFlow};
 
 use super::{
     ApiKeys, Caller, Permission,
@@ -13,7 +13,7 @@ use super::{
 use crate::{
     error::{Error, KeyFault},
     names::{Id, WorkspaceName},
-    records::{ApiKey, RoleBinding},
+    records::{ApiKey, Change, RoleBinding},
 };
 
 /// The workspaces that somebody may read.
@@ -33,6 +33,20 @@ impl Readable {
             Self::Only(readable) => items.retain(|item| readable.contains(workspace(item))),
         }
         items
+    }
+}
+
+impl Readable {
+    /// Passes on what is shown if it lies in them.
+    pub fn passing<T>(
+        &self,
+        workspace: impl Fn(&T) -> &str,
+        each: &mut dyn FnMut(T) -> ControlFlow<()>,
+    ) -> impl FnMut(T) -> ControlFlow<()> {
+        move |item| match self {
+            Self::Only(readable) if !readable.contains(workspace(&item)) => ControlFlow::Continue(()),
+            Self::All | Self::Only(_) => each(item),
+        }
     }
 }
 
@@ -88,6 +102,13 @@ impl ApiKeys {
         } else {
             Ok(())
         }
+    }
+
+    /// Requires that the caller's key is still what it is.
+    pub(super) fn require_caller(&self, change: Change, caller: &Caller) -> Result<Change, Error> {
+        let Some(key) = caller.key() else { return Ok(change) };
+        let seen = self.inner.records.get(&ApiKey::at(&key.id))?.filter(|seen| seen.uid == key.uid);
+        Ok(change.require(&seen.ok_or_else(|| self.refused(KeyFault::Revoked))?))
     }
 
     /// Refuses a caller who lacks a permission in a workspace. Whether the

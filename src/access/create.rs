@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use uuid::Uuid;
+
 use super::{
     ApiKeys, Caller, Permission, Secret, State, View,
     role::{everywhere, is_full_operator},
@@ -11,8 +13,8 @@ use crate::{
     error::{Error, Kind},
     idempotency::{self, Request},
     names::{ApiKeyName, Id, ListParent, WorkspaceName},
-    records::{AccessPolicy, ApiKey, Change, CommitError, Role, RoleBinding},
-    workspace::Limits,
+    records::{AccessPolicy, ApiKey, Change, Role, RoleBinding},
+    workspace::Room,
 };
 
 /// What a caller asks for.
@@ -35,17 +37,36 @@ pub struct CreateApiKey {
 impl ApiKeys {
     /// Creates a key. Its secret comes along unless the request is a repetition.
     pub async fn create(&self, caller: &Caller, command: CreateApiKey) -> Result<(View, Option<Secret>), Error> {
+        let uid = new_uid();
+        let (view, secret) = self.inner.records.change(|| self.creation(caller, &command, uid)).await?;
+        if secret.is_some() {
+            tracing::info!(name = %view.record.name(), by = caller.name(), "API key created");
+        }
+        Ok((view, secret))
+    }
+
+    /// A new key under a free id with its secret, or the one that the same request has
+    /// made already, without.
+    fn creation(
+        &self,
+        caller: &Caller,
+        command: &CreateApiKey,
+        uid: Uuid,
+    ) -> Result<(Change, (View, Option<Secret>)), Error> {
         let inner = &self.inner;
         let CreateApiKey { id, description, labels, bindings, expiration, request } = command;
-        let name = ApiKeyName(id.clone());
-        let _hold = inner.workspaces.hold().await;
-        let _one_at_a_time = inner.changing.lock().await;
+        let (name, request) = (ApiKeyName(id.clone()), request.as_ref());
         // Another one may have been the first, or have revoked the caller's.
         self.check_still(caller)?;
-        let bindings = self.bind(caller, bindings)?;
-        if let Some(uid) = idempotency::answered(&inner.records, &inner.clock, request.as_ref())? {
+        let (bindings, change) = self.bind(caller, bindings, Change::default())?;
+        if let Some(uid) = idempotency::answered(&inner.records, &inner.clock, request)? {
             let found = self.get(caller, &name)?;
-            return if found.record.uid() == uid { Ok((found, None)) } else { Err(Error::NotFound(name.to_string())) };
+            let is_same = found.record.uid() == uid;
+            return if is_same {
+                Ok((Change::default(), (found, None)))
+            } else {
+                Err(Error::NotFound(name.to_string()))
+            };
         }
         let now = inner.clock.now();
         let expire_time = expiration.map_or(0, |expiration| expiration.time(now));
@@ -60,17 +81,12 @@ impl ApiKeys {
         if inner.keyring.get(id.as_str()).is_some() {
             return Err(Error::Exists { kind: Kind::ApiKey, name: name.to_string() });
         }
-        let limit = inner.workspaces.limits().api_keys;
-        if inner.keyring.count() >= limit {
-            self.forget_oldest().await?;
-        }
-        Limits::check(Kind::ApiKey, "the server", inner.keyring.count(), limit)?;
-        let secret = Secret::generate(&id)?;
+        let secret = Secret::generate(id)?;
         let record = ApiKey {
             id: id.to_string(),
-            uid: new_uid().as_bytes().to_vec(),
-            description,
-            labels,
+            uid: uid.as_bytes().to_vec(),
+            description: description.clone(),
+            labels: labels.clone(),
             bindings,
             created_by: caller.name(),
             create_time: now,
@@ -79,37 +95,52 @@ impl ApiKeys {
             secret_sha256: secret.sha256().to_vec(),
             ..ApiKey::default()
         };
-        let mut change = Change::default().insert(&record);
+        let change = self.require_caller(change.insert(&record), caller)?;
+        let mut change = self.make_room(change)?;
         if is_first {
             change = change.insert(&AccessPolicy { create_time: now, ..AccessPolicy::default() });
         }
-        let change = idempotency::remember(change, request.as_ref(), &name.to_string(), record.uid(), now);
-        inner.records.commit(change).await.map_err(CommitError::unexpected)?;
-        inner.keyring.put(record.clone(), 0);
-        if is_first {
-            tracing::warn!("there is a first API key: from now on every call needs one");
-            inner.keyring.close();
-        }
-        tracing::info!(%name, by = caller.name(), "API key created");
-        Ok((View { record, state: State::Active, last_used_time: 0 }, Some(secret)))
+        let change = idempotency::remember(change, &inner.records, request, (&name.to_string(), uid), now)?;
+        Ok((change, (View { record, state: State::Active, last_used_time: 0 }, Some(secret))))
     }
 
-    /// Finds the workspaces of roles that the caller may give.
-    fn bind(&self, caller: &Caller, bindings: Vec<(ListParent, Role)>) -> Result<Vec<RoleBinding>, Error> {
+    /// Refuses one more key than there may be. One that has ended gives way, so that
+    /// such never keep anybody from making a new one.
+    fn make_room(&self, change: Change) -> Result<Change, Error> {
+        let inner = &self.inner;
+        let (limit, every) = (inner.workspaces.limits().api_keys, ApiKey::every());
+        if inner.records.count(&every) >= limit
+            && let Some(ended) = self.first_ended()?
+        {
+            return Ok(change.remove(&ended).at_most(limit, &every, None));
+        }
+        let room = Room { kind: Kind::ApiKey, parent: "the server".to_owned(), limit, term: &every, after: None };
+        room.check(change, &inner.records)
+    }
+
+    /// Finds the workspaces of roles that the caller may give, which must be there then.
+    fn bind(
+        &self,
+        caller: &Caller,
+        bindings: &[(ListParent, Role)],
+        mut change: Change,
+    ) -> Result<(Vec<RoleBinding>, Change), Error> {
         let mut bound = Vec::with_capacity(bindings.len());
         for (place, role) in bindings {
             bound.push(match place {
                 ListParent::All => {
                     self.check_everywhere(caller, Permission::Operate)?;
-                    everywhere(role)
+                    everywhere(*role)
                 }
                 ListParent::One(WorkspaceName(workspace)) => {
-                    self.check(caller, Permission::Operate, &workspace)?;
-                    let found = self.inner.workspaces.stored(&workspace)?.record;
-                    RoleBinding { workspace: workspace.to_string(), workspace_uid: found.uid, role: role.into() }
+                    self.check(caller, Permission::Operate, workspace)?;
+                    let found = self.inner.workspaces.stored(workspace)?;
+                    change = change.require(&found);
+                    let workspace_uid = found.record.uid;
+                    RoleBinding { workspace: workspace.to_string(), workspace_uid, role: (*role).into() }
                 }
             });
         }
-        Ok(bound)
+        Ok((bound, change))
     }
 }

@@ -110,20 +110,17 @@ impl Keyring {
         self.keys.read().values().cloned().collect()
     }
 
-    pub fn count(&self) -> usize {
-        self.keys.read().len()
-    }
-
-    /// Takes a key in; ends the one of that id, and those who came in with it. What
-    /// of its use is still to be stored stays so if it is the same key.
+    /// Takes a key in; ends the one of that id, and those who came in with it. What is
+    /// known of its use stays known if it is the same key.
     pub fn put(&self, record: ApiKey, last_used: Micros) {
         let mut keys = self.keys.write();
         let before = keys.get(&record.id).cloned();
-        let is_unsaved = |before: &Known| before.record.uid == record.uid && before.used.load(Ordering::Relaxed);
+        let same = before.as_deref().filter(|before| before.record.uid == record.uid);
+        let used_before = same.map_or(0, |same| same.last_used.load(Ordering::Relaxed));
         let known = Known {
             ended: CancellationToken::new(),
-            last_used: AtomicI64::new(last_used),
-            used: AtomicBool::new(before.as_deref().is_some_and(is_unsaved)),
+            last_used: AtomicI64::new(last_used.max(used_before)),
+            used: AtomicBool::new(same.is_some_and(|same| same.used.load(Ordering::Relaxed))),
             record,
         };
         keys.insert(known.record.id.clone(), Arc::new(known));
@@ -132,11 +129,10 @@ impl Keyring {
         }
     }
 
-    /// Forgets a key, unless another one has its id by now.
-    pub fn remove(&self, gone: &Known) {
-        let mut keys = self.keys.write();
-        if keys.get(&gone.record.id).is_some_and(|known| known.record.uid == gone.record.uid) {
-            keys.remove(&gone.record.id);
+    /// Forgets a key, and ends those who came in with it.
+    pub fn remove(&self, gone: &ApiKey) {
+        if let Some(known) = self.keys.write().remove(&gone.id) {
+            known.ended.cancel();
         }
     }
 }

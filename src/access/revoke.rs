@@ -4,7 +4,7 @@ use super::{ApiKeys, Caller, Permission, State, View};
 use crate::{
     error::Error,
     names::ApiKeyName,
-    records::{ApiKey, Change, CommitError},
+    records::{ApiKey, Change},
     workspace::check_etag,
 };
 
@@ -12,8 +12,21 @@ impl ApiKeys {
     /// Revokes a key: no call that begins after the answer comes in with it, and
     /// those that are open end (**A4**).
     pub async fn revoke(&self, caller: &Caller, name: &ApiKeyName, etag: Option<&str>) -> Result<View, Error> {
+        let (view, is_new) = self.inner.records.change(|| self.revocation(caller, name, etag)).await?;
+        if is_new {
+            tracing::info!(%name, by = caller.name(), "API key revoked");
+        }
+        Ok(view)
+    }
+
+    /// The key as it will be, and whether that is news.
+    fn revocation(
+        &self,
+        caller: &Caller,
+        name: &ApiKeyName,
+        etag: Option<&str>,
+    ) -> Result<(Change, (View, bool)), Error> {
         let inner = &self.inner;
-        let _one_at_a_time = inner.changing.lock().await;
         self.check_still(caller)?;
         let known = match inner.keyring.get(name.0.as_str()) {
             Some(known) if self.manages(caller, &known.record)? => known,
@@ -26,20 +39,25 @@ impl ApiKeys {
         check_etag(etag, &name.to_string(), &known.record.uid, known.record.revision)?;
         let now = inner.clock.now();
         if State::of(&known.record, now) == State::Revoked {
-            return Ok(known.view(now));
+            return Ok((Change::default(), (known.view(now), false)));
         }
-        let others = || inner.keyring.all().into_iter().filter(|other| other.record.uid != known.record.uid);
-        if self.is_active_operator(&known.record) && !others().any(|other| self.is_active_operator(&other.record)) {
-            return Err(Error::LastOperatorKey(name.to_string()));
-        }
-        let seen = inner.records.get(&ApiKey::at(name.0.as_str()))?;
-        let seen = seen.ok_or_else(|| Error::internal("a key without its record"))?;
+        let gone = || Error::NotFound(name.to_string());
+        let seen = inner.records.get(&ApiKey::at(name.0.as_str()))?.ok_or_else(gone)?;
         let next = ApiKey { revoke_time: now, revision: seen.revision + 1, ..seen.record.clone() };
-        let change = Change::default().replace(&seen, &next);
-        inner.records.commit(change).await.map_err(CommitError::unexpected)?;
-        let view = View { record: next.clone(), state: State::Revoked, ..known.view(now) };
-        inner.keyring.put(next, view.last_used_time);
-        tracing::info!(%name, by = caller.name(), "API key revoked");
-        Ok(view)
+        let mut change = Change::default().replace(&seen, &next);
+        // Who revokes its own key requires no more than what it replaces.
+        if caller.key().is_none_or(|key| key.uid != seen.uid) {
+            change = self.require_caller(change, caller)?;
+        }
+        if self.is_active_operator(&seen) {
+            let others = inner.keyring.all().into_iter().filter(|other| other.record.uid != seen.uid);
+            let other = others.into_iter().find(|other| self.is_active_operator(&other.record));
+            let other = other.ok_or_else(|| Error::LastOperatorKey(name.to_string()))?;
+            // Two operators do not revoke each other: the second is the last.
+            let other = inner.records.get(&ApiKey::at(&other.record.id))?;
+            change = change.require(&other.ok_or_else(|| Error::LastOperatorKey(name.to_string()))?);
+        }
+        let view = View { record: next, state: State::Revoked, ..known.view(now) };
+        Ok((change, (view, true)))
     }
 }

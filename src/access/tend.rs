@@ -11,7 +11,7 @@ use super::{ApiKeys, State, keyring::Known};
 use crate::{
     clock::{Micros, micros},
     error::Error,
-    records::{ApiKey, ApiKeyUse, Change, CommitError},
+    records::{ApiKey, ApiKeyUse, Change, Stored},
 };
 
 /// How long a key that has ended is kept.
@@ -39,34 +39,26 @@ impl ApiKeys {
     /// Stores when keys were used, and forgets those that ended long ago.
     pub async fn tend(&self) -> Result<(), Error> {
         self.save_uses()?;
-        let _one_at_a_time = self.inner.changing.lock().await;
-        for known in self.inner.keyring.all() {
-            if end_of(&known.record).is_some_and(|end| end + micros(KEPT) <= self.inner.clock.now()) {
-                self.forget(&known).await?;
+        let until = self.inner.clock.now() - micros(KEPT);
+        let is_over = |known: &&Arc<Known>| end_of(&known.record).is_some_and(|end| end <= until);
+        for known in self.inner.keyring.all().iter().filter(is_over) {
+            if let Some(seen) = self.inner.records.get(&ApiKey::at(&known.record.id))? {
+                // Another one may have its id by now.
+                let is_same = seen.uid == known.record.uid;
+                let change = if is_same { Change::default().remove(&seen) } else { Change::default() };
+                self.inner.records.commit_if_unchanged(change).await?;
             }
         }
         Ok(())
     }
 
-    /// Forgets the key that ended first, so that ended ones never keep anybody from
-    /// making a new one.
-    pub(super) async fn forget_oldest(&self) -> Result<(), Error> {
+    /// The key that ended first, if one has.
+    pub(super) fn first_ended(&self) -> Result<Option<Stored<ApiKey>>, Error> {
         let now = self.inner.clock.now();
-        let ended = |known: &Arc<Known>| end_of(&known.record).filter(|end| *end <= now);
-        let oldest = self.inner.keyring.all().into_iter().filter(|known| ended(known).is_some());
-        match oldest.min_by_key(|known| end_of(&known.record)) {
-            Some(oldest) => self.forget(&oldest).await,
-            None => Ok(()),
-        }
-    }
-
-    async fn forget(&self, known: &Known) -> Result<(), Error> {
-        let (inner, key) = (&self.inner, &known.record);
-        if let Some(seen) = inner.records.get(&ApiKey::at(&key.id))? {
-            inner.records.commit(Change::default().remove(&seen)).await.map_err(CommitError::unexpected)?;
-        }
-        inner.keyring.remove(known);
-        inner.records.cache().forget(&ApiKeyUse::at(key.uid()))
+        let keys = self.inner.keyring.all().into_iter();
+        let ended = keys.filter_map(|known| Some((end_of(&known.record).filter(|end| *end <= now)?, known)));
+        let Some((_, first)) = ended.min_by_key(|(end, _)| *end) else { return Ok(None) };
+        self.inner.records.get(&ApiKey::at(&first.record.id))
     }
 
     /// Stores when keys were used.

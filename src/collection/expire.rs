@@ -12,7 +12,7 @@ use crate::{
     clock::Micros,
     documents::{Drained, Dropped, Totals},
     error::Error,
-    records::{Collection, CollectionState},
+    records::Collection,
     tasks::Looks,
 };
 
@@ -36,11 +36,7 @@ impl Collections {
 
     async fn expire_all(&self, due: &mut Due) -> Result<(), Error> {
         let before = std::mem::take(due);
-        for found in self.inner.records.scan(&Collection::all()) {
-            let found = found?.record;
-            if found.retention == 0 || found.state() != CollectionState::Ready {
-                continue;
-            }
+        for found in self.inner.records.find(&Collection::with_retention())? {
             match self.expire_one(&found, before.get(&found.uid()).copied(), due).await {
                 Ok(Dropped { documents: 0, .. }) => {}
                 Ok(Dropped { documents, bytes }) => {

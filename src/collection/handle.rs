@@ -20,7 +20,7 @@ use crate::{
     documents::{Engine, Keep, Known, Totals},
     error::Error,
     names::CollectionName,
-    records::{Record, Snapshot, SnapshotState},
+    records::{Record, Snapshot, SnapshotState, Stored},
 };
 
 /// How long after a failed open nobody tries again: while storage is away each
@@ -53,6 +53,12 @@ impl Handle {
             deleted: CancellationToken::new(),
             cutting: tokio::sync::Mutex::default(),
         }
+    }
+
+    /// Whose it is.
+    #[must_use]
+    pub fn uid(&self) -> Uuid {
+        self.uid
     }
 
     /// Ends what clients do with the collection.
@@ -236,11 +242,7 @@ impl Collections {
     async fn known_snapshots(&self, handle: &Handle) -> Result<Known, Error> {
         let mut known = Known::default();
         let mut created = Vec::new();
-        for found in self.inner.records.scan(&Snapshot::all()) {
-            let snapshot = found?.record;
-            if snapshot.collection_uid() != handle.uid {
-                continue;
-            }
+        for Stored { record: snapshot, .. } in self.inner.records.find(&Snapshot::of_collection(handle.uid))? {
             if snapshot.state() == SnapshotState::Requested {
                 known.requested.push(snapshot.uid());
             }

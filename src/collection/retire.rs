@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::Collections;
 use crate::{
     error::Error,
-    records::{Change, Collection, CommitError, Intent, Restore, Retired, Snapshot, SnapshotState, Stored, uid},
+    records::{Change, Intent, Restore, Retired, Snapshot, Stored, uid},
     restore,
     tasks::Looks,
 };
@@ -35,11 +35,6 @@ impl Pins {
 }
 
 impl Collections {
-    /// Rings the bell of the retire worker: something let go of its files.
-    pub fn ring_retire(&self) {
-        self.inner.retire_bell.notify_one();
-    }
-
     /// Runs until the service stops. What it met at its last visit is kept, so
     /// that nothing is listed again while nothing changes.
     pub async fn retire(self, sweep_every: Duration, stop: CancellationToken) {
@@ -78,8 +73,7 @@ impl Collections {
         }
         inner.store.remove(id).await?;
         crate::crash_point!("retire.before_record");
-        let gone = Change::default().remove(retired);
-        inner.records.commit(gone).await.map_err(CommitError::unexpected)?;
+        inner.records.change(|| Ok((Change::default().forget(Retired::at(id)), ()))).await?;
         trimmed.remove(&id);
         self.drop_handle(id);
         tracing::info!(name = %retired.name, uid = %id, "the bytes of a deleted collection are given back");
@@ -88,26 +82,14 @@ impl Collections {
 
     fn pins(&self, id: Uuid) -> Result<Pins, Error> {
         let mut pins = Pins::default();
-        for found in self.inner.records.scan(&Snapshot::all()) {
-            let snapshot = found?;
-            if snapshot.collection_uid() != id {
-                continue;
-            }
-            match snapshot.state() {
-                SnapshotState::Requested => pins.awaited = true,
-                SnapshotState::Created => {
-                    pins.manifests.insert(snapshot.manifest_id);
-                }
-                _ => pins.awaited |= !snapshot.released,
-            }
+        let records = &self.inner.records;
+        for snapshot in records.find(&Snapshot::created_of(id))? {
+            pins.manifests.insert(snapshot.manifest_id);
         }
-        for found in self.inner.records.scan(&Restore::all()) {
-            let restore = found?;
-            if restore.source_collection_uid() != id {
-                continue;
-            }
+        pins.awaited = records.count(&Snapshot::pending_of(id)) > 0;
+        for restore in records.find(&Restore::pending_of(id))? {
             if restore::is_terminal(restore.state()) {
-                pins.awaited |= !restore.released;
+                pins.awaited = true;
             } else {
                 // Its own checkpoint, or that of its snapshot: the same manifest.
                 pins.manifests.insert(restore.manifest_id);
@@ -124,15 +106,13 @@ impl Collections {
 
     /// Removes what creations left that a crash, or storage that failed, cut short.
     pub async fn sweep_intents(&self) -> Result<(), Error> {
-        // While none is under way.
-        let _one_at_a_time = self.inner.creating.lock().await;
-        let mut bound = std::collections::HashSet::new();
-        for found in self.inner.records.scan(&Collection::all()) {
-            bound.insert(found?.uid());
-        }
-        for found in self.inner.records.scan(&Intent::all()) {
+        let inner = &self.inner;
+        for found in inner.records.scan(&Intent::all()) {
             let id = uid(&found?.uid);
-            if !bound.contains(&id) {
+            let is_under_way = inner.creating.lock().contains(&id);
+            // In this order: one that is made is not under way any more.
+            let is_left = !is_under_way && inner.records.get(&Intent::at(id))?.is_some();
+            if is_left && !self.is_known(id)? {
                 tracing::info!(uid = %id, "removing what an unfinished creation left");
                 self.forget_unfinished(id).await?;
             }

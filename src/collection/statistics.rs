@@ -57,11 +57,12 @@ impl Collections {
 
     /// They may have been saved at the moment their collection was deleted.
     pub(super) fn sweep_statistics(&self) -> Result<(), Error> {
-        // First: those of a collection that is created meanwhile are not among them.
-        let saved: Vec<_> = self.inner.records.cache().scan(&CollectionStats::all()).collect::<Result<_, _>>()?;
-        let known = self.known_uids()?;
-        for uid in saved.iter().map(|found| uid(&found.uid)).filter(|uid| !known.contains(uid)) {
-            self.forget_statistics(uid);
+        for saved in self.inner.records.cache().scan(&CollectionStats::all()) {
+            let uid = uid(&saved?.uid);
+            // Those of one that is being created are saved before its record.
+            if !self.inner.creating.lock().contains(&uid) && !self.is_known(uid)? {
+                self.forget_statistics(uid);
+            }
         }
         Ok(())
     }

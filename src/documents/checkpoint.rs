@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::{
     drain::CutGuard,
     keep,
-    patience::{ADMIN, OPEN, within},
+    patience::within,
     root::{self, Root, collection},
     store::Store,
     totals::Totals,
@@ -126,7 +126,7 @@ impl Store {
     pub async fn finish_checkpoint(&self, unfinished: UnfinishedCheckpoint) -> Result<Checkpoint, Error> {
         let UnfinishedCheckpoint { handle, hold } = unfinished;
         // It flushes what is in memory, which is as much as a commit may take.
-        let created = within(OPEN, handle.wait()).await?;
+        let created = within(self.tuning.storage_patience.open, handle.wait()).await?;
         drop(hold);
         Ok(Checkpoint { id: created.id, manifest_id: created.manifest_id })
     }
@@ -136,22 +136,26 @@ impl Store {
     pub async fn pin(&self, uid: Uuid, source: Uuid, owner: Uuid) -> Result<Checkpoint, Error> {
         let admin = self.admin(collection(uid));
         let name = owner.to_string();
-        if let Some(found) = within(ADMIN, admin.list_checkpoints(Some(&name))).await?.first() {
+        if let Some(found) =
+            within(self.tuning.storage_patience.admin, admin.list_checkpoints(Some(&name))).await?.first()
+        {
             return Ok(Checkpoint { id: found.id, manifest_id: found.manifest_id });
         }
         let options = CheckpointOptions { source: Some(source), name: Some(name), ..CheckpointOptions::default() };
-        let created = within(ADMIN, admin.create_detached_checkpoint(&options)).await?;
+        let created = within(self.tuning.storage_patience.admin, admin.create_detached_checkpoint(&options)).await?;
         Ok(Checkpoint { id: created.id, manifest_id: created.manifest_id })
     }
 
     /// Deletes every checkpoint of this name, if the database still is there.
     pub async fn unpin(&self, uid: Uuid, owner: Uuid) -> Result<(), Error> {
         let admin = self.admin(collection(uid));
-        if within(ADMIN, admin.read_manifest(None)).await?.is_none() {
+        if within(self.tuning.storage_patience.admin, admin.read_manifest(None)).await?.is_none() {
             return Ok(());
         }
-        for checkpoint in within(ADMIN, admin.list_checkpoints(Some(&owner.to_string()))).await? {
-            within(ADMIN, admin.delete_checkpoint(checkpoint.id)).await?;
+        for checkpoint in
+            within(self.tuning.storage_patience.admin, admin.list_checkpoints(Some(&owner.to_string()))).await?
+        {
+            within(self.tuning.storage_patience.admin, admin.delete_checkpoint(checkpoint.id)).await?;
         }
         Ok(())
     }
@@ -177,13 +181,15 @@ impl Store {
 
     /// The manifest of this number.
     pub(super) async fn manifest(&self, uid: Uuid, id: u64) -> Result<VersionedManifest, Error> {
-        let manifest = within(ADMIN, self.admin(collection(uid)).read_manifest(Some(id))).await?;
+        let manifest =
+            within(self.tuning.storage_patience.admin, self.admin(collection(uid)).read_manifest(Some(id))).await?;
         manifest.ok_or_else(|| Error::DataLoss(format!("manifest {id} of collection {uid} is missing")))
     }
 
     /// The files that the collection itself is made of now.
     pub async fn live_files(&self, uid: Uuid) -> Result<HashSet<Ulid>, Error> {
-        let manifest = within(ADMIN, self.admin(collection(uid)).read_manifest(None)).await?;
+        let manifest =
+            within(self.tuning.storage_patience.admin, self.admin(collection(uid)).read_manifest(None)).await?;
         Ok(manifest.map(|manifest| sst_ids(&manifest)).unwrap_or_default())
     }
 

@@ -17,9 +17,6 @@ use super::{
 };
 use crate::error::{Cause, Error};
 
-/// SlateDB retries without end; a caller must not wait so long.
-pub const DURABLE_DEADLINE: Duration = Duration::from_secs(30);
-
 /// A group on its way to the disk.
 pub struct Flight {
     pub handle: Option<WriteHandle>,
@@ -44,6 +41,9 @@ pub struct Flusher {
     pub failed: CancellationToken,
     /// The least time between two commits.
     pub gap: Duration,
+    /// How long a commit may take: SlateDB retries without end, and a caller must not
+    /// wait so long.
+    pub patience: Duration,
 }
 
 impl Flusher {
@@ -65,7 +65,7 @@ impl Flusher {
                 self.answer(flights, &Err(cause));
                 continue;
             }
-            let outcome = in_time(make_durable(&self.db, &flights)).await;
+            let outcome = in_time(self.patience, make_durable(&self.db, &flights)).await;
             if let Err(cause) = &outcome {
                 tracing::error!(error = %cause, "a flush failed; the collection is opened again");
                 self.failed.cancel();
@@ -93,8 +93,8 @@ impl Flusher {
 }
 
 /// Storage that is stuck is storage that failed.
-pub async fn in_time<T>(work: impl Future<Output = Result<T, slatedb::Error>>) -> Result<T, Cause> {
-    match tokio::time::timeout(DURABLE_DEADLINE, work).await {
+pub async fn in_time<T>(patience: Duration, work: impl Future<Output = Result<T, slatedb::Error>>) -> Result<T, Cause> {
+    match tokio::time::timeout(patience, work).await {
         Ok(Ok(done)) => Ok(done),
         Ok(Err(error)) => Err(Arc::new(error)),
         Err(late) => Err(Arc::new(late)),

@@ -1,6 +1,6 @@
 //! Reads of durable documents (**D3**) that have not expired.
 
-use std::{ops::RangeInclusive, sync::Arc};
+use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use slatedb::{
@@ -15,7 +15,7 @@ use super::{
     filter::Candidates,
     keep::ScanGuard,
     keys::{self, Bucket, ONLY_BUCKET},
-    patience::{READ, within},
+    patience::{StoragePatience, within},
     retention::Retention,
     totals::Totals,
     value::StoredDocument,
@@ -69,7 +69,7 @@ impl Engine {
     async fn get_in(&self, bucket: Bucket, id: &str) -> Result<Option<StoredDocument>, Error> {
         let key = keys::document(bucket, id);
         let options = ReadOptions { durability_filter: DurabilityLevel::Remote, ..ReadOptions::default() };
-        let value = within(READ, self.db.get_with_options(&key, &options)).await?;
+        let value = within(self.patience().read, self.db.get_with_options(&key, &options)).await?;
         value.map(|value| StoredDocument::new(key, value)).transpose()
     }
 
@@ -86,12 +86,12 @@ impl Engine {
         let mut found = None;
         for bucket in buckets {
             let key = keys::document(bucket, id);
-            if let Some(value) = within(READ, snapshot.get(&key)).await? {
+            if let Some(value) = within(self.patience().read, snapshot.get(&key)).await? {
                 found = Some(StoredDocument::new(key, value)?);
                 break;
             }
         }
-        if let Some(totals) = within(READ, snapshot.get(keys::TOTALS)).await? {
+        if let Some(totals) = within(self.patience().read, snapshot.get(keys::TOTALS)).await? {
             self.reach(Totals::decode(&totals)?.offset).await?;
         }
         Ok(found.and_then(|found| self.cutoff.unless_expired(found)))
@@ -121,8 +121,9 @@ impl Engine {
             max_fetch_tasks: 1,
             ..ScanOptions::default()
         };
-        let entries = within(READ, self.db.scan_with_options(self.range(after, span), &options)).await?;
-        Ok(Scan { cutoff: Arc::clone(&self.cutoff), entries, _guard: guard, _permit: permit })
+        let entries =
+            within(self.patience().read, self.db.scan_with_options(self.range(after, span), &options)).await?;
+        Ok(self.scan(entries, guard, permit))
     }
 
     /// One consistent cut of the documents behind a cursor, and the offset of
@@ -130,13 +131,14 @@ impl Engine {
     pub async fn cut_scan(&self, after: Option<&Cursor>, span: Span) -> Result<(i64, Scan), Error> {
         let (guard, permit) = self.begin_scan()?;
         let snapshot = self.db.snapshot()?;
-        let offset = match within(READ, snapshot.get(keys::TOTALS)).await? {
+        let offset = match within(self.patience().read, snapshot.get(keys::TOTALS)).await? {
             Some(bytes) => Totals::decode(&bytes)?.offset,
             None => 0,
         };
         self.reach(offset).await?;
-        let entries = within(READ, snapshot.scan_with_options(self.range(after, span), &scan_options())).await?;
-        Ok((offset, Scan { cutoff: Arc::clone(&self.cutoff), entries, _guard: guard, _permit: permit }))
+        let entries =
+            within(self.patience().read, snapshot.scan_with_options(self.range(after, span), &scan_options())).await?;
+        Ok((offset, self.scan(entries, guard, permit)))
     }
 
     /// A snapshot may hold what is not durable yet: waits for it (**D3**).
@@ -157,9 +159,18 @@ impl Engine {
         }
     }
 
+    fn patience(&self) -> StoragePatience {
+        self.store.tuning.storage_patience
+    }
+
+    fn scan(&self, entries: DbIterator, guard: ScanGuard, permit: OwnedSemaphorePermit) -> Scan {
+        let (cutoff, patience) = (Arc::clone(&self.cutoff), self.patience().read);
+        Scan { cutoff, patience, entries, _guard: guard, _permit: permit }
+    }
+
     fn begin_scan(&self) -> Result<(ScanGuard, OwnedSemaphorePermit), Error> {
         let limit = self.store.tuning.scans_at_once;
-        let busy = || Error::Busy { what: "document scans", limit, retry_after: std::time::Duration::from_secs(1) };
+        let busy = || Error::Busy { what: "document scans", limit, retry_after: Duration::from_secs(1) };
         let permit = Arc::clone(&self.store.scans).try_acquire_owned().map_err(|_| busy())?;
         Ok((self.keep.scan(), permit))
     }
@@ -168,6 +179,8 @@ impl Engine {
 /// A running scan. While it lives, no file that it may need is collected.
 pub struct Scan {
     cutoff: Arc<Cutoff>,
+    /// How long storage may take for the next one.
+    patience: Duration,
     entries: DbIterator,
     _guard: ScanGuard,
     _permit: OwnedSemaphorePermit,
@@ -196,7 +209,7 @@ impl Scan {
     /// The next document, or the place of an expired one. Those that expire while
     /// the scan is under way are expired from that moment on.
     pub async fn next(&mut self) -> Result<Option<Scanned>, Error> {
-        let Some(entry) = within(READ, self.entries.next()).await? else { return Ok(None) };
+        let Some(entry) = within(self.patience, self.entries.next()).await? else { return Ok(None) };
         let document = StoredDocument::new(entry.key, entry.value)?;
         let key = document.key().clone();
         Ok(Some(self.cutoff.unless_expired(document).map_or(Scanned::Expired(key), Scanned::Document)))

@@ -11,6 +11,8 @@ use slatedb::{
     },
 };
 
+use super::patience::StoragePatience;
+
 const CODEC: Option<CompressionCodec> = Some(CompressionCodec::Lz4);
 const UNFLUSHED_BYTES: usize = 128 << 20;
 /// Each flush writes one file per touched segment; 8 and 16 stalled for seconds.
@@ -61,6 +63,8 @@ pub struct Tuning {
     pub scans_at_once: usize,
     /// How long a stream waits for a client that does not read.
     pub stream_patience: Duration,
+    /// How long storage may take.
+    pub storage_patience: StoragePatience,
 }
 
 impl Tuning {
@@ -77,6 +81,7 @@ impl Tuning {
         copies_at_once: 8,
         scans_at_once: 256,
         stream_patience: Duration::from_secs(15 * 60),
+        storage_patience: StoragePatience::DEFAULT,
     };
 
     /// S3: requests cost money and time, so fewer and larger ones.

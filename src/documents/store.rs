@@ -19,7 +19,7 @@ use super::{
     filter::Budget,
     keep::Keep,
     keys::Segments,
-    patience::{ADMIN, OPEN, within},
+    patience::within,
     root::{self, Root},
     settings::{self, Tuning},
 };
@@ -110,7 +110,9 @@ impl Store {
 
     /// Whether a collection has a database: opening would make one.
     pub async fn exists(&self, uid: Uuid) -> Result<bool, Error> {
-        within(ADMIN, self.admin(root::collection(uid)).read_manifest(None)).await.map(|found| found.is_some())
+        within(self.tuning.storage_patience.admin, self.admin(root::collection(uid)).read_manifest(None))
+            .await
+            .map(|found| found.is_some())
     }
 
     /// The number of the newest manifest of a collection, if it has a database.
@@ -143,7 +145,7 @@ impl Store {
             .with_options(settings::collector(&self.tuning, self.tuning.gc_min_age))
             .with_gc_filter(keep);
         let builder = self.builder(uid).with_compactor_builder(compactor).with_gc_builder(collector);
-        within(OPEN, builder.with_gc_runtime(self.background.clone()).build()).await
+        within(self.tuning.storage_patience.open, builder.with_gc_runtime(self.background.clone()).build()).await
     }
 
     /// Opens a database that nobody else uses, without anything running in it.
@@ -154,7 +156,7 @@ impl Store {
             l0_max_ssts_per_key: UNLIMITED,
             ..settings::database(&self.tuning)
         };
-        within(OPEN, self.builder(uid).with_settings(settings).build()).await
+        within(self.tuning.storage_patience.open, self.builder(uid).with_settings(settings).build()).await
     }
 
     fn builder(&self, uid: Uuid) -> slatedb::DbBuilder<slatedb::object_store::path::Path> {

@@ -5,7 +5,7 @@
 //! meanwhile. When anything fails the outcome is unknown: all that wait are told
 //! so, and the engine has to be opened again.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use slatedb::{
     Db, WriteBatch, WriteHandle,
@@ -20,7 +20,7 @@ use super::{
     checkpoint::{CutOutcome, UnfinishedCheckpoint},
     drain::Floor,
     filter::IdFilter,
-    flusher::{DURABLE_DEADLINE, Flight, Flusher, Reply, in_time},
+    flusher::{Flight, Flusher, Reply, in_time},
     group::{BatchResult, Group, Write},
     keys::{self, Bucket},
     marks::Marking,
@@ -119,7 +119,8 @@ impl Writer {
         let ended_early = self.failed.clone().drop_guard();
         let (flights, landing) = mpsc::channel(GROUPS_IN_FLIGHT);
         let (db, floor, failed) = (self.db.clone(), Arc::clone(&self.floor), self.failed.clone());
-        let flusher = Flusher { db, publish, floor, failed, gap: self.store.tuning.commit_gap };
+        let (gap, patience) = (self.store.tuning.commit_gap, self.patience());
+        let flusher = Flusher { db, publish, floor, failed, gap, patience };
         let flusher = self.store.tasks.work(flusher.run(landing));
         let mut left_over = VecDeque::new();
         let mut closing = None;
@@ -193,10 +194,15 @@ impl Writer {
         }
     }
 
+    /// How long storage may take for a commit, and each step on the way to it.
+    fn patience(&self) -> Duration {
+        self.store.tuning.storage_patience.durable
+    }
+
     /// Writes a batch to the database, when there is room for it in memory.
     async fn commit(&self, batch: WriteBatch, bytes: usize) -> Result<WriteHandle, Error> {
         self.take_room(bytes).await?;
-        let handle = in_time(self.db.write(batch)).await.map_err(Error::OutcomeUnknown)?;
+        let handle = in_time(self.patience(), self.db.write(batch)).await.map_err(Error::OutcomeUnknown)?;
         self.store.flush(self.store.buffers.wrote(self.buffer, handle.seqnum(), bytes));
         Ok(handle)
     }
@@ -209,7 +215,7 @@ impl Writer {
                 tokio::time::sleep(LOOK_AGAIN).await;
             }
         };
-        match tokio::time::timeout(DURABLE_DEADLINE, self.failed.run_until_cancelled(room)).await {
+        match tokio::time::timeout(self.patience(), self.failed.run_until_cancelled(room)).await {
             Ok(Some(())) => Ok(()),
             Ok(None) => Err(Error::Unavailable(Arc::new(std::io::Error::other("an earlier write failed")))),
             Err(late) => Err(Error::Unavailable(Arc::new(late))),
@@ -225,7 +231,7 @@ impl Writer {
         let writes: Vec<&[Write]> = group.iter().map(|batch| batch.writes.as_slice()).collect();
         let now = self.store.clock.now();
         let prepared = Group::prepare(&self.db, &self.filter, &mut self.totals, now, &writes);
-        let prepared = tokio::time::timeout(DURABLE_DEADLINE, prepared).await;
+        let prepared = tokio::time::timeout(self.patience(), prepared).await;
         let prepared = prepared.unwrap_or_else(|late| Err(Error::Unavailable(Arc::new(late))));
         let mut prepared = match prepared {
             Ok(prepared) => prepared,
@@ -277,7 +283,7 @@ impl Writer {
         }
         batch.put(keys::TOTALS, self.totals.encode());
         self.filter.forget_before(self.totals.floor);
-        match in_time(self.db.write(batch)).await {
+        match in_time(self.patience(), self.db.write(batch)).await {
             Ok(handle) => {
                 let (totals, dropped) = (self.totals.clone(), Some((reply, dropped)));
                 let flight = Flight { handle: Some(handle), totals, replies: Vec::new(), dropped };

@@ -42,6 +42,12 @@ impl Cursor {
         bytes
     }
 
+    /// The name at which a page ended that was ordered by names alone.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.values.first().and_then(Value::text)
+    }
+
     /// Reads what [`Cursor::encode`] wrote for a cursor of this order.
     ///
     /// # Errors

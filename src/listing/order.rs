@@ -56,6 +56,18 @@ impl Order {
         first_difference(by_terms).then_with(|| item.uid().cmp(&cursor.uid))
     }
 
+    /// Whether an item comes behind the one that the cursor was made of.
+    #[must_use]
+    pub fn is_behind<T: Listed>(&self, item: &T, cursor: &Cursor) -> bool {
+        self.compare_to_cursor(item, cursor).is_gt()
+    }
+
+    /// Whether it is that of the names, and nothing else.
+    #[must_use]
+    pub fn is_by_name(&self) -> bool {
+        matches!(self.terms[..], [Term { field: "name", descending: false }])
+    }
+
     /// The sort key of an item.
     pub fn cursor<T: Listed>(&self, item: &T) -> Cursor {
         let values = self.terms.iter().map(|term| item.value(term.field).into_owned()).collect();

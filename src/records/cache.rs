@@ -8,6 +8,9 @@ use crate::error::Error;
 
 /// A value of one kind. Nothing is decided by it.
 pub trait Cached: Message + Default {
+    /// What the keys of the kind begin with.
+    const PREFIX: &'static str;
+
     /// The key it lives under, unique over all kinds.
     fn key(&self) -> Key<Self>;
 }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Key, Record, Stored, Version};
-use crate::error::Error;
+use super::{Key, Record, Stored, Version, secondary::RawTerm, secondary::Term};
+use crate::{clock::Micros, error::Error};
 
 /// The largest record: a restore with all that a caller may say about it, its
 /// intervals, and what 16 sources with the longest locations and names had read.
@@ -12,7 +12,7 @@ pub const MAX_RECORD_BYTES: usize = 160 << 10;
 /// Why a change was not made.
 #[derive(Debug, thiserror::Error)]
 pub enum CommitError {
-    /// A record is no longer what the change had read.
+    /// Something is no longer what the change counts on.
     #[error("a record changed meanwhile")]
     Conflict,
     /// The store failed.
@@ -20,23 +20,34 @@ pub enum CommitError {
     Failed(#[from] Error),
 }
 
-impl CommitError {
-    /// A conflict where a lock rules one out is a mistake of ours.
-    #[must_use]
-    pub fn unexpected(self) -> Error {
-        match self {
-            Self::Conflict => Error::internal("a record changed under its lock"),
-            Self::Failed(error) => error,
-        }
-    }
+/// What the record under a key must be when a change is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Expected {
+    /// There is none.
+    Nothing,
+    /// It is that of this version.
+    Version(Version),
+    /// There is one.
+    Anything,
+}
+
+/// At most so many records may be under a term when a change is made.
+#[derive(Clone, Debug)]
+pub(super) struct Limit {
+    pub term: RawTerm,
+    /// Only those behind this time count.
+    pub after: Option<Micros>,
+    pub at_most: usize,
 }
 
 /// A set of writes that happen together or not at all.
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct Change {
-    /// What must still be so: the version of a record, or that there is none.
-    pub(super) expected: BTreeMap<Vec<u8>, Option<Version>>,
+    /// What must still be so.
+    pub(super) expected: BTreeMap<Vec<u8>, Expected>,
+    /// What must be so with the writes.
+    pub(super) limits: Vec<Limit>,
     /// The records as they will be; `None` for those that are removed.
     pub(super) writes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
 }
@@ -44,7 +55,7 @@ pub struct Change {
 impl Change {
     /// Inserts a record whose key must be free.
     pub fn insert<R: Record>(mut self, record: &R) -> Self {
-        self.expected.insert(record.key().into_bytes(), None);
+        self.expected.insert(record.key().into_bytes(), Expected::Nothing);
         self.put(record)
     }
 
@@ -61,7 +72,20 @@ impl Change {
 
     /// Requires that the record `seen` was read from is still the same.
     pub fn require<R: Record>(mut self, seen: &Stored<R>) -> Self {
-        self.expected.insert(seen.record.key().into_bytes(), Some(seen.version));
+        self.expected.insert(seen.record.key().into_bytes(), Expected::Version(seen.version));
+        self
+    }
+
+    /// Requires that there is a record under the key, whatever it says.
+    pub fn require_any<R: Record>(mut self, key: Key<R>) -> Self {
+        self.expected.insert(key.into_bytes(), Expected::Anything);
+        self
+    }
+
+    /// Requires that with this change there are at most so many records under a term,
+    /// behind a time if that is given.
+    pub fn at_most<R: Record>(mut self, at_most: usize, term: &Term<R>, after: Option<Micros>) -> Self {
+        self.limits.push(Limit { term: term.raw().clone(), after, at_most });
         self
     }
 
@@ -75,6 +99,12 @@ impl Change {
     pub fn forget<R: Record>(mut self, key: Key<R>) -> Self {
         self.writes.insert(key.into_bytes(), None);
         self
+    }
+
+    /// Whether there is nothing to make durable. What was read to find that out need
+    /// not be compared: it was so when it was read.
+    pub(super) fn is_empty(&self) -> bool {
+        self.writes.is_empty()
     }
 
     /// The bytes that it takes in the log.

@@ -10,9 +10,10 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use uuid::Uuid;
@@ -22,8 +23,10 @@ use super::{
     checksum::Checksum,
     compact::Compactor,
     entry::{self, Hash, Tip},
-    index::{Index, Version},
+    group::Group,
+    index::Index,
     log::{Log, Refused},
+    subscribers::Subscribers,
 };
 use crate::{
     clock::{Clock, new_uid},
@@ -37,6 +40,12 @@ const MAX_ENTRY_BYTES: usize = 4 << 20;
 /// How long a change waits for its turn. One whose entry is being written waits for as
 /// long as that takes: nobody may undo an effect whose record can still appear.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Without a write for so long, another server may have written so many entries that
+/// those behind ours are collected.
+const OVERTAKEN: Duration = Duration::from_secs(5);
+
+/// The records as they will be, by key.
+type Writes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 
 /// Takes changes in and writes them to the log.
 pub struct Committer {
@@ -50,6 +59,9 @@ pub struct Committer {
     queue: Mutex<Queue>,
     /// Of the newest entry; changed only by the task that writes.
     tip: Mutex<Tip>,
+    /// When this process last wrote an entry.
+    last_write: Mutex<Instant>,
+    subscribers: Subscribers,
     tickets: AtomicU64,
 }
 
@@ -65,18 +77,18 @@ struct Queue {
 struct Waiting {
     ticket: u64,
     change: Change,
-    answer: oneshot::Sender<Result<(), CommitError>>,
+    answer: Answer,
 }
 
-/// The changes of one entry.
+/// Who waits for the changes of one entry.
 #[derive(Default)]
-struct Group {
-    writes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
-    bytes: usize,
-    made: Vec<oneshot::Sender<Result<(), CommitError>>>,
+struct Callers {
+    made: Vec<Answer>,
     /// Those that are told of a conflict, when what they conflict with can be read.
-    refused: Vec<(oneshot::Sender<Result<(), CommitError>>, CommitError)>,
+    refused: Vec<(Answer, CommitError)>,
 }
+
+type Answer = oneshot::Sender<Result<(), CommitError>>;
 
 impl Committer {
     /// Goes on behind `tip`, which the index has reached.
@@ -90,6 +102,8 @@ impl Committer {
             writer: new_uid(),
             queue: Mutex::default(),
             tip: Mutex::new(tip),
+            last_write: Mutex::new(Instant::now()),
+            subscribers: Subscribers::default(),
             tickets: AtomicU64::new(0),
         }
     }
@@ -104,8 +118,16 @@ impl Committer {
         self.tip.lock().checksum
     }
 
+    /// Who is told of what is committed.
+    pub fn subscribers(&self) -> &Subscribers {
+        &self.subscribers
+    }
+
     /// Makes a change durable, or says that it was not made, or that nobody knows.
     pub async fn commit(this: &Arc<Self>, change: Change) -> Result<(), CommitError> {
+        if change.is_empty() {
+            return Ok(());
+        }
         change.check_size()?;
         if change.size() > MAX_ENTRY_BYTES {
             return Err(Error::internal("a change is larger than an entry of the log").into());
@@ -141,79 +163,64 @@ impl Committer {
     }
 
     async fn run(self: Arc<Self>) {
-        loop {
-            let mut waiting = {
-                let mut queue = self.queue.lock();
-                if queue.waiting.is_empty() {
-                    queue.busy = false;
-                    return;
-                }
-                std::mem::take(&mut queue.waiting)
-            };
-            let group = self.group(&mut waiting);
-            {
-                // Those that did not fit are still before all others.
-                let mut queue = self.queue.lock();
-                waiting.append(&mut queue.waiting);
-                queue.waiting = waiting;
+        let mut attending = Attending { committer: &self, is_done: false };
+        while self.settle_next().await {}
+        attending.is_done = true;
+    }
+
+    /// Settles the next group; false if nothing waits, or nothing more can be written.
+    async fn settle_next(&self) -> bool {
+        let mut waiting = {
+            let mut queue = self.queue.lock();
+            if queue.waiting.is_empty() {
+                queue.busy = false;
+                return false;
             }
-            if !self.settle(group).await {
-                let mut queue = self.queue.lock();
-                queue.closed = true;
-                for Waiting { answer, .. } in queue.waiting.drain(..) {
-                    let _ = answer.send(Err(Error::ShuttingDown.into()));
-                }
-                return;
-            }
+            std::mem::take(&mut queue.waiting)
+        };
+        let (writes, callers) = self.group(&mut waiting);
+        {
+            // Those that did not fit are still before all others.
+            let mut queue = self.queue.lock();
+            waiting.append(&mut queue.waiting);
+            queue.waiting = waiting;
+        }
+        let goes_on = self.settle(writes, callers).await;
+        if !goes_on {
+            self.close();
+        }
+        goes_on
+    }
+
+    /// Takes nothing in any more.
+    fn close(&self) {
+        let mut queue = self.queue.lock();
+        queue.closed = true;
+        for Waiting { answer, .. } in queue.waiting.drain(..) {
+            let _ = answer.send(Err(Error::ShuttingDown.into()));
         }
     }
 
     /// Takes as many changes as an entry holds.
-    fn group(&self, waiting: &mut VecDeque<Waiting>) -> Group {
-        let mut group = Group::default();
+    fn group(&self, waiting: &mut VecDeque<Waiting>) -> (Writes, Callers) {
+        let (mut group, mut callers) = (Group::new(&self.index), Callers::default());
         while let Some(next) = waiting.front() {
-            let bytes = next.change.size();
-            if group.bytes > 0 && group.bytes + bytes > MAX_ENTRY_BYTES {
+            if group.bytes() > 0 && group.bytes() + next.change.size() > MAX_ENTRY_BYTES {
                 break;
             }
             let Some(Waiting { change, answer, .. }) = waiting.pop_front() else { break };
-            match self.check(&change, &group.writes) {
-                Ok(()) => {
-                    group.bytes += bytes;
-                    group.writes.extend(change.writes);
-                    group.made.push(answer);
-                }
-                Err(error) => group.refused.push((answer, error)),
+            match group.add(change) {
+                Ok(()) => callers.made.push(answer),
+                Err(error) => callers.refused.push((answer, error)),
             }
         }
-        group
-    }
-
-    /// Compares what a change has read with the records, and with what is written
-    /// before it in the same entry.
-    fn check(&self, change: &Change, under_way: &BTreeMap<Vec<u8>, Option<Vec<u8>>>) -> Result<(), CommitError> {
-        for (key, expected) in &change.expected {
-            let is_same = match under_way.get(key) {
-                // Nobody has read a record that is still to be written.
-                Some(Some(_)) => false,
-                Some(None) => expected.is_none(),
-                None => self.version(key)? == *expected,
-            };
-            if !is_same {
-                return Err(CommitError::Conflict);
-            }
-        }
-        Ok(())
-    }
-
-    fn version(&self, key: &[u8]) -> Result<Option<Version>, Error> {
-        Ok(self.index.get(key)?.map(|raw| raw.version()))
+        (group.into_writes(), callers)
     }
 
     /// Writes the entry, applies it, and answers: effect, record, announcement.
     /// False if nothing more can be written.
-    async fn settle(&self, group: Group) -> bool {
-        let Group { writes, made, refused, .. } = group;
+    async fn settle(&self, writes: Writes, callers: Callers) -> bool {
+        let Callers { made, refused } = callers;
         let written = if writes.is_empty() { Ok(()) } else { self.write(writes).await };
         let goes_on = written.is_ok();
         for answer in made {
@@ -225,7 +232,7 @@ impl Committer {
         goes_on
     }
 
-    async fn write(&self, writes: BTreeMap<Vec<u8>, Option<Vec<u8>>>) -> Result<(), Error> {
+    async fn write(&self, writes: Writes) -> Result<(), Error> {
         let before = *self.tip.lock();
         let revision = before.revision + 1;
         let listed = writes.iter().map(|(key, value)| (key.as_slice(), value.as_deref()));
@@ -242,7 +249,7 @@ impl Committer {
             checksum: Some(checksum.into()),
         };
         let object = entry::encode(&entry);
-        match self.log.append(revision, &object, &self.tasks.stop_token()).await {
+        match self.append(revision, &object).await {
             Ok(()) => {}
             Err(Refused::Taken) => {
                 tracing::error!(revision, "another server writes the record log of this storage root; this one stops");
@@ -257,9 +264,23 @@ impl Committer {
         let tip = Tip { revision, hash: Hash::of(&object), checksum };
         // It is made, whatever happens here: without the index nobody can read it.
         let applied = self.index.apply(instance, &tip, &entry.writes);
-        applied.map_err(|error| Error::OutcomeUnknown(Arc::new(self.give_up(error))))?;
+        let before = applied.map_err(|error| Error::OutcomeUnknown(Arc::new(self.give_up(error))))?;
         *self.tip.lock() = tip;
+        self.subscribers.tell(&entry.writes, &before);
         self.compactor.wrote(&self.tasks, &self.log, &self.index, tip, object.len());
+        Ok(())
+    }
+
+    /// Writes an entry. A server that has long written nothing may have been overtaken by
+    /// another, whose entry of that revision is collected by now: the one that it
+    /// stands on is, too.
+    async fn append(&self, revision: u64, object: &Bytes) -> Result<(), Refused> {
+        let was_idle = self.last_write.lock().elapsed() >= OVERTAKEN;
+        self.log.append(revision, object, &self.tasks.stop_token()).await?;
+        *self.last_write.lock() = Instant::now();
+        if was_idle && !self.log.goes_on_at(revision).await.unwrap_or(true) {
+            return Err(Refused::Taken);
+        }
         Ok(())
     }
 
@@ -268,6 +289,22 @@ impl Committer {
         tracing::error!(?error, "the index of the records cannot be used; the service stops");
         self.tasks.fail();
         error
+    }
+}
+
+/// Sees to it that nobody waits for a task that is gone.
+struct Attending<'a> {
+    committer: &'a Committer,
+    is_done: bool,
+}
+
+impl Drop for Attending<'_> {
+    fn drop(&mut self) {
+        if !self.is_done {
+            tracing::error!("the task that commits changes of the records ended; the service stops");
+            self.committer.close();
+            self.committer.tasks.fail();
+        }
     }
 }
 

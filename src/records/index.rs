@@ -4,7 +4,12 @@
 //! are compared with the log, and made again if they differ. It is written behind
 //! the log and never synced for the log's sake.
 
-use std::{collections::BTreeMap, ops::ControlFlow, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    ops::{Bound, ControlFlow},
+    path::Path,
+    sync::Arc,
+};
 
 use parking_lot::RwLock;
 use prost::Message;
@@ -13,8 +18,11 @@ use uuid::Uuid;
 use super::{
     checksum::Checksum,
     entry::{Hash, Tip},
+    secondary::{Order, RawTerm, SecondaryIndexes},
+    terms,
 };
 use crate::{
+    clock::Micros,
     error::Error,
     stored::{BaseRecord, IndexTip, RecordWrite},
 };
@@ -25,6 +33,14 @@ const CACHE_BYTES: u64 = 16 << 20;
 const TIP: &[u8] = b"\0tip";
 const FIRST_KEY: &[u8] = b"\x01";
 const VERSION_BYTES: usize = 8;
+
+/// Where a record was found.
+pub struct Place<'a> {
+    /// In the order of the term.
+    pub order: &'a Order,
+    /// Its key.
+    pub key: &'a [u8],
+}
 
 /// The revision that wrote a record.
 pub type Version = u64;
@@ -37,7 +53,7 @@ pub struct Index {
     db: sled::Db,
     /// Held shared by scans, alone while a change is applied: a scan shows the
     /// records of one revision.
-    revision: Arc<RwLock<()>>,
+    secondary: Arc<RwLock<SecondaryIndexes>>,
 }
 
 impl Index {
@@ -47,7 +63,7 @@ impl Index {
         remove_leftovers(directory)?;
         let db = sled::Config::new().path(directory).cache_capacity(CACHE_BYTES).flush_every_ms(None).open()?;
         let (records, cache) = (db.open_tree("records")?, db.open_tree("cache")?);
-        Ok(Self { records, cache, db, revision: Arc::default() })
+        Ok(Self { records, cache, db, secondary: Arc::default() })
     }
 
     /// How far it is, and of which instance; `None` if it is new.
@@ -84,7 +100,7 @@ impl Index {
         prefix: &[u8],
         mut each: impl FnMut(&[u8], Raw) -> Result<ControlFlow<()>, Error>,
     ) -> Result<(), Error> {
-        let _one_revision = self.revision.read();
+        let _one_revision = self.secondary.read();
         for entry in self.records.scan_prefix(prefix) {
             let (key, raw) = entry?;
             if key.starts_with(TIP) {
@@ -95,6 +111,49 @@ impl Index {
             }
         }
         Ok(())
+    }
+
+    /// Removes all records, to take a base in.
+    pub fn clear(&self) -> Result<(), Error> {
+        self.records.clear()?;
+        *self.secondary.write() = SecondaryIndexes::default();
+        Ok(())
+    }
+
+    /// Fills the secondary indexes, once, when the records are those of the log.
+    pub fn fill_secondary(&self) -> Result<(), Error> {
+        let mut secondary = self.secondary.write();
+        for entry in self.records.range(FIRST_KEY..) {
+            let (key, raw) = entry?;
+            secondary.change(&key, Vec::new(), terms::entries(&key, split(&raw)?.1)?);
+        }
+        Ok(())
+    }
+
+    /// The records under a term between two places of its order, at one revision; from
+    /// the end if that is asked for. `each` says how long it goes on.
+    pub fn find(
+        &self,
+        term: &RawTerm,
+        (from, to): (Bound<Order>, Bound<Order>),
+        from_the_end: bool,
+        mut each: impl FnMut(Place<'_>, Raw) -> Result<ControlFlow<()>, Error>,
+    ) -> Result<(), Error> {
+        let secondary = self.secondary.read();
+        let mut places = secondary.places(term, from, to);
+        while let Some((order, key)) = if from_the_end { places.next_back() } else { places.next() } {
+            let raw = self.get(key)?.ok_or_else(|| Error::internal("a secondary index names a record that is gone"))?;
+            if each(Place { order, key }, raw)?.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// How many records there are under a term, behind a time if that is given.
+    pub fn count(&self, term: &RawTerm, after: Option<Micros>) -> usize {
+        let secondary = self.secondary.read();
+        after.map_or_else(|| secondary.count(term), |after| secondary.count_after(term, after))
     }
 
     /// The checksum behind these writes.
@@ -116,16 +175,25 @@ impl Index {
         Ok(after)
     }
 
-    /// Takes an entry of the log in.
-    pub fn apply(&self, instance: Uuid, tip: &Tip, writes: &[RecordWrite]) -> Result<(), Error> {
-        let mut batch = sled::Batch::default();
+    /// Takes an entry of the log in. Returns the records that it changed as they were.
+    pub fn apply(&self, instance: Uuid, tip: &Tip, writes: &[RecordWrite]) -> Result<Vec<Option<Raw>>, Error> {
+        let (mut batch, mut before, mut moves) = (sled::Batch::default(), Vec::new(), Vec::new());
         for RecordWrite { key, value } in writes {
+            let was = self.get(key)?;
+            let is = value.as_ref().map_or(Ok(Vec::new()), |value| terms::entries(key, value))?;
+            moves.push((key, terms::entries_if(key, was.as_ref())?, is));
+            before.push(was);
             match value {
                 Some(value) => batch.insert(key.as_slice(), joined(tip.revision, value)),
                 None => batch.remove(key.as_slice()),
             }
         }
-        self.write(instance, tip, batch)
+        let mut secondary = self.secondary.write();
+        self.write(instance, tip, batch)?;
+        for (key, was, is) in moves {
+            secondary.change(key, was, is);
+        }
+        Ok(before)
     }
 
     /// Takes some records of a base in; the last time with the base's tip.
@@ -145,7 +213,6 @@ impl Index {
     fn write(&self, instance: Uuid, tip: &Tip, mut batch: sled::Batch) -> Result<(), Error> {
         let stored = IndexTip { instance: instance.as_bytes().to_vec(), ..IndexTip::from(*tip) };
         batch.insert(TIP, stored.encode_to_vec());
-        let _alone = self.revision.write();
         Ok(self.records.apply_batch(batch)?)
     }
 

@@ -72,6 +72,8 @@ macro_rules! keyed {
     };
     ($trait:ident, $record:ty, $letter:literal, |$r:ident| $rest:expr) => {
         impl $trait for $record {
+            const PREFIX: &'static str = concat!($letter, "/");
+
             fn key(&self) -> Key<Self> {
                 let $r = self;
                 Key::new(format!(concat!($letter, "/{}"), $rest))
@@ -82,7 +84,7 @@ macro_rules! keyed {
             /// The prefix of all records of this kind.
             #[must_use]
             pub fn all() -> Key<Self> {
-                Key::new(concat!($letter, "/").to_owned())
+                Key::new(Self::PREFIX.to_owned())
             }
         }
     };

@@ -150,6 +150,22 @@ impl Log {
         }
     }
 
+    /// The entry behind `tip`, if it has been written.
+    pub async fn next(&self, tip: &Tip) -> Result<Option<(LogEntry, Tip)>, Error> {
+        let path = entry_path(tip.revision + 1);
+        let Some(object) = self.root.get(&path).await? else { return Ok(None) };
+        let followed = entry::follow(tip, self.instance.as_bytes(), &object);
+        followed.map(Some).map_err(|damage| damaged(&path, damage))
+    }
+
+    /// Whether an entry of ours stands on what is there: on the one before, or on a base.
+    pub async fn goes_on_at(&self, revision: u64) -> Result<bool, Error> {
+        let before = revision - 1;
+        Ok(before == 0
+            || self.root.size(&entry_path(before)).await?.is_some()
+            || self.root.size(&base_path(before)).await?.is_some())
+    }
+
     /// The entries behind `tip` up to a revision, each checked against the one
     /// before.
     pub fn entries(

@@ -17,7 +17,7 @@ use prost::Message;
 use uuid::Uuid;
 
 use super::{
-    ApiKeyUse, Instance, Records,
+    ApiKeyUse, Instance, Records, View,
     base::{BaseReader, BaseWriter},
     checksum::Checksum,
     commit::Committer,
@@ -132,20 +132,43 @@ pub struct Opening<'a> {
 pub async fn open(opening: Opening<'_>) -> Result<Records, Error> {
     let Opening { data_dir, index, log, policy, clock, tasks } = opening;
     let found = log.look().await?;
-    let end = found.end()?;
-    // What is not gone on with is closed before its directory is removed.
-    let reached = match judge(index, &log, &found, end, &tasks).await? {
-        Ok((index, reached)) => replay(&index, &log, reached, end).await?.map(|reached| (index, reached)),
-        Err(why) => Err(why),
-    };
-    let (index, reached) = match reached {
-        Ok(reached) => reached,
-        Err(why) => rebuild(data_dir, &log, &found, end, &why).await?,
-    };
+    let (index, reached) = reach(data_dir, index, &log, &found, &tasks).await?;
+    let filling = index.clone();
+    let filled = tasks.blocking(move || filling.fill_secondary()).await;
+    filled.map_err(|panicked| Error::Internal(Arc::new(panicked)))??;
     let Reached { tip, entries, bytes } = reached;
     let compactor = Compactor::new(policy, clock.clone(), found.base(), entries, bytes);
     let committer = Committer::new(index.clone(), log, clock, tasks, compactor, tip);
-    Ok(Records { index, committer: Arc::new(committer) })
+    Ok(Records { view: View::new(index), committer: Arc::new(committer) })
+}
+
+/// An index that holds what the log does: the one that was found, or one made anew.
+pub(super) async fn reach(
+    data_dir: &Path,
+    index: IndexState,
+    log: &Log,
+    found: &Found,
+    tasks: &Tasks,
+) -> Result<(Index, Reached), Error> {
+    let end = found.end()?;
+    // What is not gone on with is closed before its directory is removed.
+    let reached = match judge(index, log, found, end, tasks).await? {
+        Ok((index, reached)) => replay(&index, log, reached, end).await?.map(|reached| (index, reached)),
+        Err(why) => Err(why),
+    };
+    match reached {
+        Ok(reached) => Ok(reached),
+        Err(why) => rebuild(data_dir, log, found, end, &why).await,
+    }
+}
+
+/// Takes a newer base in, in place of all that an index holds.
+pub(super) async fn refill(index: &Index, log: &Log, base: u64) -> Result<Tip, Error> {
+    index.clear()?;
+    let tip = fill(index, log, base).await?;
+    index.set_tip(log.instance(), &tip)?;
+    index.fill_secondary()?;
+    Ok(tip)
 }
 
 /// How far an index is, and what of the log lies between the newest base and there.
@@ -240,10 +263,14 @@ async fn replay(index: &Index, log: &Log, mut reached: Reached, end: u64) -> Res
     while let Some(read) = entries.next().await {
         let (entry, tip, size) = read?;
         let writes = entry.writes.iter().map(|write| (write.key.as_slice(), write.value.as_deref()));
-        if index.checksum_after(reached.tip.checksum, tip.revision, writes)? != tip.checksum {
-            return Ok(Err(format!("its records do not add up at revision {}", tip.revision)));
+        match index.checksum_after(reached.tip.checksum, tip.revision, writes) {
+            Ok(checksum) if checksum == tip.checksum => {}
+            Ok(_) => return Ok(Err(format!("its records do not add up at revision {}", tip.revision))),
+            Err(error) => return Ok(Err(error.to_string())),
         }
-        index.apply(log.instance(), &tip, &entry.writes)?;
+        if let Err(error) = index.apply(log.instance(), &tip, &entry.writes) {
+            return Ok(Err(error.to_string()));
+        }
         reached = reached.with(tip, size);
     }
     Ok(Ok(reached))
@@ -278,7 +305,8 @@ async fn rebuild(data_dir: &Path, log: &Log, found: &Found, end: u64, why: &str)
     };
     index.set_tip(log.instance(), &start)?;
     let replayed = replay(&index, log, Reached::at(start), end).await?;
-    let reached = replayed.map_err(|_| Error::DataLoss("the records of the record log do not add up".to_owned()))?;
+    let not_so = |why| Error::DataLoss(format!("the record log does not hold what it says: {why}"));
+    let reached = replayed.map_err(not_so)?;
     index.flush().await?;
     // The first start of all has nothing to say.
     if end > 0 {

@@ -43,7 +43,7 @@ impl Restores {
         let inner = &self.inner;
         let workspace = inner.workspaces.stored(&command.workspace)?;
         let snapshot = inner.snapshots.stored(&command.snapshot)?;
-        self.check(command, &workspace, &snapshot)?;
+        self.check(command, &workspace, &snapshot).map(drop)?;
         let planned = self.foretell(self.record(command, &snapshot, None), &snapshot).await;
         // What was read may have been given back meanwhile: then that is the answer.
         planned.map_err(|error| match inner.snapshots.stored(&command.snapshot) {

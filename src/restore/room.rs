@@ -26,8 +26,7 @@ impl Restores {
     /// Bytes that the restores under way have still to copy.
     fn promised(&self) -> Result<i64, Error> {
         let mut promised = 0;
-        for found in self.inner.records.scan(&Restore::all()) {
-            let restore = found?;
+        for restore in self.inner.records.find(&Restore::pending())? {
             if matches!(restore.state(), RestoreState::Pending | RestoreState::Copying) {
                 let (done, total) = self.progress(&restore).bytes;
                 promised += (total - done).max(0);

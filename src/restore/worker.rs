@@ -20,11 +20,9 @@ use crate::{
     clock::{Micros, micros},
     collection,
     documents::{Adopted, Adoption, Copied, Totals, Transfer},
+    ended,
     error::Error,
-    records::{
-        Change, Collection, CollectionState, CommitError, Failure, Record, Restore, RestoreState, Stored, Verification,
-        uid,
-    },
+    records::{Change, Collection, CollectionState, Failure, Record, Restore, RestoreState, Stored, Verification, uid},
     tasks::Looks,
 };
 
@@ -90,19 +88,11 @@ impl Restores {
     }
 
     async fn visit(&self, stop: &CancellationToken) -> Result<(), Error> {
-        for found in self.inner.records.scan(&Restore::all()) {
-            let found = found?;
-            if !is_terminal(found.state()) || !found.released {
-                self.start(&found, stop);
-            } else if found.end_time + micros(KEPT) <= self.inner.clock.now() {
-                match self.inner.records.commit(Change::default().remove(&found)).await {
-                    // A new restore may have taken its place.
-                    Ok(()) | Err(CommitError::Conflict) => {}
-                    Err(CommitError::Failed(error)) => return Err(error),
-                }
-            }
+        for found in self.inner.records.find(&Restore::pending())? {
+            self.start(&found, stop);
         }
-        Ok(())
+        let until = self.inner.clock.now() - micros(KEPT);
+        ended::forget(&self.inner.records, &Restore::released(), until).await
     }
 
     /// Works on one restore, unless that is being done.
@@ -319,34 +309,19 @@ impl Restores {
         inner.store.forget_files(seen.uid()).await?;
         let mut next = seen.record.clone();
         next.released = true;
-        match inner.records.commit(Change::default().replace(seen, &next)).await {
-            Ok(()) | Err(CommitError::Conflict) => {}
-            Err(CommitError::Failed(error)) => return Err(error),
-        }
+        inner.records.commit_if_unchanged(Change::default().replace(seen, &next)).await?;
         inner.faulty_since.lock().remove(&seen.uid());
-        inner.collections.ring_retire();
-        inner.snapshots.ring();
         Ok(())
     }
 
     async fn commit(&self, seen: &Stored<Restore>, next: Next) -> Result<(), Error> {
         let Next { restore, with } = next;
-        match self.inner.records.commit(with.replace(seen, &restore)).await {
-            Ok(()) => {
-                let last = is_terminal(restore.state());
-                if last {
-                    tracing::info!(name = %restore.name(), state = super::state_name(restore.state()), "restore ended");
-                }
-                if restore.pinned && !seen.pinned {
-                    self.inner.snapshots.ring();
-                }
-                self.inner.hub.publish(restore.uid(), self.progress(&restore), last);
-                Ok(())
-            }
-            // Cancelled meanwhile: the next look sees it.
-            Err(CommitError::Conflict) => Ok(()),
-            Err(CommitError::Failed(error)) => Err(error),
+        // Cancelled meanwhile, if not: the next look sees it.
+        let is_made = self.inner.records.commit_if_unchanged(with.replace(seen, &restore)).await?;
+        if is_made && is_terminal(restore.state()) {
+            tracing::info!(name = %restore.name(), state = super::state_name(restore.state()), "restore ended");
         }
+        Ok(())
     }
 }
 

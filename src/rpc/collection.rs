@@ -9,7 +9,7 @@ use super::{
     admission::Gate,
     change::to_its_end,
     convert::{self, Mask},
-    listing::{Page, page},
+    listing::{Page, page_by_name},
 };
 use crate::{
     access::Caller,
@@ -87,7 +87,10 @@ impl pb::collection_service_server::CollectionService for CollectionRpc {
             order_by: &order_by,
         };
         let readable = self.gate.readable(&caller)?;
-        let found = page(&arguments, || Ok(readable.only(self.collections.list(&of)?, |found| &found.workspace)))?;
+        let found = page_by_name(&arguments, |from, each| {
+            let mut each = readable.passing(|found: &Collection| &found.workspace, each);
+            self.collections.list(&of, from, &mut each)
+        })?;
         let (collections, next_page_token) = found.messages(|record| self.answer(record)).await?;
         Ok(Response::new(pb::ListCollectionsResponse { collections, next_page_token }))
     }

@@ -1,5 +1,7 @@
 //! Lists of resources: filter, order and pages, the same for all of them.
 
+use std::ops::ControlFlow;
+
 use prost::Message;
 
 use super::MAX_RESPONSE_BYTES;
@@ -67,23 +69,60 @@ impl<T: Listed> Paged<T> {
 /// Cuts one page out of all items, which are read only if the arguments are
 /// right.
 pub fn page<T: Listed>(arguments: &Page<'_>, items: impl FnOnce() -> Result<Vec<T>, Error>) -> Result<Paged<T>, Error> {
-    let mut bad = Violations::default();
-    let size = bad.check("page_size", page_size(arguments.page_size, DEFAULT_PAGE, MAX_PAGE));
-    let filter = bad.check("filter", Filter::parse::<T>(arguments.filter));
-    let order = bad.check("order_by", Order::parse::<T>(arguments.order_by));
-    let (Some(size), Some(filter), Some(order)) = (size, filter, order) else { return Err(bad.into()) };
-
-    let mut bound = Bound::new(arguments.domain).text(arguments.filter).text(arguments.order_by);
-    for part in arguments.bound {
-        bound = bound.text(part);
-    }
-    let bound = bound.finish();
-    let after = match arguments.page_token {
-        "" => None,
-        token => Some(cursor(token, bound, &order)?),
-    };
+    let Asked { size, filter, order, bound, after } = Asked::read::<T>(arguments)?;
     let (items, next) = paginate(items()?.into_iter(), &filter, &order, size, after.as_ref());
     Ok(Paged { items, order, bound, more: next.is_some() })
+}
+
+/// The same out of items that are shown in the order of their names, from a name on. A
+/// page in that order looks at no more of them than it needs.
+pub fn page_by_name<T: Listed>(
+    arguments: &Page<'_>,
+    show: impl FnOnce(Option<&str>, &mut dyn FnMut(T) -> ControlFlow<()>) -> Result<(), Error>,
+) -> Result<Paged<T>, Error> {
+    let Asked { size, filter, order, bound, after } = Asked::read::<T>(arguments)?;
+    let by_name = order.is_by_name();
+    let from = after.as_ref().filter(|_| by_name).and_then(Cursor::name);
+    let mut items = Vec::new();
+    show(from, &mut |item| {
+        if filter.matches(&item) && after.as_ref().is_none_or(|cursor| order.is_behind(&item, cursor)) {
+            items.push(item);
+        }
+        // One more tells that there is a next page.
+        if by_name && items.len() > size { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    let (items, next) = paginate(items.into_iter(), &filter, &order, size, after.as_ref());
+    Ok(Paged { items, order, bound, more: next.is_some() })
+}
+
+/// The arguments of a List call, checked.
+struct Asked {
+    size: usize,
+    filter: Filter,
+    order: Order,
+    bound: u64,
+    after: Option<Cursor>,
+}
+
+impl Asked {
+    fn read<T: Listed>(arguments: &Page<'_>) -> Result<Self, Error> {
+        let mut bad = Violations::default();
+        let size = bad.check("page_size", page_size(arguments.page_size, DEFAULT_PAGE, MAX_PAGE));
+        let filter = bad.check("filter", Filter::parse::<T>(arguments.filter));
+        let order = bad.check("order_by", Order::parse::<T>(arguments.order_by));
+        let (Some(size), Some(filter), Some(order)) = (size, filter, order) else { return Err(bad.into()) };
+
+        let mut bound = Bound::new(arguments.domain).text(arguments.filter).text(arguments.order_by);
+        for part in arguments.bound {
+            bound = bound.text(part);
+        }
+        let bound = bound.finish();
+        let after = match arguments.page_token {
+            "" => None,
+            token => Some(cursor(token, bound, &order)?),
+        };
+        Ok(Self { size, filter, order, bound, after })
+    }
 }
 
 fn cursor(token: &str, bound: u64, order: &Order) -> Result<Cursor, Error> {

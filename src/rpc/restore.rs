@@ -12,7 +12,7 @@ use super::{
     admission::Gate,
     change::to_its_end,
     convert,
-    listing::{Page, page},
+    listing::{Page, page_by_name},
     snapshot::until_stopped,
     status,
 };
@@ -97,7 +97,10 @@ impl pb::restore_service_server::RestoreService for RestoreRpc {
             order_by: &order_by,
         };
         let readable = self.gate.readable(&caller)?;
-        let found = page(&arguments, || Ok(readable.only(self.restores.list(&of)?, |found| &found.workspace)))?;
+        let found = page_by_name(&arguments, |from, each| {
+            let mut each = readable.passing(|found: &Restore| &found.workspace, each);
+            self.restores.list(&of, from, &mut each)
+        })?;
         let (restores, next_page_token) = found.messages(async |record| Ok(self.answer(record))).await?;
         Ok(Response::new(pb::ListRestoresResponse { restores, next_page_token }))
     }

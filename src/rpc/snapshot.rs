@@ -12,7 +12,7 @@ use super::{
     admission::Gate,
     change::to_its_end,
     convert::{self, Mask},
-    listing::{Page, page},
+    listing::{Page, page_by_name},
     status,
 };
 use crate::{
@@ -79,8 +79,10 @@ impl pb::snapshot_service_server::SnapshotService for SnapshotRpc {
             order_by: &order_by,
         };
         let readable = self.gate.readable(&caller)?;
-        let known = || Ok(readable.only(self.snapshots.list(&of, show_deleted)?, |found| &found.workspace));
-        let found = page(&arguments, known)?;
+        let found = page_by_name(&arguments, |from, each| {
+            let mut each = readable.passing(|found: &Snapshot| &found.workspace, each);
+            self.snapshots.list(&of, show_deleted, from, &mut each)
+        })?;
         let (snapshots, next_page_token) = found.messages(async |found| Ok(pb::Snapshot::from(found))).await?;
         Ok(Response::new(pb::ListSnapshotsResponse { snapshots, next_page_token }))
     }

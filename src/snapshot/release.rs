@@ -1,49 +1,48 @@
 //! Gives back what ended snapshots held, and forgets them in the end.
 
-use uuid::Uuid;
-
 use super::{Snapshots, TOMBSTONE, advance};
 use crate::{
     clock::micros,
+    ended,
     error::Error,
-    records::{Change, CommitError, Restore, Retired, Snapshot, SnapshotState, Stored},
-    restore,
+    records::{Change, Restore, Retired, Snapshot, SnapshotState, Stored},
 };
 
+/// Snapshots that end by time in one change.
+const AT_ONCE: usize = 64;
+
 impl Snapshots {
-    /// Ends a snapshot: first the record, then, elsewhere, the data. False if
-    /// the record changed meanwhile.
-    pub(super) async fn end(&self, seen: &Stored<Snapshot>, to: SnapshotState) -> Result<bool, Error> {
-        let Some(next) = advance(&seen.record, to, self.inner.clock.now()) else { return Ok(false) };
-        match self.inner.records.commit(Change::default().replace(seen, &next)).await {
-            Ok(()) => {
-                self.inner.hub.publish(next.uid(), next, true);
-                self.inner.bell.notify_one();
-                Ok(true)
+    /// Ends snapshots whose time is over: first the records, then, elsewhere, the data.
+    pub(super) async fn expire(&self) -> Result<(), Error> {
+        let now = self.inner.clock.now();
+        loop {
+            let over = self.inner.records.find_until(&Snapshot::expiring(), now, AT_ONCE)?;
+            let change = over.iter().fold(Change::default(), |change, seen| {
+                let next = advance(&seen.record, SnapshotState::Expired, now);
+                next.map_or(change.clone(), |next| change.replace(seen, &next))
+            });
+            // Somebody was faster with one of them: the next look sees what is left.
+            if over.is_empty() || !self.inner.records.commit_if_unchanged(change).await? {
+                return Ok(());
             }
-            Err(CommitError::Conflict) => Ok(false),
-            Err(CommitError::Failed(error)) => Err(error),
         }
     }
 
-    /// Whether the tombstone has been readable long enough.
-    pub(super) fn is_forgettable(&self, snapshot: &Snapshot) -> bool {
-        snapshot.released && snapshot.end_time + micros(TOMBSTONE) <= self.inner.clock.now()
+    /// Forgets what has been readable long enough after its end.
+    pub(super) async fn forget(&self) -> Result<(), Error> {
+        let until = self.inner.clock.now() - micros(TOMBSTONE);
+        ended::forget(&self.inner.records, &Snapshot::released(), until).await
     }
 
-    /// Lets go of the files of an ended snapshot, later of its tombstone. False
-    /// while somebody else has to act first.
+    /// Lets go of the files of an ended snapshot. False while somebody else has to act
+    /// first.
     pub(super) async fn release(&self, seen: &Stored<Snapshot>) -> Result<bool, Error> {
         let inner = &self.inner;
-        if self.is_forgettable(seen) {
-            return match inner.records.commit(Change::default().remove(seen)).await {
-                // A new snapshot may have taken its place.
-                Ok(()) | Err(CommitError::Conflict) => Ok(true),
-                Err(CommitError::Failed(error)) => Err(error),
-            };
+        if seen.released {
+            return Ok(false);
         }
-        if self.is_awaited(seen.uid())? {
-            // A restore that has not yet made its own checkpoint; it rings.
+        if inner.records.count(&Restore::awaiting(seen.uid())) > 0 {
+            // A restore has not yet made its own checkpoint.
             return Ok(false);
         }
         let (uid, collection) = (seen.uid(), seen.collection_uid());
@@ -56,33 +55,11 @@ impl Snapshots {
         crate::crash_point!("release.before_record");
         let mut next = seen.record.clone();
         next.released = true;
-        match inner.records.commit(Change::default().replace(seen, &next)).await {
-            Ok(()) => {}
-            // Deleted after it had failed, say: the next visit sees to it.
-            Err(CommitError::Conflict) => return Ok(true),
-            Err(CommitError::Failed(error)) => return Err(error),
-        }
-        if inner.records.get(&Retired::at(collection))?.is_some() {
-            inner.collections.ring_retire();
-        } else {
+        // Deleted after it had failed, say: the next visit sees to it.
+        let is_let_go = inner.records.commit_if_unchanged(Change::default().replace(seen, &next)).await?;
+        if is_let_go && inner.records.get(&Retired::at(collection))?.is_none() {
             inner.collections.collect_if_closed(collection).await;
         }
         Ok(true)
-    }
-
-    fn is_awaited(&self, uid: Uuid) -> Result<bool, Error> {
-        for found in self.inner.records.scan(&Restore::all()) {
-            let restore = found?;
-            let unpinned = !restore.pinned && !restore::is_terminal(restore.state());
-            if unpinned && crate::records::uid(&restore.snapshot_uid) == uid {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// Looks again at what ended: a restore let go.
-    pub fn ring(&self) {
-        self.inner.bell.notify_one();
     }
 }

@@ -4,14 +4,13 @@
 use std::{collections::HashSet, time::Duration};
 
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use super::{Snapshots, advance};
 use crate::{
     collection::Lease,
     documents::{Checkpoint, CutOutcome, Files, Reusable},
     error::Error,
-    records::{Change, CommitError, Failure, Record, Snapshot, SnapshotState, Stored},
+    records::{Change, Failure, Record, Snapshot, SnapshotState, Stored},
     tasks::Looks,
 };
 
@@ -33,25 +32,16 @@ impl Snapshots {
     }
 
     async fn visit(&self) -> Result<(), Error> {
-        for found in self.inner.records.scan(&Snapshot::all()) {
-            let found = found?;
-            match found.state() {
-                SnapshotState::Created if self.effective(&found).state() == SnapshotState::Expired => {
-                    self.end(&found, SnapshotState::Expired).await?;
-                }
-                SnapshotState::Requested | SnapshotState::Failed | SnapshotState::Expired | SnapshotState::Deleted => {
-                    self.start(&found);
-                }
-                SnapshotState::Created | SnapshotState::Unspecified => {}
-            }
+        self.expire().await?;
+        for found in self.inner.records.find(&Snapshot::pending())? {
+            self.start(&found);
         }
-        Ok(())
+        self.forget().await
     }
 
     /// Works on one snapshot, unless that is being done.
     fn start(&self, found: &Stored<Snapshot>) {
-        let settled = found.released && !self.is_forgettable(found);
-        if settled || !self.inner.busy.lock().insert(found.uid()) {
+        if !self.inner.busy.lock().insert(found.uid()) {
             return;
         }
         let (snapshots, found) = (self.clone(), found.clone());
@@ -139,11 +129,14 @@ impl Snapshots {
         let before: HashSet<_> = known.ids().collect();
         inner.store.save_files(uid, &files).await?;
 
+        inner.collections.handle(collection).keep().snapshot(uid, files.ids().collect());
+        crate::crash_point!("snapshot.before_record");
         // The caller may have changed or deleted the record since.
-        let mut seen = seen.clone();
-        loop {
-            let now = inner.clock.now();
-            let Some(mut next) = advance(&seen.record, SnapshotState::Created, now) else { return Ok(false) };
+        let created = || {
+            let seen = self.reread(seen)?;
+            let Some(mut next) = advance(&seen.record, SnapshotState::Created, inner.clock.now()) else {
+                return Ok((Change::default(), false));
+            };
             next.snapshot_time = time;
             next.totals = Some(totals.clone().into());
             next.incremental_bytes = incremental_bytes;
@@ -152,58 +145,41 @@ impl Snapshots {
             next.file_count = files.count();
             next.checkpoint_id = checkpoint.id.as_bytes().to_vec();
             next.manifest_id = checkpoint.manifest_id;
-            inner.collections.handle(collection).keep().snapshot(uid, files.ids().collect());
-            crate::crash_point!("snapshot.before_record");
-            match inner.records.commit(Change::default().replace(&seen, &next)).await {
-                Ok(()) => {
-                    tracing::info!(name = %next.name(), %uid, bytes = incremental_bytes, "snapshot created");
-                    inner.hub.publish(uid, next, true);
-                    return Ok(true);
-                }
-                Err(CommitError::Conflict) => seen = self.reread(uid, &seen)?,
-                Err(CommitError::Failed(error)) => return Err(error),
-            }
+            Ok((Change::default().replace(&seen, &next), true))
+        };
+        let is_created = inner.records.change(created).await?;
+        if is_created {
+            tracing::info!(name = %seen.name(), %uid, bytes = incremental_bytes, "snapshot created");
         }
+        Ok(is_created)
     }
 
     async fn previous(&self, seen: &Snapshot) -> Result<Option<Previous>, Error> {
-        let mut newest: Option<Snapshot> = None;
-        for found in self.inner.records.scan(&Snapshot::all()) {
-            let other = found?.record;
-            let usable = other.collection_uid() == seen.collection_uid()
-                && self.effective(&other).state() == SnapshotState::Created;
-            if usable && newest.as_ref().is_none_or(|newest| newest.snapshot_time < other.snapshot_time) {
-                newest = Some(other);
-            }
-        }
-        let Some(record) = newest else { return Ok(None) };
+        let created = Snapshot::created_of(seen.collection_uid());
+        let newest =
+            self.inner.records.find_last(&created, |other| self.effective(other).state() == SnapshotState::Created);
+        let Some(Stored { record, .. }) = newest? else { return Ok(None) };
         // Ended since: its files wait for our turn to be over, but its list may
         // be none of ours to use.
         let files = self.files_of(&record).await?;
         Ok(files.map(|files| Previous { record, files }))
     }
 
-    fn reread(&self, uid: Uuid, seen: &Snapshot) -> Result<Stored<Snapshot>, Error> {
+    fn reread(&self, seen: &Snapshot) -> Result<Stored<Snapshot>, Error> {
         let found = self.inner.records.get(&seen.key())?;
-        found.ok_or_else(|| Error::internal(format!("the record of snapshot {uid} vanished")))
+        found.ok_or_else(|| Error::internal(format!("the record of snapshot {} vanished", seen.uid())))
     }
 
-    async fn fail(&self, seen: &Stored<Snapshot>, error: &Error) -> Result<(), Error> {
+    async fn fail(&self, seen: &Snapshot, error: &Error) -> Result<(), Error> {
         tracing::error!(?error, name = %seen.name(), "a snapshot could not be taken");
-        let mut seen = seen.clone();
-        loop {
+        let failed = || {
+            let seen = self.reread(seen)?;
             let Some(mut next) = advance(&seen.record, SnapshotState::Failed, self.inner.clock.now()) else {
-                return Ok(());
+                return Ok((Change::default(), ()));
             };
             next.error = Some(Failure::from(error));
-            match self.inner.records.commit(Change::default().replace(&seen, &next)).await {
-                Ok(()) => {
-                    self.inner.hub.publish(next.uid(), next, true);
-                    return Ok(());
-                }
-                Err(CommitError::Conflict) => seen = self.reread(seen.uid(), &seen)?,
-                Err(CommitError::Failed(error)) => return Err(error),
-            }
-        }
+            Ok((Change::default().replace(&seen, &next), ()))
+        };
+        self.inner.records.change(failed).await
     }
 }

@@ -8,7 +8,7 @@ use super::{Sources, View, state};
 use crate::{
     error::Error,
     names::SourceName,
-    records::{Change, CommitError, RetiredSource, Source, SourceState},
+    records::{Change, RetiredSource, Source, SourceState},
     workspace::check_etag,
 };
 
@@ -18,8 +18,7 @@ const SUSPEND_PATIENCE: Duration = Duration::from_secs(30);
 impl Sources {
     /// Disconnects a source; its marks go afterwards.
     pub async fn delete(&self, name: &SourceName, etag: Option<&str>) -> Result<(), Error> {
-        let inner = &self.inner;
-        loop {
+        let change = || {
             let seen = self.stored(name)?;
             check_etag(etag, &name.to_string(), &seen.uid, seen.revision)?;
             let retired = RetiredSource {
@@ -28,17 +27,11 @@ impl Sources {
                 collection: seen.record.collection.clone(),
                 collection_uid: seen.record.collection_uid.clone(),
             };
-            match inner.records.commit(Change::default().remove(&seen).insert(&retired)).await {
-                Ok(()) => {
-                    tracing::info!(%name, "source deleted");
-                    self.ended(&seen.record);
-                    inner.bell.notify_one();
-                    return Ok(());
-                }
-                Err(CommitError::Conflict) => {}
-                Err(CommitError::Failed(error)) => return Err(error),
-            }
-        }
+            Ok((Change::default().remove(&seen).insert(&retired), ()))
+        };
+        self.inner.records.change(change).await?;
+        tracing::info!(%name, "source deleted");
+        Ok(())
     }
 
     /// Stops a source and waits until what it has read is durable.
@@ -55,28 +48,22 @@ impl Sources {
     /// Lets a source go on.
     pub async fn resume(&self, name: &SourceName) -> Result<View, Error> {
         let record = self.change(name, SourceState::Initializing, |next| next.error = None).await?;
-        self.inner.bell.notify_one();
-        self.announce(&record);
         self.view(record).await
     }
 
     /// Takes a source to a state, if there is an edge; otherwise it stays.
     async fn change(&self, name: &SourceName, to: SourceState, with: impl Fn(&mut Source)) -> Result<Source, Error> {
-        loop {
+        let change = || {
             let seen = self.stored(name)?;
             let Some(mut next) = state::advance(&seen.record, to, self.inner.clock.now()) else {
-                return Ok(seen.record);
+                return Ok((Change::default(), seen.record));
             };
             with(&mut next);
-            match self.inner.records.commit(Change::default().replace(&seen, &next)).await {
-                Ok(()) => {
-                    tracing::info!(%name, state = ?to, "source changed");
-                    return Ok(next);
-                }
-                Err(CommitError::Conflict) => {}
-                Err(CommitError::Failed(error)) => return Err(error),
-            }
-        }
+            Ok((Change::default().replace(&seen, &next), next))
+        };
+        let changed = self.inner.records.change(change).await?;
+        tracing::info!(%name, state = ?to, "source changed");
+        Ok(changed)
     }
 
     /// Watches a source until it is deleted.
@@ -97,5 +84,6 @@ impl Sources {
         self.inner.lives.stop(record.uid());
         let last = View { deleted: true, ..self.inner.lives.view(record.clone()) };
         self.inner.hub.publish(record.uid(), last, true);
+        self.inner.lives.forget(record.uid());
     }
 }

@@ -1,7 +1,7 @@
 //! What is known of sources while the server runs, and how they look from
 //! outside.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -49,6 +49,8 @@ struct Live {
     pending: Option<u64>,
     last_scan_time: Micros,
     error: Option<Failure>,
+    /// There is no such source any more.
+    is_gone: bool,
 }
 
 impl Live {
@@ -80,8 +82,11 @@ impl Lives {
 
     /// The task has ended.
     pub fn ended(&self, uid: Uuid) {
-        if let Some(live) = self.0.lock().get_mut(&uid) {
-            live.task = None;
+        let mut lives = self.0.lock();
+        match lives.get_mut(&uid) {
+            Some(live) if live.is_gone => drop(lives.remove(&uid)),
+            Some(live) => live.task = None,
+            None => {}
         }
     }
 
@@ -148,9 +153,13 @@ impl Lives {
         news
     }
 
-    /// Forgets the sources that are no more.
-    pub fn keep(&self, known: &HashSet<Uuid>) {
-        self.0.lock().retain(|uid, live| known.contains(uid) || live.task.is_some());
+    /// Forgets a source that is no more. One whose task has not ended is forgotten then.
+    pub fn forget(&self, uid: Uuid) {
+        let mut lives = self.0.lock();
+        match lives.get_mut(&uid) {
+            Some(live) if live.task.is_some() => live.is_gone = true,
+            _ => drop(lives.remove(&uid)),
+        }
     }
 
     /// A source as callers see it.

@@ -4,7 +4,7 @@ use super::Sources;
 use crate::{
     documents::{MARKS_PAGE, Mark},
     error::Error,
-    records::{self, Change, CommitError, RetiredSource, Stored},
+    records::{self, Change, RetiredSource, Stored},
 };
 
 impl Sources {
@@ -43,7 +43,6 @@ impl Sources {
             }
         }
         crate::crash_point!("source.retired");
-        let gone = Change::default().remove(retired);
-        self.inner.records.commit(gone).await.map_err(CommitError::unexpected)
+        self.inner.records.commit_if_unchanged(Change::default().remove(retired)).await.map(drop)
     }
 }

@@ -20,7 +20,7 @@ use crate::{
     collection::Lease,
     documents::{MARKS_PAGE, Mark},
     error::Error,
-    records::{self, Change, CommitError, ObjectMark, Source, SourceMark, SourceState, Stored},
+    records::{self, Change, ObjectMark, Source, SourceMark, SourceState, Stored},
 };
 
 /// Objects that cannot be read before a visit gives up.
@@ -54,11 +54,8 @@ impl Sources {
         let Some(next) = state::advance(&seen.record, SourceState::Active, self.inner.clock.now()) else {
             return Ok(());
         };
-        match self.inner.records.commit(Change::default().replace(seen, &next)).await {
-            // Suspended or deleted meanwhile: the next look sees it.
-            Ok(()) | Err(CommitError::Conflict) => Ok(()),
-            Err(CommitError::Failed(error)) => Err(error),
-        }
+        // Suspended or deleted meanwhile, if not: the next look sees it.
+        self.inner.records.commit_if_unchanged(Change::default().replace(seen, &next)).await.map(drop)
     }
 
     /// Takes over what the collection knows of the location from the snapshot

@@ -1,14 +1,14 @@
 //! Keeps a task for each source that is to run. The record says what to do;
 //! every visit assumes that a crash came anywhere in the one before.
 
-use std::{collections::HashSet, time::Duration};
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use super::{Sources, live::Task, state};
 use crate::{
     error::Error,
-    records::{Change, CommitError, Failure, Record, RetiredSource, Source, SourceState, Stored},
+    records::{Change, Collection, Failure, Record, RetiredSource, Source, SourceState, Stored},
     tasks::Looks,
 };
 
@@ -19,6 +19,9 @@ impl Sources {
     /// Runs until the service stops.
     pub async fn run(self, sweep_every: Duration, stop: CancellationToken) {
         let mut looks = Looks::new(sweep_every, stop.clone());
+        if let Err(error) = self.forget_orphans().await {
+            tracing::warn!(?error, "sources of deleted collections stay until the next start");
+        }
         while looks.next(&self.inner.bell).await {
             if let Err(error) = self.look(&stop).await {
                 tracing::warn!(?error, "sources wait for the next sweep");
@@ -27,33 +30,28 @@ impl Sources {
     }
 
     async fn look(&self, stop: &CancellationToken) -> Result<(), Error> {
-        let mut known = HashSet::new();
-        for found in self.inner.records.scan(&Source::all()) {
-            let found = found?;
-            if self.collection_of(&found)?.is_none() {
-                self.forget(&found).await?;
-                continue;
-            }
-            known.insert(found.uid());
-            if state::runs(found.state()) {
+        let inner = &self.inner;
+        for found in inner.records.find(&Source::running())? {
+            if self.collection_of(&found)?.is_some() {
                 self.start(&found, stop);
             }
         }
-        self.inner.lives.keep(&known);
-        for found in self.inner.records.scan(&RetiredSource::all()) {
+        for found in inner.records.scan(&RetiredSource::all()) {
             self.retire(found?);
         }
         Ok(())
     }
 
-    /// The source of a deleted collection goes with it; the marks go with the
-    /// database.
-    async fn forget(&self, seen: &Stored<Source>) -> Result<(), Error> {
-        self.ended(&seen.record);
-        match self.inner.records.commit(Change::default().remove(seen)).await {
-            Ok(()) | Err(CommitError::Conflict) => Ok(()),
-            Err(CommitError::Failed(error)) => Err(error),
+    /// Version 0.1.0 removed the sources of a deleted collection behind it, if it came to
+    /// that.
+    async fn forget_orphans(&self) -> Result<(), Error> {
+        for found in self.inner.records.scan(&Source::all()) {
+            let found = found?;
+            if self.inner.records.count(&Collection::of_uid(found.collection_uid())) == 0 {
+                self.inner.records.commit_if_unchanged(Change::default().remove(&found)).await?;
+            }
         }
+        Ok(())
     }
 
     /// Gives a source its task, unless it has one.
@@ -134,16 +132,11 @@ impl Sources {
             return Ok(());
         };
         next.error = Some(Failure::from(error));
-        match self.inner.records.commit(Change::default().replace(seen, &next)).await {
-            Ok(()) => {
-                tracing::warn!(name = %next.name(), %error, "a source stopped");
-                self.announce(&next);
-                Ok(())
-            }
-            // Suspended or deleted meanwhile.
-            Err(CommitError::Conflict) => Ok(()),
-            Err(CommitError::Failed(error)) => Err(error),
+        // Suspended or deleted meanwhile, if not.
+        if self.inner.records.commit_if_unchanged(Change::default().replace(seen, &next)).await? {
+            tracing::warn!(name = %next.name(), %error, "a source stopped");
         }
+        Ok(())
     }
 }
 

@@ -2,6 +2,7 @@
 //! of it, and damage of the log is told.
 
 mod bases;
+mod conformance;
 pub mod given;
 mod index;
 mod log;

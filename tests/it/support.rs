@@ -75,7 +75,26 @@ pub fn config(dir: &Path) -> Config {
     config.tuning.gc_interval = Duration::from_millis(200);
     config.tuning.gc_min_age = Duration::ZERO;
     config.gates.snapshot_creates_per_minute = 1_000_000;
+    // A busy machine is no storage that failed.
+    let StoragePatience { read, admin, open, durable } = StoragePatience::DEFAULT;
+    let [read, admin, open, durable] = [read, admin, open, durable].map(|patience| patience * 6);
+    config.tuning.storage_patience = StoragePatience { read, admin, open, durable };
     config
+}
+
+/// The configuration of a server whose root is where the test says, and the bucket's
+/// server if that is in a bucket.
+pub async fn config_on_storage(dir: &Path) -> (Config, Option<Loopback>) {
+    let mut config = config(dir);
+    let loopback = match Root::current() {
+        Root::Directory => None,
+        Root::S3 => Some(Loopback::start(dir).await),
+    };
+    if let Some(loopback) = &loopback {
+        config.storage = Some(loopback.storage());
+        config.tuning = on_s3(config.tuning);
+    }
+    (config, loopback)
 }
 
 /// The settings for S3, as quick about what is slow by design.
@@ -120,15 +139,7 @@ impl TestServer {
 
     /// The same, at the time of another server's clock.
     pub async fn reopen_at(dir: TempDir, clock: Clock, change: impl FnOnce(&mut Config)) -> Result<Self, StartError> {
-        let mut config = config(dir.path());
-        let loopback = match Root::current() {
-            Root::Directory => None,
-            Root::S3 => Some(Loopback::start(dir.path()).await),
-        };
-        if let Some(loopback) = &loopback {
-            config.storage = Some(loopback.storage());
-            config.tuning = on_s3(config.tuning);
-        }
+        let (mut config, loopback) = config_on_storage(dir.path()).await;
         change(&mut config);
         let encrypted = config.transport.tls.is_some();
         let app = open(config, &clock).await?;

@@ -1,0 +1,28 @@
+//! What follows when a snapshot has changed, or a restore that holds one: watchers see
+//! it, and the worker looks what there is to do.
+
+use std::sync::Arc;
+
+use super::Inner;
+use crate::{
+    records::{Restore, Snapshot, SnapshotState},
+    restore,
+};
+
+pub(super) fn subscribe(inner: &Arc<Inner>) {
+    let this = Arc::downgrade(inner);
+    inner.records.subscribe(move |_, after: Option<&Snapshot>| {
+        let (Some(inner), Some(now)) = (this.upgrade(), after) else { return };
+        let is_settled = now.state() != SnapshotState::Requested;
+        inner.hub.publish(now.uid(), now.clone(), is_settled);
+        inner.bell.notify_one();
+    });
+    let this = Arc::downgrade(inner);
+    inner.records.subscribe(move |_, after: Option<&Restore>| {
+        // It has a checkpoint of its own now, or needs none any more.
+        let lets_go = after.is_none_or(|now| now.pinned || restore::is_terminal(now.state()));
+        if let Some(inner) = this.upgrade().filter(|_| lets_go) {
+            inner.bell.notify_one();
+        }
+    });
+}
