@@ -34,7 +34,7 @@ use crate::{
     hub::Hub,
     idempotency::{self, Request},
     names::{CollectionName, Id, ListParent, SnapshotName, WorkspaceName},
-    records::{Change, Collection, CommitError, Record, Records, Retired, Snapshot, SnapshotState, Stored},
+    records::{Change, Collection, CommitError, Records, Retired, Snapshot, SnapshotState, Stored},
     tasks::Tasks,
     workspace::{Limits, Workspaces, check_etag},
 };
@@ -378,9 +378,8 @@ impl Snapshots {
     /// The files of a snapshot that was CREATED a moment ago; `None` if it has
     /// been released since.
     pub(super) async fn files_of(&self, snapshot: &Snapshot) -> Result<Option<Files>, Error> {
-        let files = self.inner.store.load_files(snapshot.uid()).await;
-        let now = self.inner.records.get(&snapshot.key())?;
-        if now.is_some_and(|now| now.state() == SnapshotState::Created) { files.map(Some) } else { Ok(None) }
+        let is_needed = || snapshot.is_created(&self.inner.records);
+        self.inner.store.load_files_while(snapshot.file_list(), is_needed).await
     }
 }
 
