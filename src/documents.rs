@@ -29,6 +29,7 @@ mod group;
 mod intervals;
 mod keep;
 mod keys;
+mod lists;
 mod location;
 mod marks;
 mod patience;
@@ -60,6 +61,7 @@ pub use self::{
     engine::{Engine, Known, Submitted},
     group::{BatchResult, Operation, Outcome, Write, WriteResult},
     keep::Keep,
+    lists::RecordedList,
     location::{Bucket, Environment, Storage},
     marks::{Mark, Marking, PAGE as MARKS_PAGE},
     patience::StoragePatience,

@@ -257,6 +257,7 @@ impl Restores {
             totals: snapshot.totals.clone(),
             bytes: snapshot.referenced_bytes,
             files: snapshot.file_count,
+            file_list_hash: snapshot.file_list_hash.clone(),
             description: command.description.clone(),
             labels: command.labels.clone(),
             ..Restore::default()

@@ -36,7 +36,7 @@ use crate::{
     hub::Hub,
     idempotency::{self, Request},
     names::{CollectionName, ListParent, SnapshotName},
-    records::{Change, Record, Records, Retired, Snapshot, SnapshotState, Stored, Workspace},
+    records::{Change, Records, Retired, Snapshot, SnapshotState, Stored, Workspace},
     tasks::Tasks,
     workspace::{Limits, Room, Workspaces, check_etag},
 };
@@ -362,9 +362,8 @@ impl Snapshots {
     /// The files of a snapshot that was CREATED a moment ago; `None` if it has
     /// been released since.
     pub(super) async fn files_of(&self, snapshot: &Snapshot) -> Result<Option<Files>, Error> {
-        let files = self.inner.store.load_files(snapshot.uid()).await;
-        let now = self.inner.records.get(&snapshot.key())?;
-        if now.is_some_and(|now| now.state() == SnapshotState::Created) { files.map(Some) } else { Ok(None) }
+        let is_needed = || snapshot.is_created(&self.inner.records);
+        self.inner.store.load_files_while(snapshot.file_list(), is_needed).await
     }
 }
 

@@ -20,7 +20,7 @@ use crate::{
     documents::{Engine, Keep, Known, Totals},
     error::Error,
     names::CollectionName,
-    records::{Record, Snapshot, SnapshotState, Stored},
+    records::{Snapshot, SnapshotState, Stored},
 };
 
 /// How long after a failed open nobody tries again: while storage is away each
@@ -255,11 +255,10 @@ impl Collections {
             }
         }
         for snapshot in created {
-            let files = self.inner.store.load_files(snapshot.uid()).await;
+            let is_needed = || snapshot.is_created(&self.inner.records);
             // Released meanwhile: then there is nothing to keep.
-            let now = self.inner.records.get(&snapshot.key())?;
-            if now.is_some_and(|now| now.state() == SnapshotState::Created) {
-                handle.keep.snapshot(snapshot.uid(), files?.ids().collect());
+            if let Some(files) = self.inner.store.load_files_while(snapshot.file_list(), is_needed).await? {
+                handle.keep.snapshot(snapshot.uid(), files.ids().collect());
             }
         }
         Ok(known)

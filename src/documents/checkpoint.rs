@@ -11,14 +11,7 @@ use slatedb::{CheckpointHandle, VersionedManifest, config::CheckpointOptions, ob
 use ulid::Ulid;
 use uuid::Uuid;
 
-use super::{
-    drain::CutGuard,
-    keep,
-    patience::within,
-    root::{self, Root, collection},
-    store::Store,
-    totals::Totals,
-};
+use super::{drain::CutGuard, keep, patience::within, root::collection, store::Store, totals::Totals};
 use crate::{clock::Micros, error::Error, stored};
 
 const SIZES_AT_ONCE: usize = 16;
@@ -91,13 +84,6 @@ impl Files {
     #[must_use]
     pub fn bytes_without(&self, others: &HashSet<Ulid>) -> i64 {
         self.without(others).bytes()
-    }
-
-    /// Reads the file list of a snapshot under a root.
-    pub async fn load(root: &Root, snapshot: Uuid) -> Result<Self, Error> {
-        let bytes = root.get(&root::files(snapshot)).await?;
-        let bytes = bytes.ok_or_else(|| Error::DataLoss(format!("the file list of snapshot {snapshot} is missing")))?;
-        Self::decode(&bytes)
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
@@ -191,21 +177,6 @@ impl Store {
         let manifest =
             within(self.tuning.storage_patience.admin, self.admin(collection(uid)).read_manifest(None)).await?;
         Ok(manifest.map(|manifest| sst_ids(&manifest)).unwrap_or_default())
-    }
-
-    /// Stores the file list of a snapshot.
-    pub async fn save_files(&self, snapshot: Uuid, files: &Files) -> Result<(), Error> {
-        self.root.put(&root::files(snapshot), files.encode()).await
-    }
-
-    /// Reads the file list of a snapshot.
-    pub async fn load_files(&self, snapshot: Uuid) -> Result<Files, Error> {
-        Files::load(&self.root, snapshot).await
-    }
-
-    /// Deletes the file list of a snapshot.
-    pub async fn forget_files(&self, snapshot: Uuid) -> Result<(), Error> {
-        self.root.delete_durably(&root::files(snapshot)).await
     }
 
     /// Takes from a deleted collection, which nobody opens any more, every file

@@ -2,12 +2,17 @@
 
 use uuid::Uuid;
 
-use crate::names::{ApiKeyName, CollectionName, Id, RestoreName, SnapshotName, SourceName, WorkspaceName};
+use super::{Record, Records};
 pub use crate::stored::{
     AccessPolicy, ApiKey, ApiKeyUse, BadRecord, Collection, CollectionState, CollectionStats, Failure, Instance,
     Intent, ObjectMark, PendingCut, RequestId, Restore, RestoreInfo, RestoreState, Retired, RetiredSource, Role,
     RoleBinding, Snapshot, SnapshotState, Source, SourceCompression, SourceFormat, SourceMark, SourcePosition,
     SourceState, Totals, Verification, Workspace,
+};
+use crate::{
+    documents::{Checkpoint, RecordedList},
+    error::Error,
+    names::{ApiKeyName, CollectionName, Id, RestoreName, SnapshotName, SourceName, WorkspaceName},
 };
 
 /// The uid in a record. Only ever 16 bytes that we wrote; anything else reads
@@ -82,6 +87,25 @@ impl Snapshot {
     pub fn collection_uid(&self) -> Uuid {
         uid(&self.collection_uid)
     }
+
+    /// The list of its files, when it is CREATED.
+    #[must_use]
+    pub fn file_list(&self) -> RecordedList<'_> {
+        RecordedList {
+            owner: self.uid(),
+            collection: self.collection_uid(),
+            checkpoint: Checkpoint { id: uid(&self.checkpoint_id), manifest_id: self.manifest_id },
+            // All files of the checkpoint: some may be of dropped intervals.
+            floor: 0,
+            hash: &self.file_list_hash,
+        }
+    }
+
+    /// Whether it is CREATED now, whatever it was when it was read.
+    pub fn is_created(&self, records: &Records) -> Result<bool, Error> {
+        let now = records.get(&self.key())?;
+        Ok(now.is_some_and(|now| now.state() == SnapshotState::Created))
+    }
 }
 
 impl Restore {
@@ -113,6 +137,24 @@ impl Restore {
     #[must_use]
     pub fn source_collection_uid(&self) -> Uuid {
         uid(&self.source_collection_uid)
+    }
+
+    /// The list of the files that it copies; the snapshot's until it is pinned.
+    #[must_use]
+    pub fn file_list(&self) -> RecordedList<'_> {
+        let (owner, floor) = if self.pinned {
+            // Fixed when it was pinned, until the list is no longer read.
+            (self.uid(), self.totals.as_ref().map_or(0, |totals| totals.floor))
+        } else {
+            (uid(&self.snapshot_uid), 0)
+        };
+        RecordedList {
+            owner,
+            collection: self.source_collection_uid(),
+            checkpoint: Checkpoint { id: uid(&self.checkpoint_id), manifest_id: self.manifest_id },
+            floor,
+            hash: &self.file_list_hash,
+        }
     }
 }
 
@@ -147,5 +189,35 @@ impl RetiredSource {
     #[must_use]
     pub fn collection_name(&self) -> CollectionName {
         CollectionName { workspace: id(&self.workspace), id: id(&self.collection) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_restore_goes_by_the_snapshots_list_until_it_has_its_own() {
+        let bytes = |n: u128| Uuid::from_u128(n).as_bytes().to_vec();
+        let mut restore = Restore {
+            uid: bytes(1),
+            snapshot_uid: bytes(2),
+            source_collection_uid: bytes(3),
+            checkpoint_id: bytes(4),
+            manifest_id: 5,
+            totals: Some(Totals { floor: 6, ..Totals::default() }),
+            file_list_hash: vec![7; 16],
+            ..Restore::default()
+        };
+        let found = |restore: &Restore| {
+            let RecordedList { owner, collection, checkpoint, floor, hash } = restore.file_list();
+            assert_eq!((collection, hash), (Uuid::from_u128(3), &[7_u8; 16][..]));
+            assert_eq!(checkpoint, Checkpoint { id: Uuid::from_u128(4), manifest_id: 5 });
+            (owner.as_u128(), floor)
+        };
+        // The source had dropped what is below the floor, but may still have had its files.
+        assert_eq!(found(&restore), (2, 0));
+        restore.pinned = true;
+        assert_eq!(found(&restore), (1, 6));
     }
 }

@@ -201,7 +201,7 @@ impl Restores {
     async fn pin(&self, seen: &Restore) -> Result<Next, Error> {
         let inner = &self.inner;
         let source = seen.source_collection_uid();
-        let files = inner.store.load_files(uid(&seen.snapshot_uid)).await?;
+        let files = inner.store.load_files(seen.file_list()).await?;
         let checkpoint = inner.store.pin(source, uid(&seen.checkpoint_id), seen.uid()).await?;
         crate::crash_point!("restore.pinned");
         let mut next = to(seen, RestoreState::Copying)?;
@@ -212,7 +212,7 @@ impl Restores {
         // From the start the restore goes by, whatever the time when it ends.
         let now = next.start_time;
         let files = self.leave_out(&mut next, &files, now).await?;
-        inner.store.save_files(seen.uid(), &files).await?;
+        next.file_list_hash = inner.store.save_files(seen.uid(), &files).await?;
         next.bytes = files.bytes();
         next.files = files.count();
         Ok(Next::only(next))
@@ -222,7 +222,7 @@ impl Restores {
         let inner = &self.inner;
         let (source, target) = (seen.source_collection_uid(), seen.collection_uid());
         let began = Instant::now();
-        let files = inner.store.load_files(seen.uid()).await?;
+        let files = inner.store.load_files(seen.file_list()).await?;
         let floor = seen.totals.as_ref().map_or(0, |totals| totals.floor);
         let manifest_id = seen.manifest_id;
         let transfer = Transfer { source, manifest_id, floor, destination: target, files: &files };
@@ -236,7 +236,7 @@ impl Restores {
     async fn verify(&self, seen: &Restore, work: &Work) -> Result<Next, Error> {
         let inner = &self.inner;
         let target = seen.collection_uid();
-        let files = inner.store.load_files(seen.uid()).await?;
+        let files = inner.store.load_files(seen.file_list()).await?;
         inner.store.check_files(target, &files).await?;
         let prove = seen.verification() == Verification::Full;
         let began = Instant::now();

@@ -127,7 +127,7 @@ impl Snapshots {
         let known = previous.map(|previous| previous.files).unwrap_or_default();
         let files = inner.store.files(collection, checkpoint, &known).await?;
         let before: HashSet<_> = known.ids().collect();
-        inner.store.save_files(uid, &files).await?;
+        let file_list_hash = inner.store.save_files(uid, &files).await?;
 
         inner.collections.handle(collection).keep().snapshot(uid, files.ids().collect());
         crate::crash_point!("snapshot.before_record");
@@ -143,6 +143,7 @@ impl Snapshots {
             next.referenced_bytes = files.bytes();
             next.new_file_bytes = files.bytes_without(&before);
             next.file_count = files.count();
+            next.file_list_hash.clone_from(&file_list_hash);
             next.checkpoint_id = checkpoint.id.as_bytes().to_vec();
             next.manifest_id = checkpoint.manifest_id;
             Ok((Change::default().replace(&seen, &next), true))

@@ -12,6 +12,7 @@ mod expiry;
 mod failed;
 mod files;
 mod gates;
+mod lists;
 mod min_offset;
 mod names;
 mod race;

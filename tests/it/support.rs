@@ -17,7 +17,7 @@ use slatedb::{admin::Admin, object_store::local::LocalFileSystem};
 use stillframe::{
     app::{App, Config, open_records},
     clock::Clock,
-    documents::Tuning,
+    documents::{StoragePatience, Tuning},
     error::Error,
     instance::StartError,
     pb::{
@@ -99,8 +99,8 @@ pub async fn config_on_storage(dir: &Path) -> (Config, Option<Loopback>) {
 
 /// The settings for S3, as quick about what is slow by design.
 fn on_s3(quick: Tuning) -> Tuning {
-    let Tuning { gc_interval, gc_min_age, compaction_poll, reader_grace, .. } = quick;
-    Tuning { gc_interval, gc_min_age, compaction_poll, reader_grace, ..Tuning::S3 }
+    let Tuning { gc_interval, gc_min_age, compaction_poll, reader_grace, storage_patience, .. } = quick;
+    Tuning { gc_interval, gc_min_age, compaction_poll, reader_grace, storage_patience, ..Tuning::S3 }
 }
 
 /// Opens the service. In one process, the last connection of an earlier server

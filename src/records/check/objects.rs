@@ -15,7 +15,7 @@ use super::{
     Report, UNREADABLE, damage,
 };
 use crate::{
-    documents::{Files, ObjectPath, Root, collections_folder, file_list},
+    documents::{Files, Root, collections_folder},
     error::Error,
     lines::counted,
     stored::BaseRecord,
@@ -42,7 +42,7 @@ pub(super) async fn check(root: &Root, mut records: Merged, report: &mut Report<
         }
     }
     check_collections(&named, &root.children(&collections_folder()).await?, report);
-    check_file_lists(root, named.snapshots, report).await
+    check_file_lists(root, named.lists, report).await
 }
 
 /// What has a directory under `collections/`, or may have one.
@@ -59,8 +59,16 @@ enum Owner {
 struct Named {
     /// By their uids, which name directories.
     collections: BTreeMap<Uuid, (Owner, String)>,
-    /// Those that are CREATED.
-    snapshots: Vec<(Uuid, String)>,
+    /// The file lists of those that are CREATED.
+    lists: Vec<List>,
+}
+
+/// The file list of a snapshot.
+struct List {
+    snapshot: Uuid,
+    name: String,
+    /// Of the object; empty in an older record.
+    hash: Vec<u8>,
 }
 
 impl Named {
@@ -81,7 +89,8 @@ impl Named {
         } else if key.starts_with(Snapshot::all().as_bytes()) {
             let record = Snapshot::decode(value)?;
             if record.state() == SnapshotState::Created {
-                self.snapshots.push((record.uid(), record.name().to_string()));
+                let (snapshot, name) = (record.uid(), record.name().to_string());
+                self.lists.push(List { snapshot, name, hash: record.file_list_hash });
             }
         }
         Ok(())
@@ -125,26 +134,22 @@ fn check_collections(named: &Named, directories: &[String], report: &mut Report<
 }
 
 /// Reads the file list of every snapshot.
-async fn check_file_lists(root: &Root, snapshots: Vec<(Uuid, String)>, report: &mut Report<'_>) -> Result<(), Error> {
-    let (count, mut whole) = (snapshots.len(), 0);
-    let lists = futures::stream::iter(snapshots)
-        .map(|(uid, name)| async move { (name, file_list(uid), Files::load(root, uid).await) })
+async fn check_file_lists(root: &Root, lists: Vec<List>, report: &mut Report<'_>) -> Result<(), Error> {
+    let (count, mut whole) = (lists.len(), 0);
+    let lists = futures::stream::iter(lists)
+        .map(|List { snapshot, name, hash }| async move { (name, Files::load(root, snapshot, &hash).await) })
         .buffered(READS_AT_ONCE);
     pin_mut!(lists);
-    while let Some((name, path, read)) = lists.next().await {
+    while let Some((name, read)) = lists.next().await {
         match damage(read)? {
             Ok(_) => whole += 1,
-            Err(why) => report.tell_wrong(list_is_wrong(&name, &path, &why)),
+            Err(why) => report.tell_wrong(format!("file lists: that of {name}: {why}")),
         }
     }
     if whole == count {
         report.say(format!("file lists: {}, all there", counted(count as u64, "snapshot", "snapshots")));
     }
     Ok(())
-}
-
-fn list_is_wrong(name: &str, path: &ObjectPath, why: &str) -> String {
-    format!("file lists: {name} needs {path}: {why}")
 }
 
 #[cfg(test)]
@@ -198,12 +203,13 @@ mod tests {
         take(&mut named, "c/commons/books", restored.encode_to_vec()).unwrap();
         take(&mut named, "i/1", Intent { uid: uid(1), create_time: 1 }.encode_to_vec()).unwrap();
         for (n, state) in [(2, SnapshotState::Created), (3, SnapshotState::Expired)] {
-            let snapshot = Snapshot { uid: uid(n), state: state.into(), ..Default::default() };
+            let snapshot = Snapshot { uid: uid(n), state: state.into(), file_list_hash: vec![9], ..Default::default() };
             take(&mut named, "s/commons/monday/2", snapshot.encode_to_vec()).unwrap();
         }
         assert!(take(&mut named, "c/commons/bad", b"\xff".to_vec()).is_err());
         take(&mut named, "w/commons", b"\xff".to_vec()).unwrap();
         assert_eq!(named.collections[&Uuid::from_u128(1)].0, Owner::Restoring);
-        assert_eq!(named.snapshots.iter().map(|(uid, _)| uid.as_u128()).collect::<Vec<_>>(), [2]);
+        let lists: Vec<_> = named.lists.iter().map(|list| (list.snapshot.as_u128(), list.hash.as_slice())).collect();
+        assert_eq!(lists, [(2_u128, &[9_u8][..])]);
     }
 }

@@ -175,6 +175,28 @@ async fn unknown_directories_and_missing_file_lists_are_told() {
 }
 
 #[apply(on_directory!)]
+async fn a_changed_file_list_is_told_and_derived_again_by_who_needs_it() {
+    let (dir, _, monday) = given_root().await;
+    let list = format!("files/{}", monday.uid);
+    let path = dir.path().join("storage").join(&list);
+    let written = std::fs::read(&path).unwrap();
+    let mut changed = written.clone();
+    *changed.last_mut().unwrap() ^= 1;
+    std::fs::write(&path, &changed).unwrap();
+    let (told, error) = failed(&run(&["check"], dir.path(), None));
+    assert!(told.contains(&format!("{list} is not what was written")), "{told}");
+    assert!(error.contains("wrong"), "{error}");
+    assert_eq!(std::fs::read(&path).unwrap(), changed, "a check changes nothing");
+
+    let mut server = TestServer::reopen(dir).await;
+    server.given_restore("monday", "again").await;
+    let dir = server.stop().await;
+    assert_eq!(std::fs::read(&path).unwrap(), written);
+    let told = lines(&run(&["check"], dir.path(), None));
+    assert_eq!(told.last().unwrap(), "file lists: 1 snapshot, all there");
+}
+
+#[apply(on_directory!)]
 async fn a_root_outlives_its_machine() {
     let (dir, ..) = given_root().await;
     let storage = dir.path().join("storage");

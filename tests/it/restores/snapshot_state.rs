@@ -33,6 +33,7 @@ async fn a_requested_snapshot_is_not_ready() {
 async fn a_failed_or_deleted_snapshot_is_not_ready() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
+    server.given_documents("books", 10, 1).await;
     server.given_failed_snapshot("books", "s").await;
     let status = refused_state(&mut server, "s", "SNAPSHOT_NOT_READY").await;
     assert_eq!(status.get_error_details().error_info().unwrap().metadata["state"], "FAILED");

@@ -2,6 +2,7 @@
 //! what it brings is exact.
 
 mod chain;
+mod lists;
 mod plan;
 mod progress;
 mod waits;

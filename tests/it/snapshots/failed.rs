@@ -13,6 +13,8 @@ async fn a_failed_snapshot_says_why() {
     let failed = server.given_failed_snapshot("books", "s").await;
     let error = failed.error.unwrap();
     assert_eq!((Code::from(error.code), error.details.len()), (Code::DataLoss, 1));
+    let before = server.get_snapshot("before-s").await.unwrap();
+    assert!(error.message.contains(&format!("files/{} is missing", before.uid)), "{}", error.message);
     assert_eq!(server.get_snapshot("s").await.unwrap().state(), State::Failed);
     assert_eq!(server.snapshot_ids(false).await, ["before-s", "s"], "it did not end as its caller wanted");
     server.stop().await;
@@ -22,6 +24,7 @@ async fn a_failed_snapshot_says_why() {
 async fn it_can_neither_be_restored_nor_updated_but_deleted() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
+    server.given_documents("books", 10, 1).await;
     server.given_failed_snapshot("books", "s").await;
     let restored = server.request_restore("s", "again").await;
     refused(restored, Code::FailedPrecondition, "SNAPSHOT_NOT_READY");
@@ -40,13 +43,7 @@ async fn its_id_and_its_bill_go_to_the_next() {
     server.given_documents("books", 100, 1).await;
     let before = server.given_snapshot("books", "s0").await;
     server.write("books", vec![upsert("000000", "{}")]).await;
-    let files = server.dir.path().join(format!("storage/files/{}", before.uid));
-    let list = std::fs::read(&files).unwrap();
-    std::fs::write(&files, b"\xff").unwrap();
-    server.request_snapshot("books", "s").await.unwrap();
-    let failed = server.watch_snapshot("s").await.pop().unwrap();
-    assert_eq!(failed.state(), State::Failed);
-    std::fs::write(&files, list).unwrap();
+    let failed = server.given_failed_behind(&before, "books", "s").await;
     let next = server.given_snapshot("books", "s").await;
     assert_ne!(next.uid, failed.uid);
     assert_eq!(next.incremental_bytes, 6 + 8 + 2, "what changed before the failure is billed");

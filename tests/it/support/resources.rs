@@ -140,14 +140,28 @@ impl TestServer {
         listed.snapshots.iter().map(|snapshot| id_of(&snapshot.name)).collect()
     }
 
-    /// Makes the next snapshot of a collection FAILED: what the one before
-    /// keeps can no longer be read.
+    /// Makes the next snapshot of a collection, which has documents, FAILED.
     pub async fn given_failed_snapshot(&mut self, collection: &str, id: &str) -> pb::Snapshot {
         let before = self.given_snapshot(collection, &format!("before-{id}")).await;
-        let files = self.dir.path().join(format!("storage/files/{}", before.uid));
-        std::fs::remove_file(files).unwrap();
+        self.given_failed_behind(&before, collection, id).await
+    }
+
+    /// The same behind a snapshot whose file list is lost, and cannot be derived again
+    /// while the data files are away.
+    pub async fn given_failed_behind(&mut self, before: &pb::Snapshot, collection: &str, id: &str) -> pb::Snapshot {
+        let aside = tempfile::tempdir_in(self.dir.path()).unwrap();
+        let files = self.data_files(&before.collection_uid);
+        assert!(!files.is_empty(), "a list of no files is derived without them");
+        let away = |file: &Path| aside.path().join(file.file_name().unwrap());
+        for file in &files {
+            std::fs::rename(file, away(file)).unwrap();
+        }
+        std::fs::remove_file(self.dir.path().join(format!("storage/files/{}", before.uid))).unwrap();
         self.request_snapshot(collection, id).await.unwrap();
         let last = self.watch_snapshot(id).await.pop().unwrap();
+        for file in &files {
+            std::fs::rename(away(file), file).unwrap();
+        }
         assert_eq!(last.state(), pb::snapshot::State::Failed, "{last:?}");
         last
     }
