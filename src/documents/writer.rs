@@ -230,8 +230,9 @@ impl Writer {
     {
         let writes: Vec<&[Write]> = group.iter().map(|batch| batch.writes.as_slice()).collect();
         let now = self.store.clock.now();
+        let patience = self.patience();
         let prepared = Group::prepare(&self.db, &self.filter, &mut self.totals, now, &writes);
-        let prepared = tokio::time::timeout(self.patience(), prepared).await;
+        let prepared = tokio::time::timeout(patience, prepared).await;
         let prepared = prepared.unwrap_or_else(|late| Err(Error::Unavailable(Arc::new(late))));
         let mut prepared = match prepared {
             Ok(prepared) => prepared,

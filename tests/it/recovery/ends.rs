@@ -33,7 +33,7 @@ const PERMANENT: [(&str, usize); 1] = [("workspace", 1)];
 async fn counted(server: TestServer) -> (TestServer, Rows) {
     let clock = server.clock.clone();
     let dir = server.stop().await;
-    let rows = records_of(&dir).await.count().unwrap();
+    let rows = records_of(&dir).await.count_kinds().unwrap();
     (TestServer::reopen_at(dir, clock, |_| {}).await.unwrap(), rows)
 }
 

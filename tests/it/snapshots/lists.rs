@@ -148,7 +148,8 @@ async fn a_restore_under_way_derives_its_own_list_again() {
     let block = server.block_copies();
     server.request_restore("monday", "again").await.unwrap();
     server.running_restore("again").await;
-    let own = List::of(&server, &server.get_restore("again").await.unwrap().uid);
+    let uid = server.get_restore("again").await.unwrap().uid;
+    let own = List::of(&server, &uid);
     assert_eq!(own.written, lists.monday.written);
     server.delete_snapshot("monday").await.unwrap();
     std::fs::remove_file(&own.path).unwrap();
