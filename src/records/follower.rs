@@ -51,12 +51,16 @@ impl Follower {
                 self.index.apply(self.log.instance(), &tip, &entry.writes)?;
                 self.tip = tip;
             }
-            if self.log.goes_on_at(self.tip.revision + 1).await? {
-                return Ok(self.tip.revision);
+            let at = self.tip.revision;
+            if at > 0 && self.log.goes_on_at(at + 1).await? {
+                return Ok(at);
             }
             // So far behind that the next entry is collected: a base has it.
-            let base = self.log.look().await?.base().filter(|base| *base > self.tip.revision);
-            let base = base.ok_or_else(|| Error::DataLoss("the record log has lost its newest entry".to_owned()))?;
+            let base = match self.log.look().await?.base() {
+                Some(base) if base > at => base,
+                _ if at == 0 => return Ok(0),
+                _ => return Err(Error::DataLoss("the record log has lost its newest entry".to_owned())),
+            };
             self.tip = start::refill(&self.index, &self.log, base).await?;
         }
     }

@@ -77,8 +77,8 @@ pub fn config(dir: &Path) -> Config {
     config.gates.snapshot_creates_per_minute = 1_000_000;
     // A busy machine is no storage that failed.
     let StoragePatience { read, admin, open, durable } = StoragePatience::DEFAULT;
-    let [read, admin, open, durable] = [read, admin, open, durable].map(|patience| patience * 6);
-    config.tuning.storage_patience = StoragePatience { read, admin, open, durable };
+    config.tuning.storage_patience =
+        StoragePatience { read: read * 3, admin: admin * 2, open: open * 2, durable: durable * 2 };
     config
 }
 
