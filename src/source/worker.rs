@@ -23,13 +23,13 @@ impl Sources {
             tracing::warn!(?error, "sources of deleted collections stay until the next start");
         }
         while looks.next(&self.inner.bell).await {
-            if let Err(error) = self.look(&stop).await {
+            if let Err(error) = self.look(&stop) {
                 tracing::warn!(?error, "sources wait for the next sweep");
             }
         }
     }
 
-    async fn look(&self, stop: &CancellationToken) -> Result<(), Error> {
+    fn look(&self, stop: &CancellationToken) -> Result<(), Error> {
         let inner = &self.inner;
         for found in inner.records.find(&Source::running())? {
             if self.collection_of(&found)?.is_some() {

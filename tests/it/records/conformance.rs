@@ -8,7 +8,7 @@ use std::{
 
 use stillframe::{
     app::{Config, open_records},
-    clock::Clock,
+    clock::{Clock, new_uid},
     error::{Error, Kind},
     records::{
         Change, Collection, CommitError, Follower, Log, Policy, Record, Records, Snapshot, SnapshotState, Workspace,
@@ -28,7 +28,8 @@ const WRITERS: usize = 16;
 struct Given {
     records: Records,
     config: Config,
-    _loopback: Option<Loopback>,
+    /// Goes on for as long as it is held.
+    bucket: Option<Loopback>,
 }
 
 impl Given {
@@ -40,7 +41,7 @@ impl Given {
         let (mut config, loopback) = config_on_storage(dir).await;
         config.log_policy = log_policy;
         let records = open(&config).await;
-        Self { records, config, _loopback: loopback }
+        Self { records, config, bucket: loopback }
     }
 
     /// The log, as another node would find it.
@@ -53,10 +54,10 @@ impl Given {
 
     /// The same records, opened anew.
     async fn again(self) -> Self {
-        let Self { records, config, _loopback } = self;
+        let Self { records, config, bucket } = self;
         drop(records);
         let records = open(&config).await;
-        Self { records, config, _loopback }
+        Self { records, config, bucket }
     }
 }
 
@@ -71,7 +72,7 @@ async fn open(config: &Config) -> Records {
 }
 
 fn workspace(id: &str, revision: u64) -> Workspace {
-    Workspace { id: id.to_owned(), uid: Uuid::now_v7().as_bytes().to_vec(), revision, ..Workspace::default() }
+    Workspace { id: id.to_owned(), uid: new_uid().as_bytes().to_vec(), revision, ..Workspace::default() }
 }
 
 fn at(records: &Records, id: &str) -> Option<u64> {
@@ -90,10 +91,10 @@ async fn a_change_is_made_as_a_whole_or_not_at_all() {
     records.commit(Change::default().insert(&workspace("a", 1))).await.unwrap();
     let seen = records.get(&Workspace::at("a")).unwrap().unwrap();
     refused(records.commit(Change::default().insert(&workspace("b", 1)).insert(&workspace("a", 2))).await);
-    assert_eq!((at(&records, "a"), at(&records, "b")), (Some(1), None));
+    assert_eq!((at(records, "a"), at(records, "b")), (Some(1), None));
     let next = Workspace { revision: 2, ..seen.record.clone() };
     records.commit(Change::default().insert(&workspace("b", 1)).replace(&seen, &next)).await.unwrap();
-    assert_eq!((at(&records, "a"), at(&records, "b")), (Some(2), Some(1)));
+    assert_eq!((at(records, "a"), at(records, "b")), (Some(2), Some(1)));
     // What was read before that is no longer so.
     refused(records.commit(Change::default().replace(&seen, &next)).await);
     refused(records.commit(Change::default().remove(&seen).insert(&workspace("c", 1))).await);
@@ -101,11 +102,11 @@ async fn a_change_is_made_as_a_whole_or_not_at_all() {
     refused(records.commit(Change::default().require_any(Workspace::at("d")).insert(&workspace("c", 1))).await);
     let revision = records.revision();
     records.commit(Change::default().require(&seen)).await.unwrap();
-    assert_eq!((at(&records, "c"), records.revision()), (None, revision), "nothing to write is no change");
+    assert_eq!((at(records, "c"), records.revision()), (None, revision), "nothing to write is no change");
     let change =
         Change::default().require_any(Workspace::at("a")).forget(Workspace::at("b")).insert(&workspace("c", 1));
     records.commit(change).await.unwrap();
-    assert_eq!((at(&records, "b"), at(&records, "c")), (None, Some(1)));
+    assert_eq!((at(records, "b"), at(records, "c")), (None, Some(1)));
 }
 
 #[apply(on_each_storage!)]
@@ -149,7 +150,7 @@ fn collection(workspace: &str, id: usize) -> Collection {
     Collection {
         workspace: workspace.to_owned(),
         id: format!("c{id}"),
-        uid: Uuid::now_v7().as_bytes().to_vec(),
+        uid: new_uid().as_bytes().to_vec(),
         ..Collection::default()
     }
 }
@@ -198,7 +199,7 @@ async fn nothing_is_made_in_what_goes_at_the_same_time() {
         let create = Change::default().insert(&collection(&id, 0)).require_any(Workspace::at(&id));
         let (created, deleted) = tokio::join!(records.commit(create), records.commit(gone.at_most(0, &within, None)));
         assert!(created.is_ok() != deleted.is_ok(), "{created:?}, {deleted:?}");
-        assert_eq!(at(&records, &id).is_some(), records.count(&within) == 1);
+        assert_eq!(at(records, &id).is_some(), records.count(&within) == 1);
     }
 }
 
