@@ -131,14 +131,17 @@ impl Client {
         let name = patiently("CreateSnapshot", self.snapshots().create_snapshot(request)).await?.into_inner().name;
         let request = pb::WatchSnapshotRequest { name: name.clone() };
         let mut states = patiently("WatchSnapshot", self.snapshots().watch_snapshot(request)).await?.into_inner();
+        let mut created = None;
+        // To its end: what is given up before resets its stream, and too many resets end
+        // the connection.
         while let Some(snapshot) = patiently("WatchSnapshot", states.message()).await? {
             match snapshot.state() {
-                pb::snapshot::State::Created => return Ok((snapshot, begun.elapsed())),
+                pb::snapshot::State::Created => created = Some((snapshot, begun.elapsed())),
                 pb::snapshot::State::Requested => {}
                 other => return Err(format!("{name} is {other:?}: {:?}", snapshot.error).into()),
             }
         }
-        Err(format!("the watch of {name} ended before a terminal state").into())
+        Ok(created.ok_or_else(|| format!("the watch of {name} ended before a terminal state"))?)
     }
 
     pub async fn get_snapshot(&self, name: &str) -> Result<pb::Snapshot> {
