@@ -17,7 +17,7 @@ mod worker;
 
 use std::{
     collections::{BTreeMap, HashSet},
-    ops::ControlFlow,
+    ops::{Bound, ControlFlow},
     sync::Arc,
     time::Duration,
 };
@@ -36,7 +36,7 @@ use crate::{
     hub::Hub,
     idempotency::{self, Request},
     names::{CollectionName, ListParent, SnapshotName},
-    records::{Change, Records, Retired, Snapshot, SnapshotState, Stored, Workspace},
+    records::{Change, Order, Records, Retired, Snapshot, SnapshotState, Stored, Workspace},
     tasks::Tasks,
     workspace::{Limits, Room, Workspaces, check_etag},
 };
@@ -349,12 +349,25 @@ impl Snapshots {
             others = inner.store.live_files(source).await?;
         }
         let Some(files) = self.files_of(snapshot).await? else { return Ok(None) };
-        for other in inner.records.find(&Snapshot::created_of(source))? {
-            if other.uid() != snapshot.uid() {
-                others.extend(self.files_of(&other).await?.unwrap_or_default().ids());
-            }
+        for other in self.neighbours(snapshot)? {
+            others.extend(self.files_of(&other).await?.unwrap_or_default().ids());
         }
         Ok(Some(files.bytes_without(&others)))
+    }
+
+    /// The CREATED snapshots of the same collection before and behind one, or of the same
+    /// moment. A file comes into a database once and leaves it once, so what neither of
+    /// them has, no other has.
+    fn neighbours(&self, snapshot: &Snapshot) -> Result<Vec<Snapshot>, Error> {
+        let records = &self.inner.records;
+        let created = Snapshot::created_of(snapshot.collection_uid());
+        let at = Order::from(snapshot.manifest_order());
+        let same = (Bound::Included(at.clone()), Bound::Included(at.clone()));
+        let mut found = records.find_between(&created, same, 2)?;
+        found.extend(records.find_between(&created, (Bound::Excluded(at.clone()), Bound::Unbounded), 1)?);
+        found.extend(records.find_last_between(&created, (Bound::Unbounded, Bound::Excluded(at)), |_| true)?);
+        let others = found.into_iter().map(|found| found.record);
+        Ok(others.filter(|other| other.uid() != snapshot.uid()).collect())
     }
 }
 

@@ -64,6 +64,10 @@ pub async fn run(server: &Server, options: &Options) -> Result<()> {
     report::at_most("idle CPU, of a core", share, 1.0, "%");
     report::note("resident memory at rest", format!("{:.1} MiB", report::mib(after.resident)));
 
+    let crowded = format!("{}/snapshots/{}-{}", crate::client::WORKSPACE, id(0), snapshots / 2);
+    let begun = Instant::now();
+    client.get_snapshot(&crowded).await?;
+    report::note("GetSnapshot between its siblings", format!("{:.2} ms", milliseconds(begun.elapsed())));
     let among = figures(&client, "among", repeat).await?;
     for ((what, alone), (_, among)) in alone.iter().zip(&among) {
         report::note(&format!("{what}: median alone, among them"), format!("{alone:.2}, {among:.2} ms"));

@@ -97,7 +97,7 @@ impl<'a> Group<'a> {
 
     fn exceeds(&self, limit: &Limit, moves: &[(RawTerm, Move)]) -> bool {
         let counts = |moved: &&Move| match (limit.after, &moved.order) {
-            (Some(after), Order::Time(time)) => *time > after,
+            (Some(after), Order::Number(time)) => *time > after,
             _ => true,
         };
         let under_way = self.moves.get(&limit.term).into_iter().flatten();

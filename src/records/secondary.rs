@@ -63,15 +63,15 @@ enum Value {
 /// What the records under a term are ordered by; those alike go by their keys.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Order {
-    /// A time.
-    Time(Micros),
+    /// A time, or another number.
+    Number(i64),
     /// A name.
     Text(Box<str>),
 }
 
-impl From<Micros> for Order {
-    fn from(time: Micros) -> Self {
-        Self::Time(time)
+impl From<i64> for Order {
+    fn from(number: i64) -> Self {
+        Self::Number(number)
     }
 }
 
@@ -161,8 +161,8 @@ impl SecondaryIndexes {
     /// behind it, whichever is shorter.
     pub fn count_after(&self, term: &RawTerm, after: Micros) -> usize {
         let Some(places) = self.0.get(term) else { return 0 };
-        let split = at_least(Bound::Excluded(Order::Time(after)));
-        let mut before = places.range((Bound::Unbounded, at_most(Bound::Included(Order::Time(after)))));
+        let split = at_least(Bound::Excluded(Order::Number(after)));
+        let mut before = places.range((Bound::Unbounded, at_most(Bound::Included(Order::Number(after)))));
         let mut behind = places.range((split, Bound::Unbounded));
         // Side by side, so that the shorter side decides.
         let mut count = 0;
@@ -193,7 +193,7 @@ fn at_least(from: Bound<Order>) -> KeyBound {
 
 fn at_most(to: Bound<Order>) -> KeyBound {
     match to {
-        Bound::Included(Order::Time(Micros::MAX)) | Bound::Unbounded => Bound::Unbounded,
+        Bound::Included(Order::Number(Micros::MAX)) | Bound::Unbounded => Bound::Unbounded,
         Bound::Included(order) => Bound::Excluded((next(order), Arc::default())),
         Bound::Excluded(order) => Bound::Excluded((order, Arc::default())),
     }
@@ -202,7 +202,7 @@ fn at_most(to: Bound<Order>) -> KeyBound {
 /// The first order behind one.
 fn next(order: Order) -> Order {
     match order {
-        Order::Time(time) => Order::Time(time.saturating_add(1)),
+        Order::Number(time) => Order::Number(time.saturating_add(1)),
         Order::Text(text) => Order::Text(format!("{text}\0").into()),
     }
 }

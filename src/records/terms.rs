@@ -110,7 +110,8 @@ impl Snapshot {
         Term::uid("snapshots of a collection", collection)
     }
 
-    /// CREATED ones of a collection, by their times.
+    /// CREATED ones of a collection, in the order of the manifests that they stand on,
+    /// which no clock changes.
     #[must_use]
     pub fn created_of(collection: Uuid) -> Term<Self> {
         Term::uid("created snapshots of a collection", collection)
@@ -165,6 +166,12 @@ impl Snapshot {
         Term::text("snapshots of a workspace by request", workspace)
     }
 
+    /// Where it stands among those of its collection.
+    #[must_use]
+    pub fn manifest_order(&self) -> i64 {
+        i64::try_from(self.manifest_id).unwrap_or(i64::MAX)
+    }
+
     /// When it ends by itself: one that is still to be taken does not.
     fn ends(&self) -> Micros {
         if self.state() == SnapshotState::Created { self.expire_time } else { Micros::MAX }
@@ -181,7 +188,7 @@ impl Indexed for Snapshot {
         entries.add(Self::by_name(), name.to_string().as_str());
         entries.add_if(!matches!(state, Deleted | Expired), Self::shown_by_name, name.to_string().as_str());
         entries.add(Self::of_collection(collection), self.snapshot_time);
-        entries.add_if(state == Created, || Self::created_of(collection), self.snapshot_time);
+        entries.add_if(state == Created, || Self::created_of(collection), self.manifest_order());
         entries.add_if(is_pending, || Self::pending_of(collection), self.create_time);
         entries.add_if(is_pending, Self::pending, self.create_time);
         entries.add_if(state == Created, Self::expiring, self.expire_time);

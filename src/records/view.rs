@@ -91,8 +91,18 @@ impl View {
         term: &Term<R>,
         is_asked: impl Fn(&R) -> bool,
     ) -> Result<Option<Stored<R>>, Error> {
+        self.find_last_between(term, (Bound::Unbounded, Bound::Unbounded), is_asked)
+    }
+
+    /// The last one between two places of the term's order that is as asked.
+    pub fn find_last_between<R: Record>(
+        &self,
+        term: &Term<R>,
+        between: (Bound<Order>, Bound<Order>),
+        is_asked: impl Fn(&R) -> bool,
+    ) -> Result<Option<Stored<R>>, Error> {
         let mut last = None;
-        self.index.find(term.raw(), (Bound::Unbounded, Bound::Unbounded), true, |_, raw| {
+        self.index.find(term.raw(), between, true, |_, raw| {
             last = Some(decode(&raw)?).filter(|found: &Stored<R>| is_asked(found));
             Ok(if last.is_none() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
         })?;

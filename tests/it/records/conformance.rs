@@ -223,7 +223,7 @@ fn any_snapshot(random: &mut Random) -> Snapshot {
         state: state.into(),
         released: !matches!(state, SnapshotState::Requested | SnapshotState::Created) && below(2) == 0,
         create_time: below(100),
-        snapshot_time: below(100),
+        manifest_id: below(100).unsigned_abs(),
         expire_time: below(100),
         end_time: below(100),
         ..Snapshot::default()
@@ -250,7 +250,8 @@ fn check_indexes(records: &Records, what: &str) {
     }
     for n in 0..3 {
         let of = Uuid::from_u128(n);
-        let created = sorted(&|snapshot| is_created(snapshot) && snapshot.collection_uid() == of, &|s| s.snapshot_time);
+        let created =
+            sorted(&|snapshot| is_created(snapshot) && snapshot.collection_uid() == of, &|s| s.manifest_order());
         assert_eq!(found(Snapshot::created_of(of)), created, "{what}");
         let last = records.find_last(&Snapshot::created_of(of), |_| true).unwrap();
         assert_eq!(last.map(|found| found.record), created.last().cloned(), "{what}");
