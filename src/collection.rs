@@ -169,7 +169,7 @@ impl Collections {
         let change = Change::default().insert(record).forget(Intent::at(uid));
         let change = self.check_room(change, &workspace)?;
         let answer = (&*name.to_string(), uid);
-        let change = idempotency::remember(change, &inner.records, request, answer, record.create_time)?;
+        let change = idempotency::remember(change, &inner.records, request, answer, inner.clock.now())?;
         Ok((change, record.clone()))
     }
 
@@ -277,9 +277,10 @@ impl Collections {
             // Before: its bytes may be given back, and the handle dropped, at once.
             let handle = self.handle(seen.uid());
             // Its sources go with it; what they have noted goes with the database.
-            let sources = inner.records.find(&Source::of_collection(seen.uid()))?;
-            let change = Change::default().remove(&seen).insert(&retired);
-            Ok((sources.iter().fold(change, Change::remove), handle))
+            let its_sources = Source::of_collection(seen.uid());
+            let sources = inner.records.find(&its_sources)?;
+            let change = sources.iter().fold(Change::default(), Change::remove);
+            Ok((change.remove(&seen).insert(&retired).at_most(0, &its_sources, None), handle))
         };
         let handle = inner.records.change(change).await?;
         handle.mark_deleted();

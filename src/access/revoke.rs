@@ -28,21 +28,23 @@ impl ApiKeys {
     ) -> Result<(Change, (View, bool)), Error> {
         let inner = &self.inner;
         self.check_still(caller)?;
-        let known = match inner.keyring.get(name.0.as_str()) {
-            Some(known) if self.manages(caller, &known.record)? => known,
+        // Of the record alone: the keyring is told of a change a moment later.
+        let seen = match inner.records.get(&ApiKey::at(name.0.as_str()))? {
+            Some(seen) if self.manages(caller, &seen)? => seen,
             // Whether there is such a key, and where, is for those who may see it.
             _ => {
                 self.check_everywhere(caller, Permission::Operate)?;
                 return Err(Error::NotFound(name.to_string()));
             }
         };
-        check_etag(etag, &name.to_string(), &known.record.uid, known.record.revision)?;
+        check_etag(etag, &name.to_string(), &seen.uid, seen.revision)?;
         let now = inner.clock.now();
-        if State::of(&known.record, now) == State::Revoked {
-            return Ok((Change::default(), (known.view(now), false)));
+        let used = inner.keyring.get(name.0.as_str()).filter(|known| known.record.uid == seen.uid);
+        let last_used_time = used.map_or(0, |known| known.view(now).last_used_time);
+        let view = |record: ApiKey| View { state: State::of(&record, now), last_used_time, record };
+        if State::of(&seen, now) == State::Revoked {
+            return Ok((Change::default(), (view(seen.record), false)));
         }
-        let gone = || Error::NotFound(name.to_string());
-        let seen = inner.records.get(&ApiKey::at(name.0.as_str()))?.ok_or_else(gone)?;
         let next = ApiKey { revoke_time: now, revision: seen.revision + 1, ..seen.record.clone() };
         let mut change = Change::default().replace(&seen, &next);
         // Who revokes its own key requires no more than what it replaces.
@@ -57,7 +59,6 @@ impl ApiKeys {
             let other = inner.records.get(&ApiKey::at(&other.record.id))?;
             change = change.require(&other.ok_or_else(|| Error::LastOperatorKey(name.to_string()))?);
         }
-        let view = View { record: next, state: State::Revoked, ..known.view(now) };
-        Ok((change, (view, true)))
+        Ok((change, (view(next), true)))
     }
 }

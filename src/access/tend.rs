@@ -52,13 +52,20 @@ impl ApiKeys {
         Ok(())
     }
 
-    /// The key that ended first, if one has.
-    pub(super) fn first_ended(&self) -> Result<Option<Stored<ApiKey>>, Error> {
+    /// The keys that ended first, at most so many.
+    pub(super) fn first_ended(&self, at_most: usize) -> Result<Vec<Stored<ApiKey>>, Error> {
         let now = self.inner.clock.now();
         let keys = self.inner.keyring.all().into_iter();
         let ended = keys.filter_map(|known| Some((end_of(&known.record).filter(|end| *end <= now)?, known)));
-        let Some((_, first)) = ended.min_by_key(|(end, _)| *end) else { return Ok(None) };
-        self.inner.records.get(&ApiKey::at(&first.record.id))
+        let mut ended: Vec<_> = ended.collect();
+        ended.sort_by_key(|(end, _)| *end);
+        let mut found = Vec::new();
+        for (_, known) in ended.iter().take(at_most) {
+            // Another one may have its id by now.
+            let seen = self.inner.records.get(&ApiKey::at(&known.record.id))?;
+            found.extend(seen.filter(|seen| seen.uid == known.record.uid));
+        }
+        Ok(found)
     }
 
     /// Stores when keys were used.

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::Collections;
 use crate::{
     error::Error,
-    records::{Change, Intent, Restore, Retired, Snapshot, Stored, uid},
+    records::{Change, Intent, Restore, Retired, Snapshot, SnapshotState, Stored, uid},
     restore,
     tasks::Looks,
 };
@@ -66,6 +66,10 @@ impl Collections {
         }
         let handle = self.handle(id);
         let Some(_closed) = self.close_retired(&handle).await else { return Ok(()) };
+        // What was taken of it until now stands on it.
+        if self.pins(id)? != pins {
+            return Ok(());
+        }
         if !pins.is_empty() {
             inner.store.trim(id, pins.manifests.iter().copied()).await?;
             trimmed.insert(id, pins);
@@ -83,10 +87,13 @@ impl Collections {
     fn pins(&self, id: Uuid) -> Result<Pins, Error> {
         let mut pins = Pins::default();
         let records = &self.inner.records;
-        for snapshot in records.find(&Snapshot::created_of(id))? {
-            pins.manifests.insert(snapshot.manifest_id);
+        // In one look: a snapshot that is taken or deleted meanwhile is one of these.
+        for snapshot in records.find(&Snapshot::of_collection(id))? {
+            match snapshot.state() {
+                SnapshotState::Created => drop(pins.manifests.insert(snapshot.manifest_id)),
+                _ => pins.awaited |= !snapshot.released,
+            }
         }
-        pins.awaited = records.count(&Snapshot::pending_of(id)) > 0;
         for restore in records.find(&Restore::pending_of(id))? {
             if restore::is_terminal(restore.state()) {
                 pins.awaited = true;

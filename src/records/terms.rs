@@ -117,14 +117,8 @@ impl Snapshot {
         Term::uid("created snapshots of a collection", collection)
     }
 
-    /// Those of a collection that are still to be taken, or have ended and still to give
-    /// their files back.
-    #[must_use]
-    pub fn pending_of(collection: Uuid) -> Term<Self> {
-        Term::uid("pending snapshots of a collection", collection)
-    }
-
-    /// The same of all collections: what there is to do.
+    /// Those that are still to be taken, or have ended and still to give their files back:
+    /// what there is to do.
     #[must_use]
     pub fn pending() -> Term<Self> {
         Term::all("pending snapshots")
@@ -189,7 +183,6 @@ impl Indexed for Snapshot {
         entries.add_if(!matches!(state, Deleted | Expired), Self::shown_by_name, name.to_string().as_str());
         entries.add(Self::of_collection(collection), self.snapshot_time);
         entries.add_if(state == Created, || Self::created_of(collection), self.manifest_order());
-        entries.add_if(is_pending, || Self::pending_of(collection), self.create_time);
         entries.add_if(is_pending, Self::pending, self.create_time);
         entries.add_if(state == Created, Self::expiring, self.expire_time);
         entries.add_if(self.released, Self::released, self.end_time);
@@ -275,6 +268,12 @@ impl Source {
     pub fn of_collection(collection: Uuid) -> Term<Self> {
         Term::uid("sources of a collection", collection)
     }
+
+    /// The source of a uid.
+    #[must_use]
+    pub fn of_uid(uid: Uuid) -> Term<Self> {
+        Term::uid("sources by uid", uid)
+    }
 }
 
 impl Indexed for Source {
@@ -283,6 +282,7 @@ impl Indexed for Source {
         let runs = matches!(self.state(), SourceState::Initializing | SourceState::Active);
         entries.add_if(runs, Self::running, self.create_time);
         entries.add(Self::of_collection(self.collection_uid()), self.id.as_str());
+        entries.add(Self::of_uid(self.uid()), self.create_time);
         entries
     }
 }

@@ -162,6 +162,12 @@ impl Lives {
         }
     }
 
+    /// Forgets those that are no more: one may have been read before it went, and noted
+    /// behind that.
+    pub fn keep(&self, is_known: impl Fn(Uuid) -> bool) {
+        self.0.lock().retain(|uid, live| live.task.is_some() || is_known(*uid));
+    }
+
     /// A source as callers see it.
     pub fn view(&self, record: Source) -> View {
         let lives = self.0.lock();

@@ -39,6 +39,7 @@ impl Sources {
         for found in inner.records.scan(&RetiredSource::all()) {
             self.retire(found?);
         }
+        inner.lives.keep(|uid| inner.records.count(&Source::of_uid(uid)) > 0);
         Ok(())
     }
 

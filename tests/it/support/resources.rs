@@ -146,8 +146,8 @@ impl TestServer {
         self.given_failed_behind(&before, collection, id).await
     }
 
-    /// The same behind a snapshot whose file list is lost, and cannot be derived again
-    /// while the data files are away.
+    /// The same behind a snapshot. All file lists are lost, and its own cannot be derived
+    /// again while the data files are away.
     pub async fn given_failed_behind(&mut self, before: &pb::Snapshot, collection: &str, id: &str) -> pb::Snapshot {
         let aside = tempfile::tempdir_in(self.dir.path()).unwrap();
         let files = self.data_files(&before.collection_uid);
@@ -156,7 +156,14 @@ impl TestServer {
         for file in &files {
             std::fs::rename(file, away(file)).unwrap();
         }
-        std::fs::remove_file(self.dir.path().join(format!("storage/files/{}", before.uid))).unwrap();
+        // Those of the same manifest would do as well.
+        let lists = self.dir.path().join("storage/files");
+        for list in std::fs::read_dir(lists).unwrap() {
+            // One that has ended may let go of its own.
+            if let Err(error) = std::fs::remove_file(list.unwrap().path()) {
+                assert_eq!(error.kind(), std::io::ErrorKind::NotFound);
+            }
+        }
         self.request_snapshot(collection, id).await.unwrap();
         let last = self.watch_snapshot(id).await.pop().unwrap();
         for file in &files {
