@@ -309,3 +309,26 @@ async fn only_so_many_keys_are_kept_and_ended_ones_are_forgotten() {
     root.given_key("c", &roles).await;
     server.stop().await;
 }
+
+#[apply(on_directory!)]
+async fn where_there_are_too_many_keys_as_many_must_have_ended() {
+    let server = TestServer::start().await;
+    let secret = server.caller(None).given_key("root", &[("-", Role::Operator)]).await;
+    let mut root = server.caller(Some(&secret));
+    let roles = [("commons", Role::Reader)];
+    for id in ["a", "b", "c"] {
+        root.given_key(id, &roles).await;
+    }
+    root.revoke_key("a").await.unwrap();
+    let server = TestServer::reopen_with(server.stop().await, |config| config.limits.api_keys = 2).await.unwrap();
+    let mut root = server.caller(Some(&secret));
+    let full = root.create_key("d", key_with(&roles)).await;
+    assert_eq!(reason(&full.unwrap_err()), "TOO_MANY_API_KEYS");
+    assert_eq!(root.key_ids().await, ["a", "b", "c", "root"]);
+    for id in ["b", "c"] {
+        root.revoke_key(id).await.unwrap();
+    }
+    root.given_key("d", &roles).await;
+    assert_eq!(root.key_ids().await, ["d", "root"]);
+    server.stop().await;
+}

@@ -1,10 +1,10 @@
 //! The sources of a deleted collection go with it.
 
-use stillframe::pb;
+use stillframe::{pb, records::Source};
 use tonic::Code;
 
-use super::{documents, ndjson, source_name};
-use crate::support::{TestServer, collection_name, refused};
+use super::{documents, ndjson, quick, source_name};
+use crate::support::{TestServer, collection_name, records_of, refused, rounds};
 
 #[apply(on_each_storage!)]
 async fn a_deleted_collection_takes_its_sources_along() {
@@ -32,4 +32,25 @@ async fn a_deleted_collection_takes_its_sources_along() {
     let mut server = TestServer::reopen(dir).await;
     server.ingested("books", 1).await;
     server.stop().await;
+}
+
+#[apply(on_directory!)]
+async fn one_that_comes_while_its_collection_goes_does_not_stay() {
+    let mut server = TestServer::start().await;
+    server.import("a.ndjson", ndjson(0, 5, 1));
+    for round in 0..rounds(20, 200) {
+        let id = format!("c{round}");
+        server.given_collection(&id).await;
+        let source = pb::CreateSourceRequest {
+            parent: collection_name(&id),
+            source_id: "in".to_owned(),
+            source: Some(pb::Source { location: server.location(""), ..quick(pb::Source::default()) }),
+            ..Default::default()
+        };
+        let mut sources = server.sources.clone();
+        let (_, deleted) = tokio::join!(sources.create_source(source), server.delete_collection(&id));
+        deleted.unwrap();
+    }
+    let dir = server.stop().await;
+    assert_eq!(records_of(&dir).await.scan(&Source::all()).count(), 0);
 }
