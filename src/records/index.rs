@@ -224,8 +224,14 @@ impl Index {
 
     /// Writes what is in memory to the disk, so that the next start has less to
     /// read again.
+    ///
+    /// Not by sled's own way: that waits on one of its seven threads for work that needs
+    /// another, and seven at once in a process wait for ever.
+    #[allow(clippy::disallowed_methods, reason = "awaited here, and its own end")]
     pub async fn flush(&self) -> Result<(), Error> {
-        self.db.flush_async().await?;
+        let db = self.db.clone();
+        let flushed = tokio::task::spawn_blocking(move || db.flush()).await;
+        flushed.map_err(|panicked| Error::Internal(Arc::new(panicked)))??;
         Ok(())
     }
 
