@@ -122,26 +122,22 @@ impl Store {
     pub async fn pin(&self, uid: Uuid, source: Uuid, owner: Uuid) -> Result<Checkpoint, Error> {
         let admin = self.admin(collection(uid));
         let name = owner.to_string();
-        if let Some(found) =
-            within(self.tuning.storage_patience.admin, admin.list_checkpoints(Some(&name))).await?.first()
-        {
+        if let Some(found) = self.on_manifest(admin.list_checkpoints(Some(&name))).await?.first() {
             return Ok(Checkpoint { id: found.id, manifest_id: found.manifest_id });
         }
         let options = CheckpointOptions { source: Some(source), name: Some(name), ..CheckpointOptions::default() };
-        let created = within(self.tuning.storage_patience.admin, admin.create_detached_checkpoint(&options)).await?;
+        let created = self.on_manifest(admin.create_detached_checkpoint(&options)).await?;
         Ok(Checkpoint { id: created.id, manifest_id: created.manifest_id })
     }
 
     /// Deletes every checkpoint of this name, if the database still is there.
     pub async fn unpin(&self, uid: Uuid, owner: Uuid) -> Result<(), Error> {
         let admin = self.admin(collection(uid));
-        if within(self.tuning.storage_patience.admin, admin.read_manifest(None)).await?.is_none() {
+        if self.on_manifest(admin.read_manifest(None)).await?.is_none() {
             return Ok(());
         }
-        for checkpoint in
-            within(self.tuning.storage_patience.admin, admin.list_checkpoints(Some(&owner.to_string()))).await?
-        {
-            within(self.tuning.storage_patience.admin, admin.delete_checkpoint(checkpoint.id)).await?;
+        for checkpoint in self.on_manifest(admin.list_checkpoints(Some(&owner.to_string()))).await? {
+            self.on_manifest(admin.delete_checkpoint(checkpoint.id)).await?;
         }
         Ok(())
     }
@@ -167,15 +163,13 @@ impl Store {
 
     /// The manifest of this number.
     pub(super) async fn manifest(&self, uid: Uuid, id: u64) -> Result<VersionedManifest, Error> {
-        let manifest =
-            within(self.tuning.storage_patience.admin, self.admin(collection(uid)).read_manifest(Some(id))).await?;
+        let manifest = self.on_manifest(self.admin(collection(uid)).read_manifest(Some(id))).await?;
         manifest.ok_or_else(|| Error::DataLoss(format!("manifest {id} of collection {uid} is missing")))
     }
 
     /// The files that the collection itself is made of now.
     pub async fn live_files(&self, uid: Uuid) -> Result<HashSet<Ulid>, Error> {
-        let manifest =
-            within(self.tuning.storage_patience.admin, self.admin(collection(uid)).read_manifest(None)).await?;
+        let manifest = self.on_manifest(self.admin(collection(uid)).read_manifest(None)).await?;
         Ok(manifest.map(|manifest| sst_ids(&manifest)).unwrap_or_default())
     }
 

@@ -39,7 +39,6 @@ use super::{
     checkpoint::{Files, log_ids, log_name, sst, sst_ids},
     drain::has_files_below,
     keys::Bucket,
-    patience::within,
     root::{collection, staging},
     store::Store,
 };
@@ -139,22 +138,19 @@ impl Store {
     ) -> Result<VersionedManifest, Error> {
         let stage = staging(destination);
         let admin = self.admin(stage.clone());
-        if within(self.tuning.storage_patience.admin, admin.read_manifest(None)).await?.is_none() {
+        if self.on_manifest(admin.read_manifest(None)).await?.is_none() {
             let from = manifest_path(&collection(source), manifest_id);
             let copied = self.root.store().copy(&from, &manifest_path(&stage, manifest_id)).await;
             self.unless_missing(&from, copied.map_err(Error::from)).await?;
         }
         let vanished = || Error::internal("the staging manifest vanished");
-        if has_files_below(
-            &within(self.tuning.storage_patience.admin, admin.read_manifest(None)).await?.ok_or_else(vanished)?,
-            floor,
-        ) {
+        if has_files_below(&self.on_manifest(admin.read_manifest(None)).await?.ok_or_else(vanished)?, floor) {
             self.drain(&stage, floor).await?;
         }
-        for checkpoint in within(self.tuning.storage_patience.admin, admin.list_checkpoints(None)).await? {
-            within(self.tuning.storage_patience.admin, admin.delete_checkpoint(checkpoint.id)).await?;
+        for checkpoint in self.on_manifest(admin.list_checkpoints(None)).await? {
+            self.on_manifest(admin.delete_checkpoint(checkpoint.id)).await?;
         }
-        within(self.tuning.storage_patience.admin, admin.read_manifest(None)).await?.ok_or_else(vanished)
+        self.on_manifest(admin.read_manifest(None)).await?.ok_or_else(vanished)
     }
 
     async fn copy_sst(

@@ -110,9 +110,15 @@ impl Store {
 
     /// Whether a collection has a database: opening would make one.
     pub async fn exists(&self, uid: Uuid) -> Result<bool, Error> {
-        within(self.tuning.storage_patience.admin, self.admin(root::collection(uid)).read_manifest(None))
-            .await
-            .map(|found| found.is_some())
+        self.on_manifest(self.admin(root::collection(uid)).read_manifest(None)).await.map(|found| found.is_some())
+    }
+
+    /// Looks into a manifest, or changes one, in the time that storage has for it.
+    pub(super) async fn on_manifest<T, E: Into<Error>>(
+        &self,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, Error> {
+        within(self.tuning.storage_patience.admin, work).await
     }
 
     /// The number of the newest manifest of a collection, if it has a database.

@@ -145,12 +145,6 @@ impl Collection {
     pub fn at(workspace: &str, id: &str) -> Key<Self> {
         Key::new(format!("c/{workspace}/{id}"))
     }
-
-    /// The collections of a workspace.
-    #[must_use]
-    pub fn within(workspace: &str) -> Key<Self> {
-        Key::new(format!("c/{workspace}/"))
-    }
 }
 
 impl CollectionStats {
@@ -183,12 +177,6 @@ impl Snapshot {
     pub fn named(workspace: &str, id: &str) -> Key<Self> {
         Key::new(format!("s/{workspace}/{id}/"))
     }
-
-    /// The snapshots of a workspace.
-    #[must_use]
-    pub fn within(workspace: &str) -> Key<Self> {
-        Key::new(format!("s/{workspace}/"))
-    }
 }
 
 impl Restore {
@@ -196,12 +184,6 @@ impl Restore {
     #[must_use]
     pub fn at(workspace: &str, id: &str) -> Key<Self> {
         Key::new(format!("r/{workspace}/{id}"))
-    }
-
-    /// The restores of a workspace.
-    #[must_use]
-    pub fn within(workspace: &str) -> Key<Self> {
-        Key::new(format!("r/{workspace}/"))
     }
 }
 

@@ -180,9 +180,8 @@ impl SecondaryIndexes {
 
 type KeyBound = Bound<(Order, Arc<[u8]>)>;
 
-/// A key that is not less than any other does not exist, so bounds are set by the
-/// orders: the empty key is the first of its order, and behind an order is the first
-/// of the next.
+/// No key is known to be the last of its order, so bounds are set by the first: the empty
+/// key comes before all others of its order, and behind an order comes the next one.
 fn at_least(from: Bound<Order>) -> KeyBound {
     match from {
         Bound::Included(order) => Bound::Included((order, Arc::default())),

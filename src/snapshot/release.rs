@@ -18,8 +18,10 @@ impl Snapshots {
         loop {
             let over = self.inner.records.find_until(&Snapshot::expiring(), now, AT_ONCE)?;
             let change = over.iter().fold(Change::default(), |change, seen| {
-                let next = advance(&seen.record, SnapshotState::Expired, now);
-                next.map_or(change.clone(), |next| change.replace(seen, &next))
+                match advance(&seen.record, SnapshotState::Expired, now) {
+                    Some(next) => change.replace(seen, &next),
+                    None => change,
+                }
             });
             // Somebody was faster with one of them: the next look sees what is left.
             if over.is_empty() || !self.inner.records.commit_if_unchanged(change).await? {
