@@ -17,6 +17,9 @@ pub fn tick(time: i64, n: usize) -> Doc {
     Doc::new("tick", time, format!(r#"{{"tick":{n}}}"#))
 }
 
+/// How many of the snapshots taken under drops are restored, at most.
+const RESTORED: usize = 15;
+
 #[apply(on_each_storage!)]
 async fn a_snapshot_is_before_a_drop_or_after_it_never_between() {
     let passes = i64::from(rounds(10, 30));
@@ -63,6 +66,10 @@ async fn a_snapshot_is_before_a_drop_or_after_it_never_between() {
         let state = state.unwrap_or_else(|| panic!("{snapshot:?} is between two drops"));
         let held = held(state);
         states.insert(state);
+        // A quick machine takes more than need be read back.
+        if n % taken.len().div_ceil(RESTORED) != 0 {
+            continue;
+        }
         let restored = format!("r{n}");
         let receipt = given.server.given_restore(&format!("s{n}"), &restored).await.receipt.unwrap();
         let expected = visible(&held, micros(receipt.cutoff.as_ref()));
