@@ -68,7 +68,7 @@ pub use self::{
     positions::MAX_POSITIONS,
     reader::{Cursor, Scan, Scanned, Span},
     retention::Retention,
-    root::{Root, Upload, collections as collections_folder, files as file_list},
+    root::{Root, Upload, collections as collections_folder, files as file_list, probes},
     settings::Tuning,
     store::Store,
     totals::{Dropped, Totals},

@@ -17,7 +17,7 @@ use uuid::Uuid;
 use crate::{
     access::BootstrapError,
     clock::new_uid,
-    documents::{ObjectPath, Root},
+    documents::{ObjectPath, Root, probes},
     durable,
     error::Error,
     records::{self, IndexState},
@@ -188,7 +188,7 @@ pub async fn claim(data_dir: &Path, root: &Root, index: &IndexState) -> Result<C
         IndexState::At(_, _, revision) if *revision > 0 => Err(StartError::NoRecords),
         // Marked, and then stopped, before the first record; or all were lost. The
         // marker is the one object then.
-        _ if root.list(&ObjectPath::default()).await?.len() == 1 => {
+        _ if holds_only_its_marker(root).await? => {
             remember(data_dir, marker.uid)?;
             Ok(Claim::Ready(marker.uid))
         }
@@ -256,8 +256,15 @@ async fn mark(data_dir: &Path, root: &Root, uid: Uuid) -> Result<Uuid, StartErro
         remember(data_dir, uid)?;
         return Ok(uid);
     }
-    // Somebody else has marked it since we looked.
-    Err(StartError::Foreign { root: "another one".to_owned(), data: uid.to_string() })
+    match read_marker(root).await? {
+        // It was us: the answer to an earlier attempt was lost.
+        Some(marker) if marker.uid == uid => remember(data_dir, uid).map(|()| uid),
+        // Somebody else has marked it since we looked.
+        marker => {
+            let root = marker.map_or_else(|| "another one".to_owned(), |marker| marker.uid.to_string());
+            Err(StartError::Foreign { root, data: uid.to_string() })
+        }
+    }
 }
 
 /// Says in the data directory whose it is.
@@ -299,5 +306,15 @@ pub(crate) fn parse_marker(bytes: &[u8]) -> Result<Uuid, StartError> {
 }
 
 async fn is_empty(root: &Root) -> Result<bool, Error> {
-    Ok(root.list(&ObjectPath::default()).await?.is_empty())
+    Ok(contents(root).await?.is_empty())
+}
+
+async fn holds_only_its_marker(root: &Root) -> Result<bool, Error> {
+    Ok(contents(root).await? == [ObjectPath::from(MARKER)])
+}
+
+/// What a root holds, but for what a start that was killed has tried it with.
+async fn contents(root: &Root) -> Result<Vec<ObjectPath>, Error> {
+    let all = root.list(&ObjectPath::default()).await?.into_iter().map(|(path, _)| path);
+    Ok(all.filter(|path| !path.prefix_matches(&probes())).collect())
 }

@@ -47,7 +47,7 @@ use prost::Message;
 use self::commit::Committer;
 pub use self::{
     cache::{Cache, Cached},
-    change::{Change, CommitError, MAX_RECORD_BYTES},
+    change::{Change, CommitError, MAX_CHANGE_BYTES, MAX_RECORD_BYTES},
     check::{Report, check},
     checksum::Checksum,
     compact::Policy,
@@ -115,9 +115,15 @@ impl Records {
     /// then; it refuses what must not be done.
     pub async fn change<T>(&self, mut decide: impl FnMut() -> Result<(Change, T), Error>) -> Result<T, Error> {
         loop {
+            let decided_at = self.revision();
             let (change, answer) = decide()?;
             match self.commit(change).await {
                 Ok(()) => return Ok(answer),
+                // What it conflicts with can be read now. If there is nothing, then the
+                // decision and the comparison differ, and would for ever.
+                Err(CommitError::Conflict) if self.revision() == decided_at => {
+                    return Err(Error::internal("a change contradicts the records that it was made of"));
+                }
                 Err(CommitError::Conflict) => {}
                 Err(CommitError::Failed(error)) => return Err(error),
             }

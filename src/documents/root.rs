@@ -214,6 +214,12 @@ impl Root {
     }
 }
 
+/// Where a start tries what a store can do.
+#[must_use]
+pub fn probes() -> Path {
+    Path::from("probe")
+}
+
 /// Where the collection's database is.
 #[must_use]
 pub fn collection(uid: Uuid) -> Path {

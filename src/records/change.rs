@@ -9,6 +9,10 @@ use crate::{clock::Micros, error::Error};
 /// intervals, and what 16 sources with the longest locations and names had read.
 pub const MAX_RECORD_BYTES: usize = 160 << 10;
 
+/// The largest change, and the most that those of one entry of the log take, by our
+/// estimate.
+pub const MAX_CHANGE_BYTES: usize = 4 << 20;
+
 /// Why a change was not made.
 #[derive(Debug, thiserror::Error)]
 pub enum CommitError {

@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::{
-    change::{Change, CommitError},
+    change::{Change, CommitError, MAX_CHANGE_BYTES},
     checksum::Checksum,
     compact::Compactor,
     entry::{self, Hash, Tip},
@@ -35,8 +35,6 @@ use crate::{
     tasks::Tasks,
 };
 
-/// The most that an entry holds, by our estimate of its changes.
-const MAX_ENTRY_BYTES: usize = 4 << 20;
 /// How long a change waits for its turn. One whose entry is being written waits for as
 /// long as that takes: nobody may undo an effect whose record can still appear.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -129,7 +127,7 @@ impl Committer {
             return Ok(());
         }
         change.check_size()?;
-        if change.size() > MAX_ENTRY_BYTES {
+        if change.size() > MAX_CHANGE_BYTES {
             return Err(Error::internal("a change is larger than an entry of the log").into());
         }
         let ticket = this.tickets.fetch_add(1, Ordering::Relaxed);
@@ -205,7 +203,7 @@ impl Committer {
     fn group(&self, waiting: &mut VecDeque<Waiting>) -> (Writes, Callers) {
         let (mut group, mut callers) = (Group::new(&self.index), Callers::default());
         while let Some(next) = waiting.front() {
-            if group.bytes() > 0 && group.bytes() + next.change.size() > MAX_ENTRY_BYTES {
+            if group.bytes() > 0 && group.bytes() + next.change.size() > MAX_CHANGE_BYTES {
                 break;
             }
             let Some(Waiting { change, answer, .. }) = waiting.pop_front() else { break };

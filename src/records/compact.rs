@@ -67,8 +67,10 @@ impl Compactor {
             return;
         }
         let (this, log, index) = (self.clone(), log.clone(), index.clone());
-        tasks.work(async move {
-            match this.make(&log, &index, tip, (entries, bytes)).await {
+        let runtime = tokio::runtime::Handle::current();
+        // It computes for long: not on the threads that answer calls.
+        tasks.blocking(move || {
+            match runtime.block_on(this.make(&log, &index, tip, (entries, bytes))) {
                 Ok(()) => tracing::debug!(revision = tip.revision, "the record log has a new base"),
                 // The log only grows meanwhile.
                 Err(error) => tracing::warn!(?error, "the record log has no new base; it is tried again"),

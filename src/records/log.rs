@@ -109,6 +109,15 @@ impl Log {
         &self.root
     }
 
+    /// Makes durable what can be seen. Whoever wrote the newest entry may have been killed
+    /// before that, and nobody may count on an entry that power loss can take.
+    pub async fn sync(&self) -> Result<(), Error> {
+        match self.root.sync(&ObjectPath::from(FOLDER)).await {
+            Err(_) if self.look().await?.is_empty() => Ok(()),
+            synced => synced,
+        }
+    }
+
     /// Looks what there is.
     pub async fn look(&self) -> Result<Found, Error> {
         look(&self.root).await

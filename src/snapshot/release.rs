@@ -1,15 +1,16 @@
 //! Gives back what ended snapshots held, and forgets them in the end.
 
-use super::{Snapshots, TOMBSTONE, advance};
+use super::{Snapshots, TOMBSTONE, advance, is_over};
 use crate::{
     clock::micros,
     ended,
     error::Error,
-    records::{Change, Restore, Retired, Snapshot, SnapshotState, Stored},
+    records::{Change, MAX_CHANGE_BYTES, MAX_RECORD_BYTES, Record, Restore, Retired, Snapshot, SnapshotState, Stored},
 };
 
-/// Snapshots that end by time in one change.
-const AT_ONCE: usize = 64;
+/// Snapshots that end by time in one change, which must fit into an entry of the log
+/// however large their records are.
+const AT_ONCE: usize = MAX_CHANGE_BYTES / (2 * MAX_RECORD_BYTES);
 
 impl Snapshots {
     /// Ends snapshots whose time is over: first the records, then, elsewhere, the data.
@@ -36,15 +37,20 @@ impl Snapshots {
         ended::forget(&self.inner.records, &Snapshot::released(), until).await
     }
 
+    /// Whether an ended snapshot still has its files, and nobody else needs them.
+    pub(super) fn may_be_released(&self, found: &Stored<Snapshot>) -> Result<bool, Error> {
+        let records = &self.inner.records;
+        let seen = records.get(&found.record.key())?;
+        let has_ended = seen.is_some_and(|now| is_over(now.state()) && !now.released);
+        // A restore needs them until it has made its own checkpoint.
+        Ok(has_ended && records.count(&Restore::awaiting(found.uid())) == 0)
+    }
+
     /// Lets go of the files of an ended snapshot. False while somebody else has to act
     /// first.
     pub(super) async fn release(&self, seen: &Stored<Snapshot>) -> Result<bool, Error> {
         let inner = &self.inner;
-        if seen.released {
-            return Ok(false);
-        }
-        if inner.records.count(&Restore::awaiting(seen.uid())) > 0 {
-            // A restore has not yet made its own checkpoint.
+        if !self.may_be_released(seen)? {
             return Ok(false);
         }
         let (uid, collection) = (seen.uid(), seen.collection_uid());

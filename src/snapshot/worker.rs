@@ -52,6 +52,8 @@ impl Snapshots {
             match worked {
                 // What changed meanwhile may need another visit.
                 Ok(true) => snapshots.inner.bell.notify_one(),
+                // A restore that let go of it meanwhile has rung while it was busy.
+                Ok(false) if snapshots.may_be_released(&found).unwrap_or(false) => snapshots.inner.bell.notify_one(),
                 Ok(false) => {}
                 Err(error) => tracing::warn!(?error, name = %found.name(), "a snapshot waits for the next sweep"),
             }

@@ -5,5 +5,6 @@ mod bases;
 mod conformance;
 pub mod given;
 mod index;
+mod kill;
 mod log;
 mod updates;

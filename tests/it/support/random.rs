@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 /// Numbers from a seed, which is printed: `STILLFRAME_TEST_SEED` gives it again.
+#[derive(Debug)]
 pub struct Random(u64);
 
 impl Random {
@@ -11,6 +12,11 @@ impl Random {
         let seed = given.unwrap_or_else(|| std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0));
         eprintln!("STILLFRAME_TEST_SEED={seed}");
         Self(seed)
+    }
+
+    /// Numbers of their own, from the same seed.
+    pub fn another(&mut self) -> Self {
+        Self(self.below(u64::MAX))
     }
 
     /// A number below another.
