@@ -2,6 +2,7 @@
 
 mod kill;
 mod lost;
+mod operator;
 mod outage;
 mod prefix;
 mod requests;
