@@ -153,8 +153,8 @@ pub(super) fn delete(id: String) -> pb::Write {
 pub(super) fn increment(id: &str, path: &str, by: &str) -> pb::Write {
     let operation = pb::PatchOperation {
         op: pb::patch_operation::Op::Increment.into(),
-        path: path.to_owned(),
-        from: String::new(),
+        path: Some(path.to_owned()),
+        from: None,
         operand: Some(pb::patch_operation::Operand::Json(by.as_bytes().to_vec().into())),
     };
     write(pb::write::Operation::Patch(pb::Patch { id: id.to_owned(), operations: vec![operation] }))

@@ -247,9 +247,11 @@ impl<'a> Group<'a> {
             Operation::Patch(operations) => match old {
                 None => (Outcome::NotFound, None),
                 Some(document) => match self.patch(document, &operations) {
-                    Ok(body) => {
+                    Ok(Some(body)) => {
                         (Outcome::Patched, Some(self.put(&id, Some(document), document.entry.event_time, &body)))
                     }
+                    // The document is what it was, to the byte, and so is its etag.
+                    Ok(None) => (Outcome::Patched, etag),
                     Err(error) => (Outcome::Failed(error), etag),
                 },
             },
@@ -287,16 +289,18 @@ impl<'a> Group<'a> {
         self.changed = true;
     }
 
-    fn patch(&mut self, document: &Old, operations: &[PatchOp<Text>]) -> Result<Bytes, Error> {
+    /// The body that a patch makes; `None` if it changes nothing.
+    fn patch(&mut self, document: &Old, operations: &[PatchOp<Text>]) -> Result<Option<Bytes>, Error> {
         let too_much = || Error::Busy {
             what: "bytes of documents patched in one commit",
             limit: MAX_PATCHED_BYTES,
             retry_after: Duration::from_millis(100),
         };
         let body = document.body.as_ref().filter(|_| self.patched < MAX_PATCHED_BYTES).ok_or_else(too_much)?;
-        let body = patched(body, operations)?;
-        self.patched += body.len();
-        Ok(body)
+        let made = patched(body, operations)?;
+        // What was only looked at costs a walk over it as well.
+        self.patched += made.as_ref().map_or(body.len(), Bytes::len);
+        Ok(made)
     }
 
     fn put(&mut self, id: &str, old: Option<&Old>, event_time: Micros, body: &[u8]) -> Etag {
@@ -359,12 +363,24 @@ async fn look_up(db: Db, id: String, lookup: Lookup, loaded: Arc<AtomicUsize>) -
     Ok((id.into(), None))
 }
 
-fn patched(body: &[u8], operations: &[PatchOp<Text>]) -> Result<Bytes, Error> {
+/// The body after the operations. `None`: the value is what it was, key order and the text of numbers included. Only
+/// the compact texts tell: the stored one keeps the spaces and escapes of the client.
+fn patched(body: &[u8], operations: &[PatchOp<Text>]) -> Result<Option<Bytes>, Error> {
     let mut document = value_of(body)?;
+    let may_change = operations.iter().any(PatchOp::may_change);
+    let before = if may_change { Some(text_of(&document)?) } else { None };
     patch::apply(&mut document, operations, MAX_BODY_BYTES).map_err(|error| Error::PatchFailed(error.to_string()))?;
-    let body = serde_json::to_vec(&document).map_err(|error| Error::Internal(Arc::new(error)))?;
+    let Some(before) = before else { return Ok(None) };
+    let body = text_of(&document)?;
+    if body == before {
+        return Ok(None);
+    }
     if body.len() > MAX_BODY_BYTES {
         return Err(Error::DocumentTooLarge { size: body.len(), limit: MAX_BODY_BYTES });
     }
-    Ok(body.into())
+    Ok(Some(body.into()))
+}
+
+fn text_of(document: &serde_json::Value) -> Result<Vec<u8>, Error> {
+    serde_json::to_vec(document).map_err(|error| Error::Internal(Arc::new(error)))
 }

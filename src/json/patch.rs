@@ -128,6 +128,22 @@ pub enum PatchReason {
 
 type Outcome<T = ()> = Result<T, PatchReason>;
 
+impl<V> PatchOp<V> {
+    /// Whether it can leave another document behind: neither a test nor a move onto itself does.
+    #[must_use]
+    pub fn may_change(&self) -> bool {
+        match self {
+            Self::Test { .. } => false,
+            Self::Move { from, path } => from != path,
+            Self::Add { .. }
+            | Self::Replace { .. }
+            | Self::Remove { .. }
+            | Self::Copy { .. }
+            | Self::Increment { .. } => true,
+        }
+    }
+}
+
 impl PatchOp<Text> {
     /// About how many bytes it takes up.
     #[must_use]

@@ -62,12 +62,13 @@ pub fn patch(id: &str, operations: Vec<pb::PatchOperation>) -> pb::Write {
 /// An operation with a JSON operand.
 pub fn op(op: Op, path: &str, json: &str) -> pb::PatchOperation {
     let operand = pb::patch_operation::Operand::Json(json.to_owned().into_bytes().into());
-    pb::PatchOperation { op: op.into(), path: path.to_owned(), operand: Some(operand), ..Default::default() }
+    pb::PatchOperation { op: op.into(), path: Some(path.to_owned()), operand: Some(operand), ..Default::default() }
 }
 
 /// An operation without an operand.
 pub fn op_from(op: Op, from: &str, path: &str) -> pb::PatchOperation {
-    pb::PatchOperation { op: op.into(), from: from.to_owned(), path: path.to_owned(), ..Default::default() }
+    let (from, path) = (Some(from.to_owned()), Some(path.to_owned()));
+    pb::PatchOperation { op: op.into(), from, path, ..Default::default() }
 }
 
 pub fn if_etag(etag: &str, write: pb::Write) -> pb::Write {

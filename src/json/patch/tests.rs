@@ -64,6 +64,18 @@ fn key_order_and_number_text_stay() {
 }
 
 #[test]
+fn only_a_test_and_a_move_onto_itself_change_nothing() {
+    for op in [test("/a", json!(1)), relocate("/a", "/a")] {
+        assert!(!op.may_change(), "{op:?}");
+        becomes(r#"{"a":1}"#, op, r#"{"a":1}"#);
+    }
+    for op in [add("/a", json!(1)), replace("/a", json!(1)), remove("/a"), copy("/a", "/a"), relocate("/a", "/b")] {
+        assert!(op.may_change(), "{op:?}");
+    }
+    assert!(increment("/a", "0").may_change());
+}
+
+#[test]
 fn exponents_stay_as_they_were_written() {
     becomes(
         r#"{"a":1E2,"b":1e2,"c":1E-02,"d":-0,"e":1.10e0}"#,

@@ -185,17 +185,21 @@ fn patch_op(field: &str, operation: pb::PatchOperation) -> Result<PatchOp<Text>,
     use pb::patch_operation::Op;
     let op = operation.op();
     let pb::PatchOperation { op: _, path, from, operand } = operation;
-    let pointer =
-        |name: &str, text: &str| text.parse::<Pointer>().map_err(|why| Error::invalid(format!("{field}.{name}"), why));
-    let path = pointer("path", &path)?;
+    let pointer = |name: &str, text: Option<String>| {
+        let invalid = |why: &dyn std::fmt::Display| Error::invalid(format!("{field}.{name}"), why);
+        // Nothing is not the empty pointer, which is the whole document.
+        let text = text.ok_or_else(|| invalid(&"is required; the whole document is \"\""))?;
+        text.parse::<Pointer>().map_err(|why| invalid(&why))
+    };
+    let path = pointer("path", path)?;
     let value = || operand_text(field, operand);
     Ok(match op {
         Op::Unspecified => return Err(Error::invalid(format!("{field}.op"), "is required")),
         Op::Add => PatchOp::Add { path, value: value()? },
         Op::Replace => PatchOp::Replace { path, value: value()? },
         Op::Remove => PatchOp::Remove { path },
-        Op::Copy => PatchOp::Copy { from: pointer("from", &from)?, path },
-        Op::Move => PatchOp::Move { from: pointer("from", &from)?, path },
+        Op::Copy => PatchOp::Copy { from: pointer("from", from)?, path },
+        Op::Move => PatchOp::Move { from: pointer("from", from)?, path },
         Op::Test => PatchOp::Test { path, value: value()? },
         Op::Increment => PatchOp::Increment { path, value: value()? },
     })

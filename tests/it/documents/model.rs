@@ -70,6 +70,7 @@ fn name(id: u8) -> String {
 
 impl Model {
     fn apply(&mut self, step: &Step) -> Status {
+        let before = self.documents.clone();
         let status = match step {
             Step::Put { id, create_only: true, .. } if self.documents.contains_key(&name(*id)) => Status::Unspecified,
             Step::Put { id, time, n, .. } => {
@@ -87,7 +88,13 @@ impl Model {
                 Some(_) => Status::Deleted,
             },
         };
-        self.offset += i64::from(!matches!(status, Status::NotFound | Status::Unspecified));
+        let writes = match status {
+            Status::NotFound | Status::Unspecified => false,
+            // A patch that changes nothing writes nothing.
+            Status::Patched => self.documents != before,
+            _ => true,
+        };
+        self.offset += i64::from(writes);
         status
     }
 

@@ -111,3 +111,29 @@ async fn a_document_that_does_not_exist_is_not_found() {
     assert_eq!(server.stats("c").await.offset, 0);
     server.stop().await;
 }
+
+#[apply(on_each_storage!)]
+async fn what_changes_nothing_keeps_bytes_and_etag_and_writes_nothing() {
+    let mut server = TestServer::with_collection().await;
+    let body = r#"{ "a": 1.50, "b": "\u00e9\/" }"#;
+    let written = server.write_one(upsert("d", body)).await;
+    for operations in [
+        vec![op(Op::Test, "/a", "1.5")],
+        vec![op_from(Op::Move, "/a", "/a")],
+        vec![op(Op::Test, "/a", "1.5"), op_from(Op::Move, "/b", "/b"), op(Op::Test, "/b", "\"é/\"")],
+        vec![op(Op::Replace, "/b", "\"é/\"")],
+        vec![op(Op::Add, "/c", "1"), op_from(Op::Remove, "", "/c")],
+    ] {
+        let result = server.write_one(patch("d", operations.clone())).await;
+        assert_eq!((result.status(), &result.etag), (Status::Patched, &written.etag), "{operations:?}");
+        let document = server.read("d").await.unwrap();
+        assert_eq!((json(&document).as_str(), &document.etag), (body, &written.etag), "{operations:?}");
+    }
+    assert_eq!(server.stats("c").await.offset, 1);
+    // Another text of the same number is another document.
+    let result = server.write_one(patch("d", vec![op(Op::Replace, "/a", "1.5")])).await;
+    assert_eq!(json(&server.read("d").await.unwrap()), r#"{"a":1.5,"b":"é/"}"#);
+    assert_ne!(result.etag, written.etag);
+    assert_eq!(server.stats("c").await.offset, 2);
+    server.stop().await;
+}

@@ -23,6 +23,11 @@ async fn failure(server: &mut TestServer, operation: pb::PatchOperation) -> (Cod
     refusal(&error_of(&result))
 }
 
+/// An operation that lacks nothing.
+fn op_of(kind: Op) -> pb::PatchOperation {
+    pb::PatchOperation { from: Some("/a".to_owned()), ..op(kind, "/z", r#"{"c":3}"#) }
+}
+
 fn failed() -> (Code, String, Vec<String>) {
     (Code::FailedPrecondition, "PATCH_FAILED".to_owned(), Vec::new())
 }
@@ -89,7 +94,18 @@ async fn the_special_fields_are_out_of_reach() {
 async fn an_operation_that_is_malformed_is_an_invalid_field() {
     let mut server = given().await;
     let unknown = pb::PatchOperation { op: 99, ..op(Op::Add, "/x", "1") };
+    let without_path = |op: Op| pb::PatchOperation { path: None, ..op_of(op) };
+    let without_from = |op: Op| pb::PatchOperation { from: None, ..op_of(op) };
     for (operation, field) in [
+        (without_path(Op::Add), "patch.operations[1].path"),
+        (without_path(Op::Replace), "patch.operations[1].path"),
+        (without_path(Op::Remove), "patch.operations[1].path"),
+        (without_path(Op::Copy), "patch.operations[1].path"),
+        (without_path(Op::Move), "patch.operations[1].path"),
+        (without_path(Op::Test), "patch.operations[1].path"),
+        (without_path(Op::Increment), "patch.operations[1].path"),
+        (without_from(Op::Copy), "patch.operations[1].from"),
+        (without_from(Op::Move), "patch.operations[1].from"),
         (op(Op::Unspecified, "/x", "1"), "patch.operations[1].op"),
         (unknown, "patch.operations[1].op"),
         (op(Op::Add, "x", "1"), "patch.operations[1].path"),

@@ -115,6 +115,8 @@ impl Model {
         };
         match status {
             Status::Unspecified | Status::NotFound => {}
+            // It writes nothing.
+            Status::Patched if matches!(change, Change::Increment { by: 0, .. }) => {}
             Status::Deleted => {
                 self.changed.remove(&id);
                 self.offset += 1;
