@@ -50,9 +50,15 @@ pub enum FilterError {
         /// What is allowed.
         max: usize,
     },
+    /// More parentheses in one another than are read.
+    #[error("filter has too many parentheses in one another: at most {max} are supported")]
+    TooDeep {
+        /// What is allowed.
+        max: usize,
+    },
     /// Valid AIP-160 that this service leaves out.
     #[error(
-        "{what} at character {at} of the filter is not supported: write comparisons `field op value` joined by AND, op one of = != < <= > >= :"
+        "{what} at character {at} of the filter is not supported: write comparisons `field op value` and texts to look for, joined by AND, OR and NOT; op one of = != < <= > >= :"
     )]
     Unsupported {
         /// Where.
@@ -62,7 +68,7 @@ pub enum FilterError {
     },
     /// Not AIP-160.
     #[error(
-        "filter is not understood at character {at}: {why}; supported are comparisons `field op value` joined by AND, op one of = != < <= > >= :"
+        "filter is not understood at character {at}: {why}; supported are comparisons `field op value` and texts to look for, joined by AND, OR and NOT; op one of = != < <= > >= :"
     )]
     Syntax {
         /// Where.

@@ -1,9 +1,15 @@
-//! Filters: the part of AIP-160 that the contract promises, comparisons joined
-//! by AND. All of it is checked while parsing, so matching cannot fail.
+//! Filters, as AIP-160 writes them: comparisons and texts to look for, joined by
+//! AND, OR and NOT. All of it is checked while parsing, so matching cannot fail.
 //!
-//! Where AIP-160 leaves the choice: an unset field matches only `!=`; `!=` is
-//! the exact opposite of `=`, wildcards included; `field:*` asks whether the
-//! field is set; a star in quotes is written `\*` when it is not a wildcard.
+//! OR binds tighter than AND, and terms side by side are an AND. `:` is equality,
+//! and on a map the question whether it has the key; it never means "contains".
+//! `field:*` asks whether the field is there: set, and not to the default of its
+//! type. A map without the key fits no comparison of it, `!=` neither.
+//!
+//! Where AIP-160 leaves the choice: another unset field matches only `!=`, which
+//! is the exact opposite of `=`, wildcards included; a text to look for is found
+//! as whole words, in the same case, in text fields, states and the values of
+//! labels; a star in quotes is written `\*` when it is not a wildcard.
 
 mod check;
 mod lexer;
@@ -12,33 +18,46 @@ mod parser;
 use std::cmp::Ordering;
 
 use super::error::ListingError;
-use super::listed::{Listed, Value};
+use super::listed::{Kind, Listed, Value};
 
 /// A parsed filter. The empty one matches everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
-    comparisons: Vec<Comparison>,
+    all: Vec<Node>,
 }
 
 impl Filter {
     /// The longest text that is read, in bytes.
     pub const MAX_BYTES: usize = 4096;
-    /// The most comparisons that are evaluated for each item.
+    /// The most comparisons, and texts to look for, that are evaluated for each item.
     pub const MAX_COMPARISONS: usize = 32;
+    /// The most parentheses in one another: reading and matching recurse.
+    pub const MAX_DEPTH: usize = 16;
 
     /// Reads a filter over the fields of `T`.
     ///
     /// # Errors
     /// [`ListingError::Filter`] when the text is not a filter over `T::FIELDS`.
     pub fn parse<T: Listed>(text: &str) -> Result<Self, ListingError> {
-        let comparisons = parser::parse(text, T::FIELDS)?;
-        Ok(Self { comparisons })
+        let all = parser::parse(text, T::FIELDS)?;
+        Ok(Self { all })
     }
 
     /// Whether the item passes. `T` must be the type that the filter was parsed for.
     pub fn matches<T: Listed>(&self, item: &T) -> bool {
-        self.comparisons.iter().all(|comparison| comparison.accepts(item))
+        self.all.iter().all(|node| node.accepts(item))
     }
+}
+
+/// What is asked of an item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Node {
+    All(Vec<Node>),
+    Any(Vec<Node>),
+    Not(Box<Node>),
+    Compare(Comparison),
+    /// Look for a text.
+    Search(Pattern),
 }
 
 /// `field op value`, checked against the field's kind.
@@ -51,14 +70,22 @@ struct Comparison {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Subject {
     Field(&'static str),
+    /// The label of that key, if it is there.
     Label(String),
+    /// Whether there are labels; there is no other question to all of them.
+    Labels,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Test {
+    /// It is set, and not to its default.
     Present,
-    Contains(String),
-    Like { pattern: Pattern, negated: bool },
+    /// It is set.
+    Any,
+    Like {
+        pattern: Pattern,
+        negated: bool,
+    },
     Compare(Relation, Value<'static>),
 }
 
@@ -80,14 +107,27 @@ enum Relation {
     GreaterOrEqual,
 }
 
+impl Node {
+    fn accepts<T: Listed>(&self, item: &T) -> bool {
+        match self {
+            Self::All(nodes) => nodes.iter().all(|node| node.accepts(item)),
+            Self::Any(nodes) => nodes.iter().any(|node| node.accepts(item)),
+            Self::Not(node) => !node.accepts(item),
+            Self::Compare(comparison) => comparison.accepts(item),
+            Self::Search(pattern) => pattern.is_said_by(item),
+        }
+    }
+}
+
 impl Comparison {
     fn accepts<T: Listed>(&self, item: &T) -> bool {
         match &self.subject {
             Subject::Field(field) => self.test.accepts(&item.value(field)),
             Subject::Label(key) => {
-                let value = item.label(key).map_or(Value::Absent, |text| Value::Text(text.into()));
-                self.test.accepts(&value)
+                let value = item.labels().and_then(|labels| labels.get(key));
+                value.is_some_and(|text| self.test.accepts(&Value::Text(text.into())))
             }
+            Subject::Labels => item.labels().is_some_and(|labels| !labels.is_empty()),
         }
     }
 }
@@ -98,8 +138,8 @@ impl Test {
             return matches!(self, Self::Compare(Relation::NotEqual, _) | Self::Like { negated: true, .. });
         }
         match self {
-            Self::Present => true,
-            Self::Contains(part) => value.text().is_some_and(|text| text.contains(part)),
+            Self::Present => value.is_present(),
+            Self::Any => true,
             Self::Like { pattern, negated } => value.text().is_some_and(|text| pattern.matches(text) != *negated),
             Self::Compare(relation, operand) => relation.holds(value.compare(operand)),
         }
@@ -115,6 +155,32 @@ impl Pattern {
             (false, false) => text == self.text,
         }
     }
+
+    /// Whether it is found in any text of the item.
+    fn is_said_by<T: Listed>(&self, item: &T) -> bool {
+        T::FIELDS.iter().any(|field| match field.kind {
+            Kind::Text | Kind::Word(_) => item.value(field.name).text().is_some_and(|text| self.is_in(text)),
+            Kind::Labels => item.labels().is_some_and(|labels| labels.values().any(|text| self.is_in(text))),
+            Kind::Number | Kind::Time => false,
+        })
+    }
+
+    /// Whether it is found as whole words, or as parts of them where it may go on: who looks for `prod` does not mean
+    /// `nonprod`.
+    fn is_in(&self, text: &str) -> bool {
+        let (first, last) = (self.text.chars().next(), self.text.chars().next_back());
+        text.match_indices(self.text.as_str()).any(|(at, found)| {
+            let before = text.get(..at).and_then(|before| before.chars().next_back());
+            let after = text.get(at + found.len()..).and_then(|after| after.chars().next());
+            (self.open_start || !is_in_word(before, first)) && (self.open_end || !is_in_word(last, after))
+        })
+    }
+}
+
+/// Whether the place between two characters is inside a word.
+fn is_in_word(before: Option<char>, after: Option<char>) -> bool {
+    let is_part = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    is_part(before) && is_part(after)
 }
 
 impl Relation {
@@ -172,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn text_compares_by_equality_order_and_substring() {
+    fn text_compares_by_equality_and_order() {
         all_match(&[
             "name = workspaces/commons/snapshots/nightly-1",
             "name='workspaces/commons/snapshots/nightly-1'",
@@ -194,7 +260,6 @@ mod tests {
             "name = *",
             "name != *nightly",
             r#"description = "5\**""#,
-            r#"description:"5\*""#,
         ]);
         none_matches(&["name = commons*", "name != *nightly-1", r#"name = "\**""#]);
     }
@@ -202,23 +267,86 @@ mod tests {
     #[test]
     fn numbers_times_and_words_compare_by_value() {
         all_match(&[
-            "size_bytes = -5 AND size_bytes > -6 AND size_bytes <= 0 AND size_bytes != 5",
+            "size_bytes = -5 AND size_bytes > -6 AND size_bytes <= 0 AND size_bytes != 5 AND size_bytes:-5",
             r#"end_time > "2026-01-01T00:00:00Z""#,
+            "end_time > 2026-01-01T00:00:00Z AND end_time:2026-01-01T00:00:00.000001Z",
+            "end_time = 2026-01-01T01:00:00.000001000+01:00",
             r#"end_time = "2026-01-01T01:00:00.000001000+01:00""#,
-            "state = CREATED AND state != REQUESTED AND state = 'CREATED'",
+            "state = CREATED AND state != REQUESTED AND state = 'CREATED' AND state:CREATED",
+            "state = STATE_CREATED AND state != STATE_REQUESTED",
         ]);
-        none_matches(&["size_bytes > 0", r#"end_time <= "2026-01-01T00:00:00Z""#, "state != CREATED"]);
+        none_matches(&["size_bytes > 0", r#"end_time <= "2026-01-01T00:00:00Z""#, "state != CREATED", "size_bytes:5"]);
+        none_matches(&["state != STATE_CREATED", "state:REQUESTED", "end_time:2026-01-01T00:00:00Z"]);
     }
 
     #[test]
     fn labels_are_read_by_key() {
         all_match(&[
-            "labels.team = search AND labels.team:ear AND labels.team = s*",
+            "labels.team = search AND labels.team:search AND labels.team = s*",
             r#"labels."my key" = "" AND labels:"my key" AND labels.'my key':*"#,
             "labels.a.b/c = 1 AND labels:a.b/c AND labels.\"a.b/c\" = '1'",
-            "labels.none != x",
+            "labels:* AND labels.team != ads AND labels.team != a*",
         ]);
         none_matches(&["labels.none = x", "labels:none", "labels.none:*", "labels.team != search", "labels.none = *"]);
+        none_matches(&["labels.team:ear", "labels.none != x", "labels.none != x*", "labels.'my key' != ''"]);
+        let bare = Item { labels: std::collections::BTreeMap::new(), ..item() };
+        for text in ["labels:*", "labels.team != search", "labels.team != *"] {
+            assert!(!matches(text, &bare), "{text}");
+        }
+        assert!(matches("NOT labels:*", &bare) && matches("-labels.team:search", &bare));
+    }
+
+    #[test]
+    fn a_field_is_there_if_it_differs_from_its_default() {
+        all_match(&["name:* AND description:* AND state:* AND size_bytes:* AND end_time:*"]);
+        let empty = Item { description: Some(String::new()), ..Item::default() };
+        for text in ["name:*", "description:*", "state:*", "size_bytes:*", "end_time:*"] {
+            assert!(!matches(text, &empty), "{text}");
+        }
+        assert!(matches("description = '' AND size_bytes = 0 AND -description:*", &empty));
+    }
+
+    #[test]
+    fn terms_are_joined_by_and_or_not_and_parentheses() {
+        all_match(&[
+            "size_bytes = 1 OR size_bytes = -5",
+            "state = CREATED size_bytes = -5",
+            "NOT size_bytes = 1",
+            "-size_bytes = 1 AND -(size_bytes = 1)",
+            "NOT (size_bytes = 1 OR state = REQUESTED)",
+            "((state = CREATED) AND (size_bytes = 1 OR (size_bytes = -5)))",
+            "state = REQUESTED OR NOT size_bytes = 1",
+            "(size_bytes = 1 AND state = REQUESTED) OR name:*",
+        ]);
+        none_matches(&[
+            // OR binds tighter.
+            "state = CREATED OR state = REQUESTED AND size_bytes > 0",
+            "size_bytes > 0 AND state = CREATED OR state = REQUESTED",
+            "state = CREATED size_bytes = 1",
+            "NOT state = CREATED",
+            "-state = CREATED",
+            "-(state = CREATED OR size_bytes = 1)",
+        ]);
+    }
+
+    #[test]
+    fn bare_texts_are_looked_for_as_whole_words() {
+        all_match(&[
+            "nightly",
+            "nightly-1",
+            "hotel search",
+            "'it\\'s'",
+            "CREATED",
+            "night*",
+            "*ghtly",
+            "*ightl*",
+            "*",
+            "\"\\\"hotel\\\"\"",
+            "ads OR search",
+            "-ads",
+            "NOT (ads OR none)",
+        ]);
+        none_matches(&["ight", "Nightly", "hot", "earch", "team", "-nightly", "nightly ads", "night", "REQUESTED"]);
     }
 
     #[test]
@@ -232,7 +360,9 @@ mod tests {
             assert!(!matches(&format!("end_time {op} {time}"), &unset), "{op}");
             assert!(!matches(&format!("description {op} x"), &unset), "{op}");
         }
-        for text in ["description = *", "description:x", "description:*", "state:*", "end_time:*", "state = CREATED"] {
+        for text in
+            ["description = *", "description:x", "description:*", "state:*", "end_time:*", "state = CREATED", "x"]
+        {
             assert!(!matches(text, &unset), "{text}");
         }
     }

@@ -44,8 +44,8 @@ impl Listed for Item {
         }
     }
 
-    fn label(&self, key: &str) -> Option<&str> {
-        self.labels.get(key).map(String::as_str)
+    fn labels(&self) -> Option<&BTreeMap<String, String>> {
+        Some(&self.labels)
     }
 
     fn uid(&self) -> Uuid {

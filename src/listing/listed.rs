@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
@@ -27,6 +28,16 @@ impl Value<'_> {
             Self::Text(text) => Some(text),
             Self::Word(word) => Some(word),
             Self::Number(_) | Self::Time(_) | Self::Absent => None,
+        }
+    }
+
+    /// Whether a field of this value is there, as AIP-160 has it: set, and not to the default of its type.
+    pub(super) fn is_present(&self) -> bool {
+        match self {
+            Self::Text(text) => !text.is_empty(),
+            Self::Number(value) => *value != 0,
+            Self::Time(_) | Self::Word(_) => true,
+            Self::Absent => false,
         }
     }
 
@@ -79,7 +90,7 @@ pub enum Kind {
     Time,
     /// [`Value::Word`], one of these.
     Word(&'static [&'static str]),
-    /// A map, read with [`Listed::label`].
+    /// A map, read with [`Listed::labels`].
     Labels,
 }
 
@@ -103,8 +114,8 @@ pub trait Listed {
     /// there. Not called for [`Kind::Labels`].
     fn value(&self, field: &'static str) -> Value<'_>;
 
-    /// The label of that key.
-    fn label(&self, key: &str) -> Option<&str>;
+    /// The labels, if it has such a field.
+    fn labels(&self) -> Option<&BTreeMap<String, String>>;
 
     /// Tells items of one name apart: a deleted snapshot and its successor (L1).
     fn uid(&self) -> Uuid;
@@ -118,8 +129,8 @@ impl<L: Listed> Listed for &L {
         (**self).value(field)
     }
 
-    fn label(&self, key: &str) -> Option<&str> {
-        (**self).label(key)
+    fn labels(&self) -> Option<&BTreeMap<String, String>> {
+        (**self).labels()
     }
 
     fn uid(&self) -> Uuid {

@@ -1,6 +1,6 @@
 //! `AccessService`.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
@@ -230,8 +230,8 @@ impl Listed for View {
         }
     }
 
-    fn label(&self, key: &str) -> Option<&str> {
-        self.record.labels.get(key).map(String::as_str)
+    fn labels(&self) -> Option<&BTreeMap<String, String>> {
+        Some(&self.record.labels)
     }
 
     fn uid(&self) -> Uuid {

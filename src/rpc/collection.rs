@@ -1,6 +1,6 @@
 //! `CollectionService`.
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, collections::BTreeMap, time::Duration};
 
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
@@ -304,8 +304,8 @@ impl Listed for Collection {
         }
     }
 
-    fn label(&self, key: &str) -> Option<&str> {
-        self.labels.get(key).map(String::as_str)
+    fn labels(&self) -> Option<&BTreeMap<String, String>> {
+        Some(&self.labels)
     }
 
     fn uid(&self) -> Uuid {

@@ -1,6 +1,6 @@
 //! `RestoreService`.
 
-use std::{borrow::Cow, pin::Pin, time::Duration};
+use std::{borrow::Cow, collections::BTreeMap, pin::Pin, time::Duration};
 
 use futures::{Stream, StreamExt, stream};
 use tokio::sync::watch;
@@ -340,8 +340,8 @@ impl Listed for Restore {
         }
     }
 
-    fn label(&self, key: &str) -> Option<&str> {
-        self.labels.get(key).map(String::as_str)
+    fn labels(&self) -> Option<&BTreeMap<String, String>> {
+        Some(&self.labels)
     }
 
     fn uid(&self) -> Uuid {

@@ -1,6 +1,6 @@
 //! `SnapshotService`.
 
-use std::{borrow::Cow, pin::Pin};
+use std::{borrow::Cow, collections::BTreeMap, pin::Pin};
 
 use futures::{Stream, StreamExt, stream};
 use tokio_stream::wrappers::WatchStream;
@@ -291,8 +291,8 @@ impl Listed for Snapshot {
         }
     }
 
-    fn label(&self, key: &str) -> Option<&str> {
-        self.labels.get(key).map(String::as_str)
+    fn labels(&self) -> Option<&BTreeMap<String, String>> {
+        Some(&self.labels)
     }
 
     fn uid(&self) -> Uuid {

@@ -1,6 +1,6 @@
 //! `WorkspaceService`.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
@@ -217,8 +217,8 @@ impl Listed for Workspace {
         }
     }
 
-    fn label(&self, key: &str) -> Option<&str> {
-        self.labels.get(key).map(String::as_str)
+    fn labels(&self) -> Option<&BTreeMap<String, String>> {
+        Some(&self.labels)
     }
 
     fn uid(&self) -> Uuid {

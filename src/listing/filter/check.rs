@@ -9,61 +9,76 @@ use crate::listing::listed::{Field, Kind, Value};
 
 /// A comparison of a field. A `bare` value was written without quotes.
 pub fn comparison(field: Field, operator: Operator, value: &Literal, bare: bool) -> Result<Comparison, FilterError> {
-    let is_presence = operator == Operator::Has && bare && value.is_star();
-    let test = match (field.kind, operator) {
-        (Kind::Labels, Operator::Has) => {
+    let is_star = bare && value.is_star();
+    let subject = Subject::Field(field.name);
+    let test = match (field.kind, operator.relation()) {
+        (Kind::Labels, None) if is_star => {
+            return Ok(Comparison { subject: Subject::Labels, test: Test::Present });
+        }
+        (Kind::Labels, None) => {
             let key = plain_key("labels", &value.text, &value.stars)?;
-            return Ok(Comparison { subject: Subject::Label(key), test: Test::Present });
+            return Ok(Comparison { subject: Subject::Label(key), test: Test::Any });
         }
-        (Kind::Labels, Operator::Relation(_)) => {
-            return Err(not_an_operator(field.name, operator, "`labels:KEY` and comparisons of `labels.KEY`"));
+        (Kind::Labels, Some(_)) => {
+            let supported = "`labels:KEY`, `labels:*` and comparisons of `labels.KEY`";
+            return Err(not_an_operator(field.name, operator, supported));
         }
-        (Kind::Text, _) => text_test(field.name, operator, value, bare)?,
-        _ if is_presence => Test::Present,
-        (Kind::Word(words), Operator::Relation(relation @ (Relation::Equal | Relation::NotEqual))) => {
+        (_, None) if is_star => Test::Present,
+        (Kind::Text, _) => text_test(field.name, operator, value)?,
+        (Kind::Word(words), None) => Test::Compare(Relation::Equal, Value::Word(word(field.name, words, value)?)),
+        (Kind::Word(words), Some(relation @ (Relation::Equal | Relation::NotEqual))) => {
             Test::Compare(relation, Value::Word(word(field.name, words, value)?))
         }
-        (Kind::Word(_), _) => {
-            return Err(not_an_operator(field.name, operator, "= != and `:*`"));
+        (Kind::Word(_), Some(_)) => return Err(not_an_operator(field.name, operator, "= != and :")),
+        (Kind::Number, relation) => {
+            Test::Compare(relation.unwrap_or(Relation::Equal), number(field.name, value, bare)?)
         }
-        (_, Operator::Has) => {
-            return Err(not_an_operator(field.name, operator, "= != < <= > >= and `:*`"));
-        }
-        (Kind::Number, Operator::Relation(relation)) => Test::Compare(relation, number(field.name, value, bare)?),
-        (Kind::Time, Operator::Relation(relation)) => Test::Compare(relation, time(field.name, value, bare)?),
+        (Kind::Time, relation) => Test::Compare(relation.unwrap_or(Relation::Equal), time(field.name, value)?),
     };
-    Ok(Comparison { subject: Subject::Field(field.name), test })
+    Ok(Comparison { subject, test })
 }
 
 /// A comparison of the label of that key.
 pub fn label(key: String, operator: Operator, value: &Literal, bare: bool) -> Result<Comparison, FilterError> {
-    Ok(Comparison { test: text_test("labels.KEY", operator, value, bare)?, subject: Subject::Label(key) })
+    let is_presence = operator == Operator::Has && bare && value.is_star();
+    let test = if is_presence { Test::Any } else { text_test("labels.KEY", operator, value)? };
+    Ok(Comparison { subject: Subject::Label(key), test })
 }
 
-fn text_test(field: &'static str, operator: Operator, value: &Literal, bare: bool) -> Result<Test, FilterError> {
+/// What is looked for. `None`: it is empty, or has a star in its middle.
+pub fn pattern(value: &Literal) -> Option<Pattern> {
     let open_start = value.stars.first() == Some(&0);
     let open_end = value.stars.last().is_some_and(|star| star + 1 == value.text.len());
-    match operator {
-        Operator::Has if bare && value.is_star() => Ok(Test::Present),
-        Operator::Relation(relation @ (Relation::Equal | Relation::NotEqual)) if open_start || open_end => {
-            let from = usize::from(open_start);
-            let to = value.text.len() - usize::from(open_end);
-            if value.stars.iter().any(|star| (from..to).contains(star)) {
-                return Err(misplaced_star(field, value));
-            }
-            // One star is both ends, and `from` is then behind `to`.
-            let text = value.text.get(from..to).unwrap_or_default().to_owned();
-            Ok(Test::Like { pattern: Pattern { text, open_start, open_end }, negated: relation == Relation::NotEqual })
+    let from = usize::from(open_start);
+    let to = value.text.len() - usize::from(open_end);
+    if value.text.is_empty() || value.stars.iter().any(|star| (from..to).contains(star)) {
+        return None;
+    }
+    // One star is both ends, and `from` is then behind `to`.
+    let text = value.text.get(from..to).unwrap_or_default().to_owned();
+    Some(Pattern { text, open_start, open_end })
+}
+
+/// `:` is equality, without wildcards.
+fn text_test(field: &'static str, operator: Operator, value: &Literal) -> Result<Test, FilterError> {
+    if value.stars.is_empty() {
+        let relation = operator.relation().unwrap_or(Relation::Equal);
+        return Ok(Test::Compare(relation, Value::Text(value.text.clone().into())));
+    }
+    match (operator.relation(), pattern(value)) {
+        (Some(relation @ (Relation::Equal | Relation::NotEqual)), Some(pattern)) => {
+            Ok(Test::Like { pattern, negated: relation == Relation::NotEqual })
         }
-        _ if !value.stars.is_empty() => Err(misplaced_star(field, value)),
-        Operator::Has => Ok(Test::Contains(value.text.clone())),
-        Operator::Relation(relation) => Ok(Test::Compare(relation, Value::Text(value.text.clone().into()))),
+        _ => Err(misplaced_star(field, value)),
     }
 }
 
+/// An enum value, also as clients print it: with the name of its type.
 fn word(field: &'static str, words: &'static [&'static str], value: &Literal) -> Result<&'static str, FilterError> {
     let expected = || format!("one of {}", words.join(", "));
-    words.iter().find(|word| **word == value.text).copied().ok_or_else(|| not_a_value(field, value, expected()))
+    let prefix = format!("{}_", field.to_uppercase());
+    let text = value.text.strip_prefix(&prefix).unwrap_or(&value.text);
+    words.iter().find(|word| **word == text).copied().ok_or_else(|| not_a_value(field, value, expected()))
 }
 
 fn number(field: &'static str, value: &Literal, bare: bool) -> Result<Value<'static>, FilterError> {
@@ -74,11 +89,9 @@ fn number(field: &'static str, value: &Literal, bare: bool) -> Result<Value<'sta
 }
 
 /// Finer than a microsecond is refused: rounding would change what `<` means.
-fn time(field: &'static str, value: &Literal, bare: bool) -> Result<Value<'static>, FilterError> {
-    let expected = "an RFC 3339 time in quotes, to the microsecond at most, such as \"2026-01-01T00:00:00Z\"";
-    let time = DateTime::parse_from_rfc3339(&value.text)
-        .ok()
-        .filter(|time| !bare && time.timestamp_subsec_nanos() % 1000 == 0);
+fn time(field: &'static str, value: &Literal) -> Result<Value<'static>, FilterError> {
+    let expected = "an RFC 3339 time, to the microsecond at most, such as \"2026-01-01T00:00:00Z\"";
+    let time = DateTime::parse_from_rfc3339(&value.text).ok().filter(|time| time.timestamp_subsec_nanos() % 1000 == 0);
     time.map(|time| Value::Time(time.timestamp_micros())).ok_or_else(|| not_a_value(field, value, expected))
 }
 
@@ -124,6 +137,12 @@ mod tests {
             ("end_time > '2026-01-01T00:00:00.0000001Z'", "to the microsecond at most"),
             ("state = DONE", "`state` cannot be compared with `DONE`: use one of REQUESTED, CREATED"),
             ("state = created", "use one of REQUESTED, CREATED"),
+            ("state = STATE_DONE", "use one of REQUESTED, CREATED"),
+            ("state = STATE_STATE_CREATED", "use one of REQUESTED, CREATED"),
+            ("state:DONE", "use one of REQUESTED, CREATED"),
+            ("size_bytes:many", "use a whole number"),
+            ("end_time:never", "use an RFC 3339 time"),
+            ("end_time > 2026-01-01", "use an RFC 3339 time"),
             ("name = a*b", "at the start or end"),
             ("name = a*b*", "at the start or end"),
             ("name:a*", "`*` only with = or !="),
@@ -134,18 +153,15 @@ mod tests {
     #[test]
     fn operators_must_suit_the_field() {
         refused(&[
-            ("state < CREATED", "`state` cannot be compared with `<`: supported are = != and `:*`"),
-            ("state:CREATED", "`state` cannot be compared with `:`"),
-            ("size_bytes:5", "supported are = != < <= > >= and `:*`"),
-            ("end_time:'2026-01-01T00:00:00Z'", "supported are = != < <= > >= and `:*`"),
-            ("labels = a", "supported are `labels:KEY` and comparisons of `labels.KEY`"),
+            ("state < CREATED", "`state` cannot be compared with `<`: supported are = != and :"),
+            ("labels = a", "supported are `labels:KEY`, `labels:*` and comparisons of `labels.KEY`"),
         ]);
     }
 
     #[test]
     fn label_keys_are_whole() {
         refused(&[
-            ("labels:*", "use the whole key of a label"),
+            ("labels:'*'", "use the whole key of a label"),
             ("labels:te*", "use the whole key of a label"),
             ("labels.te* = a", "use the whole key of a label"),
             ("labels.'' = a", "use the whole key of a label"),

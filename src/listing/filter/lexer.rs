@@ -19,8 +19,11 @@ pub enum Token {
     And,
     Or,
     Not,
-    /// `(`, `)` or `,`
-    Grouping,
+    /// `-` in front of a term.
+    Minus,
+    Open,
+    Close,
+    Comma,
     End,
 }
 
@@ -31,6 +34,14 @@ pub enum Operator {
 }
 
 impl Operator {
+    /// `None` for `:`.
+    pub const fn relation(self) -> Option<Relation> {
+        match self {
+            Self::Relation(relation) => Some(relation),
+            Self::Has => None,
+        }
+    }
+
     pub const fn text(self) -> &'static str {
         match self {
             Self::Relation(Relation::Equal) => "=",
@@ -69,11 +80,13 @@ impl Literal {
 pub struct Lexer<'a> {
     text: &'a str,
     at: usize,
+    /// A value comes, whose `-` is a sign.
+    after_operator: bool,
 }
 
 impl<'a> Lexer<'a> {
     pub const fn new(text: &'a str) -> Self {
-        Self { text, at: 0 }
+        Self { text, at: 0, after_operator: false }
     }
 
     /// The next token; [`Token::End`] for ever behind the last one.
@@ -84,10 +97,10 @@ impl<'a> Lexer<'a> {
         let start = self.at;
         let token = match self.peek() {
             None => Token::End,
-            Some('(' | ')' | ',') => {
-                self.bump();
-                Token::Grouping
-            }
+            Some('(') => self.single(Token::Open),
+            Some(')') => self.single(Token::Close),
+            Some(',') => self.single(Token::Comma),
+            Some('-') if !self.after_operator => self.single(Token::Minus),
             Some(quote @ ('"' | '\'')) => Token::Quoted(self.quoted(quote)?),
             Some('=' | '!' | '<' | '>' | ':') => Token::Operator(self.operator()?),
             Some(c) if is_word(c) => self.word(),
@@ -95,6 +108,7 @@ impl<'a> Lexer<'a> {
                 return Err(self.error(start, format!("`{}` is only allowed in quotes", shown(&c.to_string()))));
             }
         };
+        self.after_operator = matches!(token, Token::Operator(_));
         Ok(Spanned { token, start, end: self.at })
     }
 
@@ -131,6 +145,11 @@ impl<'a> Lexer<'a> {
         found
     }
 
+    fn single(&mut self, token: Token) -> Token {
+        self.bump();
+        token
+    }
+
     fn operator(&mut self) -> Result<Operator, FilterError> {
         let start = self.at;
         let first = self.bump();
@@ -150,7 +169,7 @@ impl<'a> Lexer<'a> {
 
     fn word(&mut self) -> Token {
         let mut literal = Literal::default();
-        while let Some(c) = self.peek().filter(|c| is_word(*c)) {
+        while let Some(c) = self.peek().filter(|c| is_word(*c) || (*c == ':' && is_date(&literal.text))) {
             literal.push(c);
             self.bump();
         }
@@ -171,16 +190,51 @@ impl<'a> Lexer<'a> {
             match self.bump() {
                 None => return Err(self.error(start, format!("the closing {quote} is missing"))),
                 Some(c) if c == quote => return Ok(literal),
-                Some('\\') => match self.bump() {
-                    Some(c @ ('"' | '\'' | '\\' | '*')) => literal.text.push(c),
-                    _ => {
-                        return Err(self.error(at, r#"a backslash in quotes stands only in \" \' \\ \*"#));
-                    }
+                Some('\\') => match self.escaped() {
+                    Some(c) => literal.text.push(c),
+                    None => return Err(self.error(at, ESCAPES)),
                 },
                 Some(c) => literal.push(c),
             }
         }
     }
+
+    /// What a backslash in quotes and the letters behind it stand for.
+    fn escaped(&mut self) -> Option<char> {
+        Some(match self.bump()? {
+            c @ ('"' | '\'' | '\\' | '*') => c,
+            'n' => '\n',
+            'r' => '\r',
+            't' => '\t',
+            'b' => '\u{8}',
+            'f' => '\u{C}',
+            'x' => self.code_point(2)?,
+            'u' => self.code_point(4)?,
+            'U' => self.code_point(8)?,
+            _ => return None,
+        })
+    }
+
+    fn code_point(&mut self, digits: usize) -> Option<char> {
+        let mut code = 0;
+        for _ in 0..digits {
+            code = code << 4 | self.bump()?.to_digit(16)?;
+        }
+        char::from_u32(code)
+    }
+}
+
+const ESCAPES: &str = r#"a backslash in quotes stands only in \" \' \\ \* \n \r \t \b \f \xHH \uHHHH \UHHHHHHHH"#;
+
+/// The beginning of a time, which may stand without quotes: behind it a colon is no operator.
+fn is_date(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    bytes.len() > 10
+        && bytes.iter().take(11).enumerate().all(|(at, byte)| match at {
+            4 | 7 => *byte == b'-',
+            10 => matches!(byte, b'T' | b't'),
+            _ => byte.is_ascii_digit(),
+        })
 }
 
 /// What needs no quotes: anything without a meaning of its own.
@@ -225,8 +279,31 @@ mod tests {
     }
 
     #[test]
+    fn escapes_in_quotes_are_those_of_json_and_more() {
+        let text = r#"'\n\r\t\b\f\x41\u00e9\U0001F600\\\'\"\*'"#;
+        assert_eq!(lex(text).unwrap(), [Token::Quoted(literal("\n\r\t\u{8}\u{C}Aé😀\\'\"*", &[]))]);
+    }
+
+    #[test]
+    fn a_minus_is_a_sign_only_behind_an_operator() {
+        assert_eq!(lex("-5").unwrap(), [Token::Minus, Token::Word(literal("5", &[]))]);
+        assert_eq!(lex("= -5").unwrap().last(), Some(&Token::Word(literal("-5", &[]))));
+        assert_eq!(lex("a-b").unwrap(), [Token::Word(literal("a-b", &[]))]);
+    }
+
+    #[test]
+    fn a_time_needs_no_quotes() {
+        for time in ["2026-01-01T00:00:00Z", "2026-01-01t00:00:00.5+01:00"] {
+            assert_eq!(lex(&format!("a>{time}")).unwrap().last(), Some(&Token::Word(literal(time, &[]))));
+        }
+        for text in ["2026-01-01:5", "2026-01-0xT:5", "a:2026", "2026-01T:1"] {
+            assert!(lex(text).unwrap().contains(&Token::Operator(Operator::Has)), "{text}");
+        }
+    }
+
+    #[test]
     fn keywords_are_written_in_capitals() {
-        assert_eq!(lex("AND OR NOT (").unwrap(), [Token::And, Token::Or, Token::Not, Token::Grouping]);
+        assert_eq!(lex("AND OR NOT (").unwrap(), [Token::And, Token::Or, Token::Not, Token::Open]);
         assert_eq!(lex("and").unwrap(), [Token::Word(literal("and", &[]))]);
     }
 
@@ -239,7 +316,10 @@ mod tests {
         assert_eq!(at("é ! b"), 3);
         assert_eq!(at("é == b"), 3);
         assert_eq!(at("é = 'b"), 5);
-        assert_eq!(at(r"é = 'b\n'"), 7);
+        assert_eq!(at(r"é = 'b\q'"), 7);
+        assert_eq!(at(r"é = 'b\ud800'"), 7);
+        assert_eq!(at(r"é = 'b\x4'"), 7);
+        assert_eq!(at(r"é = 'b\UFFFFFFFF'"), 7);
         assert_eq!(at(r"a\"), 2);
         assert_eq!(at("\0"), 1);
     }

@@ -1,6 +1,6 @@
 //! A source as its clients see it, and as lists filter and order it.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use uuid::Uuid;
 
@@ -94,7 +94,7 @@ impl Listed for View {
         }
     }
 
-    fn label(&self, _key: &str) -> Option<&str> {
+    fn labels(&self) -> Option<&BTreeMap<String, String>> {
         None
     }
 

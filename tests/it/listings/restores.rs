@@ -41,7 +41,8 @@ async fn restores_are_filtered_and_ordered_by_each_field() {
         ("collection = workspaces/commons/collections/a", &["a"]),
         ("state = RUNNING", &["running"]),
         ("state = SUCCEEDED AND created_by = anonymous", &["a", "b"]),
-        ("name:running", &["running"]),
+        ("name = *running", &["running"]),
+        ("state:RUNNING OR snapshot = *s2", &["b", "running"]),
         (r#"create_time > "2020-01-01T00:00:00Z" AND end_time > "2020-01-01T00:00:00Z""#, &["a", "b"]),
     ];
     for (filter, expected) in filters {

@@ -33,7 +33,9 @@ async fn workspaces_are_filtered_and_ordered_by_each_field() {
 
     let filters: &[(&str, &[&str])] = &[
         ("name = workspaces/a", &["a"]),
-        ("description:Team", &["a"]),
+        ("description = Team*", &["a"]),
+        ("Team", &["a"]),
+        ("snapshot_preview = SNAPSHOT_PREVIEW_DISABLED", &["a"]),
         ("labels.team = search", &["b"]),
         ("snapshot_preview = DISABLED", &["a"]),
         (r#"create_time > "2020-01-01T00:00:00Z" AND labels:team"#, &["a", "b"]),
