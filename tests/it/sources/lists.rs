@@ -36,7 +36,7 @@ async fn sources_are_listed_by_parent_filtered_and_ordered() {
     assert_eq!(listed(&mut server, &books, "", "create_time desc").await, ["in", "b"]);
     assert_eq!(listed(&mut server, &format!("{COMMONS}/collections/-"), "", "").await, ["b", "in", "c"]);
     assert_eq!(listed(&mut server, "workspaces/-/collections/-", "state = ERROR", "").await, ["in"]);
-    assert_eq!(listed(&mut server, &books, "name:b AND location:import", "").await, ["b", "in"]);
+    assert_eq!(listed(&mut server, &books, "name = *b* AND location = *import*", "").await, ["b", "in"]);
 
     let page = |page_token: String| pb::ListSourcesRequest {
         parent: collection_name("books"),
