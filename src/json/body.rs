@@ -51,7 +51,7 @@ pub enum BodyError {
     ReservedKey { path: String },
     #[error("body is nested more than {MAX_DEPTH} levels deep")]
     TooDeep,
-    #[error("_id is {found}, not a string")]
+    #[error("_id is {found}, neither a string nor an integer")]
     BadId { found: &'static str },
     #[error("_event_time {why}")]
     BadEventTime { why: &'static str },
@@ -121,9 +121,24 @@ pub fn check_id(id: &str) -> Result<(), IdError> {
     }
 }
 
+/// What an empty `_id` or `_event_time` says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Empty {
+    /// Something that no id and no time can be.
+    #[default]
+    Counts,
+    /// Nothing: where every value is a text, nothing else can say so.
+    IsAbsent,
+}
+
 /// Checks a body and takes `_id` and `_event_time` out of it. The size is the caller's to limit, and so is
 /// the id: it is compared with the outer field first, then checked with [`check_id`].
 pub fn lift(json: &[u8]) -> Result<Lifted, BodyError> {
+    lift_with(json, Empty::Counts)
+}
+
+/// The same, where an empty text may count as absent. It is lifted out all the same.
+pub fn lift_with(json: &[u8], empty: Empty) -> Result<Lifted, BodyError> {
     let text = utf8(json)?;
     let mut cursor = Cursor::new(text);
     let kind = cursor.kind()?;
@@ -139,8 +154,8 @@ pub fn lift(json: &[u8]) -> Result<Lifted, BodyError> {
         let name = key.decode();
         keys.insert(&mut names, &name, name.clone())?;
         match &*name {
-            "_id" => id = Some(read_id(cursor)?),
-            "_event_time" => event_time = Some(read_event_time(cursor)?),
+            "_id" => id = read_id(cursor, empty)?,
+            "_event_time" => event_time = read_event_time(cursor, empty)?,
             _ => {
                 check(cursor, &mut keys).map_err(|error| error.inside(&name))?;
                 cuts.keep(start, cursor.at());
@@ -194,31 +209,72 @@ fn check<'a>(cursor: &mut Cursor<'a>, keys: &mut Keys<'a>) -> Result<(), BodyErr
     }
 }
 
-fn read_id(cursor: &mut Cursor<'_>) -> Result<String, BodyError> {
+fn read_id(cursor: &mut Cursor<'_>, empty: Empty) -> Result<Option<String>, BodyError> {
     match cursor.kind()? {
-        Kind::String => Ok(cursor.string()?.decode().into_owned()),
+        Kind::String => {
+            let id = cursor.string()?.decode().into_owned();
+            Ok(Some(id).filter(|id| empty == Empty::Counts || !id.is_empty()))
+        }
+        Kind::Number => integer_id(cursor.number()?)
+            .map(|id| Some(id.to_owned()))
+            .ok_or(BodyError::BadId { found: "a number with a fraction or an exponent" }),
         other => Err(BodyError::BadId { found: other.name() }),
     }
 }
 
-fn read_event_time(cursor: &mut Cursor<'_>) -> Result<i64, BodyError> {
+fn read_event_time(cursor: &mut Cursor<'_>, empty: Empty) -> Result<Option<i64>, BodyError> {
     let bad = |why| BodyError::BadEventTime { why };
-    let micros = match cursor.kind()? {
-        Kind::String => DateTime::parse_from_rfc3339(&cursor.string()?.decode())
-            .map_err(|_| bad("is not an RFC 3339 time with an offset, such as 2026-01-31T12:00:00Z"))?
-            .timestamp_micros(),
+    let time = match cursor.kind()? {
+        Kind::String => {
+            let text = cursor.string()?.decode();
+            if empty == Empty::IsAbsent && text.is_empty() {
+                return Ok(None);
+            }
+            time_of_text(&text)
+        }
         Kind::Number => {
             let text = cursor.number()?;
-            if text.contains(['.', 'e', 'E']) {
-                return Err(bad("is not an integer number of milliseconds"));
-            }
-            text.parse::<i64>().ok().and_then(|millis| millis.checked_mul(1000)).ok_or(bad("is out of range"))?
+            if is_integer(text) { time_of_millis(text) } else { Err("is not an integer number of milliseconds") }
         }
-        _ => {
-            return Err(bad("is neither an RFC 3339 string nor a number of milliseconds"));
-        }
+        _ => Err("is neither an RFC 3339 string nor a number of milliseconds"),
     };
-    if EVENT_TIME_RANGE.contains(&micros) { Ok(micros) } else { Err(bad("lies outside the years 0001 to 9999")) }
+    time.map(Some).map_err(bad)
+}
+
+/// The id that an integer is; `None` for another number.
+pub fn integer_id(number: &str) -> Option<&str> {
+    match number {
+        // No number has two ids.
+        "-0" => Some("0"),
+        _ => Some(number).filter(|number| is_integer(number)),
+    }
+}
+
+/// An event time in a string. Digits count as milliseconds, too: CSV has nothing but strings, and no RFC 3339 time
+/// looks like that.
+pub fn time_of_text(text: &str) -> Result<i64, &'static str> {
+    if is_integer(text) {
+        return time_of_millis(text);
+    }
+    let why = "is neither an RFC 3339 time with an offset, such as 2026-01-31T12:00:00Z, nor milliseconds";
+    let time = DateTime::parse_from_rfc3339(text).map_err(|_| why)?;
+    in_range(time.timestamp_micros())
+}
+
+/// An event time in whole milliseconds since the epoch.
+pub fn time_of_millis(digits: &str) -> Result<i64, &'static str> {
+    let micros = digits.parse::<i64>().ok().and_then(|millis| millis.checked_mul(1000));
+    in_range(micros.ok_or("is out of range")?)
+}
+
+fn in_range(micros: i64) -> Result<i64, &'static str> {
+    if EVENT_TIME_RANGE.contains(&micros) { Ok(micros) } else { Err("lies outside the years 0001 to 9999") }
+}
+
+/// Whether a text is digits, perhaps behind a minus.
+pub fn is_integer(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Which bytes of the object go: each lifted member with exactly one comma beside it.

@@ -1,17 +1,19 @@
 //! A record into a document: its id, its event time and its body.
 //!
 //! `_id` and `_event_time` are lifted out of a record as out of every body. A source may name other top-level fields
-//! for the same purpose: they are read and stay where they are. Where both are there, they must agree.
+//! for the same purpose: they are read by the same rules and stay where they are. Where both are there, they must
+//! agree.
 
 use std::fmt;
 
 use bytes::Bytes;
-use chrono::DateTime;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::origin::Origin;
-use crate::json::body::{BodyError, EVENT_TIME_RANGE, IdError, check_id, lift};
+use super::{format::Format, origin::Origin};
+use crate::json::body::{
+    BodyError, Empty, IdError, check_id, integer_id, is_integer, lift_with, time_of_millis, time_of_text,
+};
 
 /// The longest name of a field, in bytes.
 pub const MAX_FIELD_NAME_BYTES: usize = 256;
@@ -49,6 +51,7 @@ pub enum FieldError {
 pub struct FieldNames {
     id: Option<String>,
     event_time: Option<String>,
+    empty: Empty,
 }
 
 /// What the named fields of a record hold.
@@ -74,12 +77,23 @@ pub struct Document {
 impl FieldNames {
     /// Naming `_id` and `_event_time` for their own purpose is naming nothing: they are lifted anyway.
     pub fn new(id: Option<&str>, event_time: Option<&str>) -> Result<Self, FieldNameError> {
-        Ok(Self { id: field(id, "_id", "_event_time")?, event_time: field(event_time, "_event_time", "_id")? })
+        Ok(Self {
+            id: field(id, "_id", "_event_time")?,
+            event_time: field(event_time, "_event_time", "_id")?,
+            empty: Empty::Counts,
+        })
+    }
+
+    /// The same for objects of a format: an empty cell of CSV counts as absent.
+    #[must_use]
+    pub fn of_format(&self, format: Format) -> Self {
+        let empty = if format == Format::Csv { Empty::IsAbsent } else { Empty::Counts };
+        Self { empty, ..self.clone() }
     }
 
     /// Makes a document of the record with this number.
     pub fn document(&self, record: &[u8], origin: Origin, number: u64) -> Result<Document, FieldError> {
-        let lifted = lift(record)?;
+        let lifted = lift_with(record, self.empty)?;
         let named = self.read(&lifted.body)?;
         let id = agree(lifted.id, named.id, "_id")?.unwrap_or_else(|| origin.id(number));
         check_id(&id)?;
@@ -89,16 +103,16 @@ impl FieldNames {
 
     /// Reads the named fields of a body that has been lifted; a field that is not there is `None`.
     pub fn read(&self, body: &[u8]) -> Result<Named, FieldError> {
-        if *self == Self::default() {
+        if self.id.is_none() && self.event_time.is_none() {
             return Ok(Named::default());
         }
         let mut json = serde_json::Deserializer::from_slice(body);
         // What was lifted is a sound object: this is for callers who forgot.
         let found =
             json.deserialize_map(Fields(self)).map_err(|_| BodyError::NotAnObject { found: "something else" })?;
-        let id = found.id.map(|raw| read_id(raw.get())).transpose()?;
-        let event_time = found.event_time.map(|raw| read_event_time(raw.get())).transpose()?;
-        Ok(Named { id, event_time })
+        let id = found.id.map(|raw| read_id(raw.get(), self.empty)).transpose()?;
+        let event_time = found.event_time.map(|raw| read_event_time(raw.get(), self.empty)).transpose()?;
+        Ok(Named { id: id.flatten(), event_time: event_time.flatten() })
     }
 }
 
@@ -119,36 +133,22 @@ fn agree<T: PartialEq>(ours: Option<T>, named: Option<T>, lifted: &'static str) 
     }
 }
 
-fn read_id(raw: &str) -> Result<String, FieldError> {
+fn read_id(raw: &str, empty: Empty) -> Result<Option<String>, FieldError> {
     match kind(raw) {
-        Kind::String(text) => Ok(text),
-        // No number has two ids.
-        Kind::Integer("-0") => Ok("0".to_owned()),
-        Kind::Integer(digits) => Ok(digits.to_owned()),
+        Kind::String(text) => Ok(Some(text).filter(|text| empty == Empty::Counts || !text.is_empty())),
+        Kind::Integer(digits) => Ok(integer_id(digits).map(str::to_owned)),
         Kind::Other(found) => Err(FieldError::BadId { found }),
     }
 }
 
-/// Digits in a string count as milliseconds, too: CSV has nothing but strings, and no RFC 3339 time looks like that.
-fn read_event_time(raw: &str) -> Result<i64, FieldError> {
-    let bad = |why| FieldError::BadEventTime { why };
-    let millis = |digits: &str| {
-        let micros = digits.parse::<i64>().ok().and_then(|millis| millis.checked_mul(1000));
-        micros.ok_or(bad("is out of range"))
+fn read_event_time(raw: &str, empty: Empty) -> Result<Option<i64>, FieldError> {
+    let time = match kind(raw) {
+        Kind::String(text) if text.is_empty() && empty == Empty::IsAbsent => return Ok(None),
+        Kind::String(text) => time_of_text(&text),
+        Kind::Integer(digits) => time_of_millis(digits),
+        Kind::Other(_) => Err("is neither an RFC 3339 string nor an integer number of milliseconds"),
     };
-    let micros = match kind(raw) {
-        Kind::Integer(digits) => millis(digits)?,
-        Kind::String(text) if is_integer(&text) => millis(&text)?,
-        Kind::String(text) => DateTime::parse_from_rfc3339(&text)
-            .map_err(|_| {
-                bad("is neither an RFC 3339 time with an offset, such as 2026-01-31T12:00:00Z, nor milliseconds")
-            })?
-            .timestamp_micros(),
-        Kind::Other(_) => {
-            return Err(bad("is neither an RFC 3339 string nor an integer number of milliseconds"));
-        }
-    };
-    if EVENT_TIME_RANGE.contains(&micros) { Ok(micros) } else { Err(bad("lies outside the years 0001 to 9999")) }
+    time.map(Some).map_err(|why| FieldError::BadEventTime { why })
 }
 
 /// What a value is, as far as a named field cares.
@@ -168,11 +168,6 @@ fn kind(raw: &str) -> Kind<'_> {
         Some(b'n') => Kind::Other("null"),
         _ => Kind::Other("a boolean"),
     }
-}
-
-fn is_integer(text: &str) -> bool {
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Picks the named members out of an object and passes over the others.

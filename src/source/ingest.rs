@@ -59,12 +59,13 @@ impl Ingest<'_> {
         mut reader: Box<dyn Reader>,
     ) -> Result<(), Error> {
         let mut batch = Batch::new(self.spec, name, start(part, mark));
+        let fields = self.fields.of_format(part.encoding.format);
         reader.skip_to(batch.mark.records);
         loop {
             let next = self.stop.run_until_cancelled(reader.next()).await.ok_or(Error::ShuttingDown)?;
             let ended = match next {
                 Ok(Some(record)) => {
-                    batch.add(&self.fields, record);
+                    batch.add(&fields, record);
                     None
                 }
                 Ok(None) => Some(Ok(())),

@@ -48,6 +48,8 @@ fn event_time_is_rfc_3339_or_milliseconds() {
         ("-1", -1000),
         ("1700000000123", 1_700_000_000_123_000),
         (r#""1970-01-01T00:00:00Z""#, 0),
+        (r#""1700000000123""#, 1_700_000_000_123_000),
+        (r#""-1""#, -1000),
         (r#""1970-01-01T01:00:00.0000019+01:00""#, 1),
         (r#""1969-12-31T23:59:59.9999999Z""#, -1),
         (r#""0001-01-01T00:00:00Z""#, *EVENT_TIME_RANGE.start()),
@@ -70,9 +72,29 @@ fn event_time_is_rfc_3339_or_milliseconds() {
 }
 
 #[test]
-fn an_id_that_is_no_string_is_refused() {
-    assert_eq!(refusal(r#"{"_id":7}"#), BodyError::BadId { found: "a number" });
-    assert_eq!(refusal(r#"{"_id":null}"#).to_string(), "_id is null, not a string");
+fn an_id_is_a_string_or_an_integer() {
+    let id = |json: &str| lift(json.as_bytes()).unwrap().id;
+    for (json, expected) in [
+        (r#"{"_id":7}"#, "7"),
+        (r#"{"_id":-0}"#, "0"),
+        (r#"{"_id":18446744073709551616}"#, "18446744073709551616"),
+        (r#"{"_id":"007"}"#, "007"),
+    ] {
+        assert_eq!(id(json).as_deref(), Some(expected), "{json}");
+    }
+    for json in [r#"{"_id":7.0}"#, r#"{"_id":7e0}"#] {
+        assert_eq!(refusal(json), BodyError::BadId { found: "a number with a fraction or an exponent" });
+    }
+    assert_eq!(refusal(r#"{"_id":null}"#).to_string(), "_id is null, neither a string nor an integer");
+}
+
+#[test]
+fn an_empty_text_may_count_as_absent() {
+    let json = br#"{"_id":"","_event_time":"","a":""}"#;
+    let lifted = lift_with(json, Empty::IsAbsent).unwrap();
+    assert_eq!((lifted.id, lifted.event_time, &lifted.body[..]), (None, None, &br#"{"a":""}"#[..]));
+    assert_eq!(lift(br#"{"_id":""}"#).unwrap().id.as_deref(), Some(""));
+    assert!(matches!(lift(json), Err(BodyError::BadEventTime { .. })));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::json::body::EVENT_TIME_RANGE;
 
 fn origin() -> Origin {
     Origin::new(&"s3://bucket/data".parse().unwrap(), "data/x.json")
@@ -159,5 +160,40 @@ proptest! {
         let names = names(Some("a"), Some("b"));
         let _ = (document(&names, &json), document(&names, &text));
         let _ = names.read(json.as_bytes());
+    }
+}
+
+#[test]
+fn an_empty_cell_of_csv_counts_as_absent() {
+    let named = names(Some("key"), Some("at"));
+    let json = r#"{"_id":"","_event_time":"","key":"","at":"","n":""}"#;
+    let csv = named.of_format(Format::Csv);
+    let body = r#"{"key":"","at":"","n":""}"#;
+    assert_eq!(document(&csv, json), Ok((origin().id(7), None, body.into())));
+    assert_eq!(
+        document(&FieldNames::default().of_format(Format::Csv), json).unwrap(),
+        (origin().id(7), None, body.into())
+    );
+    let json = r#"{"_id":"","key":"k","_event_time":"1000","at":""}"#;
+    assert_eq!(document(&csv, json), Ok(("k".into(), Some(1_000_000), r#"{"key":"k","at":""}"#.into())));
+    let json = named.of_format(Format::NdJson);
+    assert_eq!(document(&json, r#"{"key":""}"#), Err(FieldError::Id(IdError::Empty)));
+    assert!(matches!(document(&json, r#"{"at":""}"#), Err(FieldError::BadEventTime { .. })));
+}
+
+#[test]
+fn lifted_fields_are_read_as_named_ones_are() {
+    for value in [r#""x""#, "7", "-0", "18446744073709551616", r#""""#, "1.5", "1e3", "null", "true", "[]", "{}"] {
+        let named = document(&names(Some("key"), None), &format!(r#"{{"key":{value}}}"#)).map(|document| document.0);
+        let lifted = document(&FieldNames::default(), &format!(r#"{{"_id":{value}}}"#)).map(|document| document.0);
+        assert_eq!(named.ok(), lifted.ok(), "{value}");
+    }
+    for value in
+        ["1790000000000", r#""1790000000000""#, r#""-1""#, r#""2026-01-31T12:00:00Z""#, r#""x""#, "1.5", "null"]
+    {
+        let named = document(&names(None, Some("at")), &format!(r#"{{"at":{value}}}"#)).map(|document| document.1);
+        let lifted =
+            document(&FieldNames::default(), &format!(r#"{{"_event_time":{value}}}"#)).map(|document| document.1);
+        assert_eq!(named.ok(), lifted.ok(), "{value}");
     }
 }

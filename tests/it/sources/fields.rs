@@ -25,6 +25,21 @@ async fn named_fields_are_read_and_stay() {
     server.stop().await;
 }
 
+#[apply(on_each_storage!)]
+async fn reserved_names_are_read_as_named_fields_are() {
+    let mut server = TestServer::start().await;
+    server.given_collection("books").await;
+    server.import("x.csv", "_id,_event_time,n\na,1790000000000,1\nb,,2\n,1790000000001,3\n");
+    server.import("y.ndjson", "{\"_id\":7,\"_event_time\":\"1790000000002\"}\n");
+    server.given_source("books", pb::Source::default()).await;
+    let ended = server.ingested("books", 2).await;
+    assert_eq!((ended.documents_ingested, ended.bad_records), (4, 0), "{:?}", ended.first_bad_records);
+    assert_eq!(micros(get(&mut server, "a").await.event_time.as_ref()), 1_790_000_000_000_000);
+    assert_eq!(crate::support::json(&get(&mut server, "b").await), r#"{"n":"2"}"#);
+    assert_eq!(micros(get(&mut server, "7").await.event_time.as_ref()), 1_790_000_000_002_000);
+    server.stop().await;
+}
+
 /// **O4**
 #[apply(on_each_storage!)]
 async fn a_record_without_an_id_keeps_its_place_as_its_id() {
