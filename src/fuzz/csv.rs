@@ -15,6 +15,10 @@ use crate::source::{
 
 pub fn csv(data: &[u8]) {
     let (all, error) = read(data, Format::Csv);
+    // A line that tells the delimiter is not for the reader below.
+    if unmarked(data).get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"sep=")) {
+        return;
+    }
     let mut rows = rows(unmarked(data)).into_iter();
     let header = rows.next().and_then(header);
     assert_eq!(error.is_none(), header.is_some(), "{error:?}");
@@ -77,13 +81,32 @@ struct Row {
     is_open: bool,
 }
 
-/// The names, if they are good for a header.
+/// The names, if they are good for a header, with those for columns that have none of their own.
 fn header(row: Row) -> Option<Vec<String>> {
     let names: Vec<_> = row.fields.into_iter().map(String::from_utf8).collect::<Result<_, _>>().ok()?;
-    let is_small = names.len() <= MAX_COLUMNS && names.iter().map(String::len).sum::<usize>() <= MAX_HEADER_BYTES;
-    let are_names =
-        names.iter().all(|name| !name.is_empty()) && names.iter().collect::<HashSet<_>>().len() == names.len();
-    (!row.is_open && is_small && are_names).then_some(names)
+    let is_small = |names: &[String]| {
+        names.len() <= MAX_COLUMNS && names.iter().map(String::len).sum::<usize>() <= MAX_HEADER_BYTES
+    };
+    if row.is_open || !is_small(&names) {
+        return None;
+    }
+    let names = completed(names);
+    is_small(&names).then_some(names)
+}
+
+fn completed(names: Vec<String>) -> Vec<String> {
+    let mut taken: HashSet<_> = names.iter().filter(|name| !name.is_empty()).cloned().collect();
+    let mut seen = HashSet::new();
+    let complete = |(column, name): (usize, String)| {
+        if !name.is_empty() && seen.insert(name.clone()) {
+            return name;
+        }
+        let base = if name.is_empty() { format!("column{column}") } else { name.clone() };
+        let numbered = (1..).map(|number| format!("{base}_{number}"));
+        let mut candidates = name.is_empty().then(|| base.clone()).into_iter().chain(numbered);
+        candidates.find(|candidate| taken.insert(candidate.clone())).expect("there is no end of numbers")
+    };
+    names.into_iter().enumerate().map(complete).collect()
 }
 
 /// RFC 4180 as `csv-core` understands it.

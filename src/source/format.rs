@@ -13,6 +13,36 @@ pub enum Format {
     Csv,
 }
 
+/// How CSV is written, beside what RFC 4180 says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Dialect {
+    /// What stands between fields, unless the object's first line says it.
+    pub delimiter: u8,
+    /// Refuse a header with an empty or repeated name, instead of giving such columns a name.
+    pub strict_header: bool,
+}
+
+impl Default for Dialect {
+    fn default() -> Self {
+        Self { delimiter: b',', strict_header: false }
+    }
+}
+
+/// Whether a byte may stand between fields.
+#[must_use]
+pub const fn is_delimiter(byte: u8) -> bool {
+    byte == b'\t' || (byte.is_ascii_punctuation() && byte != b'"')
+}
+
+/// What a text says of what stands between fields; empty: nothing.
+pub fn delimiter(text: &str) -> Result<Option<u8>, &'static str> {
+    match text.as_bytes() {
+        [] => Ok(None),
+        [byte] if is_delimiter(*byte) => Ok(Some(*byte)),
+        _ => Err("must be a tab or one of the marks of ASCII but the double quote"),
+    }
+}
+
 /// How an object is packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Compression {
@@ -41,11 +71,13 @@ pub struct Encoding {
     pub format: Format,
     /// How to unpack it.
     pub compression: Compression,
+    /// How it is written, if it is CSV.
+    pub dialect: Dialect,
 }
 
 impl Encoding {
     /// What is given counts; the rest is told by the endings of the name, in any case: `.ndjson`, `.jsonl`, `.json`
-    /// (an array), `.csv`, each perhaps followed by `.gz`, `.gzip`, `.zst` or `.zstd`. `None`: nothing tells the
+    /// (an array), `.csv`, `.tsv` (with tabs), each perhaps followed by `.gz`, `.gzip`, `.zst` or `.zstd`. `None`: nothing tells the
     /// format, and the object is not for this source.
     #[must_use]
     pub fn of(name: &str, format: Option<Format>, compression: Option<Compression>) -> Option<Self> {
@@ -58,10 +90,12 @@ impl Encoding {
         let named = || match split(stem)?.1 {
             ending if is(ending, &["ndjson", "jsonl"]) => Some(Format::NdJson),
             ending if is(ending, &["json"]) => Some(Format::JsonArray),
-            ending if is(ending, &["csv"]) => Some(Format::Csv),
+            ending if is(ending, &["csv", "tsv"]) => Some(Format::Csv),
             _ => None,
         };
-        Some(Self { format: format.or_else(named)?, compression: compression.unwrap_or(packed) })
+        let has_tabs = split(stem).is_some_and(|(_, ending)| is(ending, &["tsv"]));
+        let dialect = Dialect { delimiter: if has_tabs { b'\t' } else { b',' }, ..Dialect::default() };
+        Some(Self { format: format.or_else(named)?, compression: compression.unwrap_or(packed), dialect })
     }
 }
 
@@ -79,7 +113,29 @@ mod tests {
     use super::*;
 
     fn named(name: &str) -> Option<(Format, Compression)> {
-        Encoding::of(name, None, None).map(|Encoding { format, compression }| (format, compression))
+        Encoding::of(name, None, None).map(|Encoding { format, compression, .. }| (format, compression))
+    }
+
+    #[test]
+    fn delimiters_are_marks() {
+        for (text, expected) in
+            [("", None), (",", Some(b',')), (";", Some(b';')), ("\t", Some(b'\t')), ("|", Some(b'|'))]
+        {
+            assert_eq!(delimiter(text), Ok(expected));
+        }
+        for text in ["\"", "a", "0", " ", "\n", ";;", "é"] {
+            assert!(delimiter(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn names_tell_what_stands_between_fields() {
+        let between = |name| Encoding::of(name, None, None).map(|encoding| encoding.dialect.delimiter);
+        assert_eq!(between("a.tsv"), Some(b'\t'));
+        assert_eq!(between("b/a.TSV.gz"), Some(b'\t'));
+        assert_eq!(between("a.tsv.csv"), Some(b','));
+        let given = Encoding::of("a.tsv", Some(Format::Csv), None).map(|encoding| encoding.dialect.delimiter);
+        assert_eq!(given, Some(b'\t'));
     }
 
     #[test]
@@ -89,6 +145,7 @@ mod tests {
             ("jsonl", Format::NdJson),
             ("json", Format::JsonArray),
             ("csv", Format::Csv),
+            ("tsv", Format::Csv),
             ("JSONL", Format::NdJson),
         ] {
             for (packed, compression) in [

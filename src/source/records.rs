@@ -9,10 +9,15 @@ mod csv;
 mod lines;
 mod partial;
 mod row;
+mod separator;
 
 use bytes::Bytes;
 
-use super::{decode::Decoded, error::ReadError, format::Format};
+use super::{
+    decode::Decoded,
+    error::ReadError,
+    format::{Dialect, Format},
+};
 use crate::json::body::MAX_DEPTH;
 pub use row::{MAX_COLUMNS, MAX_HEADER_BYTES};
 
@@ -101,10 +106,16 @@ impl Records {
     /// The records in `bytes`.
     #[must_use]
     pub fn new(bytes: Decoded, format: Format) -> Self {
+        Self::in_dialect(bytes, format, Dialect::default())
+    }
+
+    /// The records in `bytes`, written so if they are CSV.
+    #[must_use]
+    pub fn in_dialect(bytes: Decoded, format: Format, dialect: Dialect) -> Self {
         let splitter: Box<dyn Split> = match format {
             Format::NdJson => Box::<lines::Lines>::default(),
             Format::JsonArray => Box::<array::Elements>::default(),
-            Format::Csv => Box::<csv::Rows>::default(),
+            Format::Csv => Box::new(csv::Rows::new(dialect)),
         };
         Self { bytes, splitter, mark: Some(0), next: 0, wanted: 0, ended: false, failed: None }
     }

@@ -8,7 +8,7 @@ use super::{
     access::Access,
     feed::{Directory, Feed, ObjectFeed, Wanted},
     fields::FieldNames,
-    format::{Compression, Format},
+    format::{Compression, Format, delimiter},
     location::{Location, Store},
     pattern::Pattern,
 };
@@ -43,6 +43,10 @@ pub struct Spec {
     pub format: Option<Format>,
     /// How they are packed; absent: by their names.
     pub compression: Option<Compression>,
+    /// What stands between the fields of CSV; absent: as their names say.
+    pub csv_delimiter: Option<u8>,
+    /// Whether a CSV header must name every column once.
+    pub csv_strict_header: bool,
     /// The field of the id; empty: none.
     pub id_field: String,
     /// The field of the event time; empty: none.
@@ -69,6 +73,8 @@ impl CreateSource {
             pattern: spec.pattern.as_ref().map(ToString::to_string).unwrap_or_default(),
             format: to_format(spec.format).into(),
             compression: to_compression(spec.compression).into(),
+            csv_delimiter: spec.csv_delimiter.map(char::from).map(String::from).unwrap_or_default(),
+            csv_strict_header: spec.csv_strict_header,
             id_field: spec.id_field.clone(),
             event_time_field: spec.event_time_field.clone(),
             scan_interval: spec.scan_interval,
@@ -93,6 +99,8 @@ impl Spec {
             pattern: pattern.map(str::parse).transpose().map_err(|error| damaged(format!("{error}")))?,
             format: of_format(record.format()),
             compression: of_compression(record.compression()),
+            csv_delimiter: delimiter(&record.csv_delimiter).map_err(|why| damaged(why.to_owned()))?,
+            csv_strict_header: record.csv_strict_header,
             id_field: record.id_field.clone(),
             event_time_field: record.event_time_field.clone(),
             scan_interval: record.scan_interval,
@@ -112,8 +120,13 @@ impl Spec {
 
     /// Where its records come from.
     pub(super) fn feed(&self, access: &Arc<Access>, tasks: &Tasks) -> Result<Box<dyn Feed>, Error> {
-        let wanted =
-            Wanted { pattern: self.pattern.clone().map(Arc::new), format: self.format, compression: self.compression };
+        let wanted = Wanted {
+            pattern: self.pattern.clone().map(Arc::new),
+            format: self.format,
+            compression: self.compression,
+            csv_delimiter: self.csv_delimiter,
+            csv_strict_header: self.csv_strict_header,
+        };
         match self.location.store() {
             Store::File => {
                 let objects = Directory::new(self.location.clone(), Arc::clone(access), tasks.clone());

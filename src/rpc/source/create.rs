@@ -12,7 +12,7 @@ use crate::{
     source::{
         CreateSource, Spec,
         fields::FieldNames,
-        format::{Compression, Format},
+        format::{Compression, Format, delimiter},
     },
 };
 
@@ -56,6 +56,7 @@ fn spec(bad: &mut Violations, source: pb::Source, shortest: Duration) -> Option<
     if !(0..=MOST_BAD_RECORDS).contains(&max_bad_records) {
         bad.add("source.max_bad_records", format_args!("must be from 0 to {MOST_BAD_RECORDS}"));
     }
+    let csv_delimiter = bad.check("source.csv_delimiter", delimiter(&source.csv_delimiter)).flatten();
     bad.check("source.id_field", FieldNames::new(named(&source.id_field), None));
     bad.check("source.event_time_field", FieldNames::new(None, named(&source.event_time_field)));
     Some(Spec {
@@ -63,6 +64,8 @@ fn spec(bad: &mut Violations, source: pb::Source, shortest: Duration) -> Option<
         pattern: pattern.flatten(),
         format,
         compression,
+        csv_delimiter,
+        csv_strict_header: source.csv_strict_header,
         id_field: source.id_field,
         event_time_field: source.event_time_field,
         scan_interval,

@@ -44,6 +44,8 @@ impl From<View> for pb::Source {
             pattern: record.pattern,
             format: format.into(),
             compression: compression.into(),
+            csv_delimiter: record.csv_delimiter,
+            csv_strict_header: record.csv_strict_header,
             id_field: record.id_field,
             event_time_field: record.event_time_field,
             scan_interval: Some(convert::proto_duration(record.scan_interval)),

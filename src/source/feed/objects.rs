@@ -10,7 +10,7 @@ use crate::{
     error::Error,
     source::{
         decode::decode,
-        format::{Compression, Encoding, Format},
+        format::{Compression, Dialect, Encoding, Format},
         pattern::Pattern,
         records::Records,
     },
@@ -34,7 +34,7 @@ pub trait Objects: Send + Sync {
 }
 
 /// Which objects a source takes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Wanted {
     /// Those that match; absent: all.
     pub pattern: Option<Arc<Pattern>>,
@@ -42,6 +42,10 @@ pub struct Wanted {
     pub format: Option<Format>,
     /// How they are packed; absent: as their names say.
     pub compression: Option<Compression>,
+    /// What stands between the fields of CSV; absent: as their names say.
+    pub csv_delimiter: Option<u8>,
+    /// Whether a CSV header must name every column once.
+    pub csv_strict_header: bool,
 }
 
 impl Wanted {
@@ -62,10 +66,12 @@ impl Wanted {
             return Ok(());
         }
         let Some(encoding) = Encoding::of(&path, self.format, self.compression) else { return Ok(()) };
+        let delimiter = self.csv_delimiter.unwrap_or(encoding.dialect.delimiter);
+        let dialect = Dialect { delimiter, strict_header: self.csv_strict_header };
         if found.len() == MAX_PARTS {
             return Err(Error::TooManyObjects { limit: MAX_PARTS });
         }
-        found.insert(path, Part { etag: version()?, encoding });
+        found.insert(path, Part { etag: version()?, encoding: Encoding { dialect, ..encoding } });
         Ok(())
     }
 }
@@ -86,8 +92,8 @@ impl<O: Objects> Feed for ObjectFeed<O> {
 
     async fn open(&self, name: &str, part: &Part) -> Result<Option<Box<dyn Reader>>, Error> {
         let Some(bytes) = self.objects.open(name, &part.etag).await? else { return Ok(None) };
-        let Encoding { format, compression } = part.encoding;
-        Ok(Some(Box::new(Records::new(decode(bytes, compression), format))))
+        let Encoding { format, compression, dialect } = part.encoding;
+        Ok(Some(Box::new(Records::in_dialect(decode(bytes, compression), format, dialect))))
     }
 }
 
@@ -97,7 +103,7 @@ mod tests {
 
     #[test]
     fn only_so_many_objects_are_taken_and_others_do_not_count() {
-        let wanted = Wanted { pattern: Some(Arc::new("in/*".parse().unwrap())), format: None, compression: None };
+        let wanted = Wanted { pattern: Some(Arc::new("in/*".parse().unwrap())), ..Wanted::default() };
         let mut found = BTreeMap::new();
         for n in 0..MAX_PARTS {
             wanted.take(&mut found, format!("in/{n}.csv"), || Ok(String::new())).unwrap();

@@ -105,7 +105,7 @@ mod tests {
             store.put(&Path::parse(path).unwrap(), (*content).to_owned().into()).await.unwrap();
         }
         let pattern = pattern.map(|pattern| Arc::new(pattern.parse().unwrap()));
-        let wanted = Wanted { pattern, format: None, compression: None };
+        let wanted = Wanted { pattern, ..Wanted::default() };
         (ObjectFeed { objects: Prefix::new(Arc::clone(&store) as _, prefix).unwrap(), wanted }, store)
     }
 

@@ -1,17 +1,19 @@
-//! CSV after RFC 4180: comma, double quotes, `\n`, `\r\n` or `\r` at the end of a record, a header at the top. Blank
-//! lines are no records.
+//! CSV after RFC 4180: comma or what the source or a line `sep=;` at the top says, double quotes, `\n`, `\r\n` or `\r` at
+//! the end of a record, a header at the top. Blank lines are no records.
 //!
 //! The reading of quotes is `csv-core`'s, which takes what it gets: a quote inside a bare field stands for itself, and
 //! what follows a closing quote belongs to the field.
 
 use bytes::Bytes;
-use csv_core::{ReadRecordResult, Reader};
+use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 use memchr::memchr_iter;
 
 use super::{
     BadRecord, Broken, MAX_RECORD_BYTES, Piece, Split, Step,
     row::{Header, MAX_COLUMNS, Row},
+    separator::{Found, Separator},
 };
+use crate::source::format::Dialect;
 
 /// What the buffers begin with.
 const LEAST_BYTES: usize = 4 << 10;
@@ -23,6 +25,9 @@ const MAX_BUFFER: usize = MAX_RECORD_BYTES + 1;
 #[derive(Debug)]
 pub(super) struct Rows {
     reader: Reader,
+    strict_header: bool,
+    /// Looked for until it is known whether there is such a line.
+    separator: Option<Separator>,
     header: Option<Header>,
     record: Current,
     /// The fields of the record and their ends: buffers, filled as far as `record` says.
@@ -46,16 +51,49 @@ struct Current {
     is_unwanted: bool,
 }
 
-impl Default for Rows {
-    fn default() -> Self {
-        // `Reader::default()` is not `Reader::new()`: it lacks its tables, and finds neither commas nor lines.
-        let reader = Reader::new();
-        let (fields, ends) = (vec![0; LEAST_BYTES], vec![0; LEAST_ENDS]);
-        Self { reader, header: None, record: Current::default(), fields, ends, newlines: 0, has_read: false }
-    }
-}
-
 impl Rows {
+    pub(super) fn new(dialect: Dialect) -> Self {
+        Self {
+            reader: reader(dialect.delimiter),
+            strict_header: dialect.strict_header,
+            separator: Some(Separator::default()),
+            header: None,
+            record: Current::default(),
+            fields: vec![0; LEAST_BYTES],
+            ends: vec![0; LEAST_ENDS],
+            newlines: 0,
+            has_read: false,
+        }
+    }
+
+    /// Looks for a line that tells the delimiter; how many bytes that took.
+    fn separator(&mut self, input: &[u8], keep: bool) -> usize {
+        let mut used = 0;
+        while let Some(byte) = input.get(used).copied() {
+            let Some(separator) = &mut self.separator else { break };
+            match separator.look(byte) {
+                Found::Open => used += 1,
+                Found::Line { delimiter, has_byte } => {
+                    used += usize::from(has_byte);
+                    self.newlines += u64::from(has_byte);
+                    self.reader = reader(delimiter);
+                    self.separator = None;
+                }
+                Found::Nothing => self.give_back(keep),
+            }
+        }
+        used
+    }
+
+    /// What looked like the line is the beginning of the header.
+    fn give_back(&mut self, keep: bool) {
+        let seen = self.separator.take().map(Separator::into_seen).unwrap_or_default();
+        if !seen.is_empty() {
+            self.record.line = self.newlines + 1;
+            self.read(&seen, keep);
+        }
+    }
+
     /// Reads on in the record; true when it ends. Uses all of the input otherwise.
     fn read(&mut self, input: &[u8], keep: bool) -> (usize, bool) {
         let keep = keep || self.header.is_none();
@@ -106,7 +144,7 @@ impl Rows {
             if is_too_long {
                 return Err("the header is too long".to_owned());
             }
-            self.header = Some(Header::new(Row { bytes, ends })?);
+            self.header = Some(Header::new(Row { bytes, ends }, self.strict_header)?);
             return Ok(None);
         };
         let content = if !keep {
@@ -131,7 +169,7 @@ impl Rows {
 
 impl Split for Rows {
     fn step(&mut self, input: &[u8], keep: bool) -> Result<Step, Broken> {
-        let mut used = 0;
+        let mut used = self.separator(input, keep);
         while used < input.len() {
             if self.record.line == 0 {
                 used += self.blank(input.get(used..).unwrap_or_default());
@@ -154,6 +192,9 @@ impl Split for Rows {
 
     fn end(&mut self, keep: bool) -> Result<Option<Piece>, Broken> {
         let broken = |why: &str| Broken { at: 0, why: why.to_owned() };
+        if self.separator.as_ref().is_some_and(|separator| !separator.is_whole()) {
+            self.give_back(keep);
+        }
         let line = self.record.line;
         let piece = if line == 0 {
             None
@@ -175,6 +216,10 @@ impl Split for Rows {
         let header = self.header.as_ref().map_or(0, Header::capacity);
         self.fields.capacity() + self.ends.capacity() * size_of::<usize>() + header
     }
+}
+
+fn reader(delimiter: u8) -> Reader {
+    ReaderBuilder::new().delimiter(delimiter).build()
 }
 
 /// Doubles a full buffer; false if it is as long as it may be.

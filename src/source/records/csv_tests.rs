@@ -98,14 +98,86 @@ fn a_quote_that_stays_open_is_told() {
     assert_eq!(good(&long), [row(2, open)]);
 }
 
+/// The rows of an object in a dialect, however it is cut.
+fn in_dialect(object: &str, dialect: Dialect) -> (Vec<(u64, String)>, Option<String>) {
+    let read = |sizes: &[usize]| {
+        let stream = super::super::testing::cut(object.to_owned(), sizes);
+        let decoded = super::super::decode::decode(stream, super::super::format::Compression::None);
+        let mut records = Records::in_dialect(decoded, Format::Csv, dialect);
+        let (records, error) = super::tests::drain(&mut records);
+        let rows: Vec<_> = records.iter().map(|record| record.line.unwrap()).zip(contents(&records)).collect();
+        (rows, error.map(|error| error.to_string()))
+    };
+    let once = read(&[4096]);
+    assert_eq!(read(&[1]), once);
+    once
+}
+
 #[test]
-fn a_header_must_name_every_column_once() {
+fn columns_without_a_name_of_their_own_get_one() {
+    for (header, names) in [
+        (",a,b", ["column0", "a", "b"]),
+        ("a,b,", ["a", "b", "column2"]),
+        ("a,b,a", ["a", "b", "a_1"]),
+        ("a,a,a", ["a", "a_1", "a_2"]),
+        ("a,a_1,a", ["a", "a_1", "a_2"]),
+        ("a,a,a_1", ["a", "a_2", "a_1"]),
+        (",column0,", ["column0_1", "column0", "column2"]),
+        (",,", ["column0", "column1", "column2"]),
+    ] {
+        let [a, b, c] = names;
+        assert_eq!(good(&format!("{header}\n1,2,3")), [row(2, &format!(r#"{{"{a}":"1","{b}":"2","{c}":"3"}}"#))]);
+    }
+    let same = vec!["x"; MAX_COLUMNS].join(",");
+    let rows = good(&format!("{same}\n{same}"));
+    assert_eq!(serde_json::from_str::<Map<_, _>>(&rows[0].1).unwrap().len(), MAX_COLUMNS);
+}
+
+#[test]
+fn the_delimiter_is_given_or_told_by_the_first_line() {
+    let with = |delimiter| Dialect { delimiter, ..Dialect::default() };
+    let expected = (vec![row(2, r#"{"a,b":"1","c":"2;,"}"#)], None);
+    assert_eq!(in_dialect("a,b;c\n1;\"2;,\"\n", with(b';')), expected);
+    assert_eq!(in_dialect("a,b\tc\n1\t2;,\n", with(b'\t')), expected);
+    assert_eq!(in_dialect("a,b|c\n1|2;,\n", with(b'|')), expected);
+    let expected = (vec![row(3, r#"{"a,b":"1","c":"2"}"#)], None);
+    for end in ["\n", "\r\n"] {
+        for (first, delimiter) in [("sep=;", ";"), ("SEP=;", ";"), ("sep=\t", "\t"), ("\u{FEFF}sep=;", ";")] {
+            let object = format!("{first}{end}a,b{delimiter}c{end}1{delimiter}2{end}");
+            assert_eq!(in_dialect(&object, Dialect::default()), expected, "{object:?}");
+            assert_eq!(in_dialect(&object, with(b'|')), expected, "{object:?}");
+        }
+    }
+    assert_eq!(good("sep=,\ra\r1"), [row(1, r#"{"a":"1"}"#)]);
+    // What is no such line is a header.
+    for header in ["s", "sep", "sep=", "sep=x", "sep=;;", "sep =;"] {
+        assert_eq!(good(&format!("{header}\n1")), [row(2, &format!(r#"{{"{header}":"1"}}"#))]);
+        assert_eq!(good(header), []);
+    }
+    for object in ["sep=;", "sep=;\r", "sep=;\n"] {
+        assert!(rows(object).1.is_some_and(|error| error.ends_with("the object has no header")), "{object:?}");
+    }
+}
+
+#[test]
+fn a_strict_header_must_name_every_column_once() {
+    let strict = Dialect { strict_header: true, ..Dialect::default() };
     for (object, error) in [
-        ("", "the object has no header"),
-        ("\n\r\n", "the object has no header"),
         ("a,,b\n1,2,3", "column 2 of the header has no name"),
         ("\"\"\n1", "column 1 of the header has no name"),
         ("a,b,a\n1,2,3", "column 3 of the header repeats the name \"a\""),
+    ] {
+        let (rows, told) = in_dialect(object, strict);
+        assert_eq!(rows, []);
+        assert!(told.as_ref().is_some_and(|told| told.ends_with(error)), "{object:?}: {told:?}");
+    }
+}
+
+#[test]
+fn a_header_must_be_there() {
+    for (object, error) in [
+        ("", "the object has no header"),
+        ("\n\r\n", "the object has no header"),
         ("a,\"b\n1,2", "the header has a quoted field that does not end"),
     ] {
         let (rows, told) = rows(object);

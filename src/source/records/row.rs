@@ -1,7 +1,7 @@
 //! A CSV record becomes a JSON object: the header's names, and every value as a string. No types are guessed: `007`,
 //! `1e3` and `true` stay what they were, and an empty field is `""`.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
 
@@ -23,25 +23,24 @@ pub(super) struct Header {
 
 impl Header {
     /// Names must be there and differ: a document has no room for two values under one name, and none for a value
-    /// under no name.
-    pub(super) fn new(record: Row<'_>) -> Result<Self, String> {
+    /// under no name. Unless `is_strict`, columns that lack such a name get one.
+    pub(super) fn new(record: Row<'_>, is_strict: bool) -> Result<Self, String> {
+        let too_long = || format!("the header has more than {MAX_HEADER_BYTES} bytes");
         if record.bytes.len() > MAX_HEADER_BYTES {
-            return Err(format!("the header has more than {MAX_HEADER_BYTES} bytes"));
+            return Err(too_long());
         }
         let names = record.fields().collect::<Option<Vec<_>>>().ok_or("the header is not UTF-8")?;
-        let mut seen = HashSet::with_capacity(names.len());
+        if is_strict {
+            check(&names)?;
+        }
+        let names = completed(names);
+        if names.iter().map(String::len).sum::<usize>() > MAX_HEADER_BYTES {
+            return Err(too_long());
+        }
         let mut keys = Vec::with_capacity(names.len());
-        for (column, name) in names.into_iter().enumerate() {
-            let column = column + 1;
-            if name.is_empty() {
-                return Err(format!("column {column} of the header has no name"));
-            }
-            if !seen.insert(name) {
-                let name: String = name.chars().take(64).collect();
-                return Err(format!("column {column} of the header repeats the name {name:?}"));
-            }
-            let mut key = String::with_capacity(escaped_length(name) + 3);
-            push_string(&mut key, name);
+        for name in names {
+            let mut key = String::with_capacity(escaped_length(&name) + 3);
+            push_string(&mut key, &name);
             key.push(':');
             keys.push(key.into_boxed_str());
         }
@@ -77,6 +76,49 @@ impl Header {
     pub(super) fn capacity(&self) -> usize {
         self.keys.iter().map(|key| key.len() + size_of::<Box<str>>()).sum()
     }
+}
+
+/// Whether every column has a name of its own.
+fn check(names: &[&str]) -> Result<(), String> {
+    let mut seen = HashSet::with_capacity(names.len());
+    for (column, name) in (1..).zip(names) {
+        if name.is_empty() {
+            return Err(format!("column {column} of the header has no name"));
+        }
+        if !seen.insert(name) {
+            let name: String = name.chars().take(64).collect();
+            return Err(format!("column {column} of the header repeats the name {name:?}"));
+        }
+    }
+    Ok(())
+}
+
+/// Gives a column without a name that of its index, `column0`, and one that repeats a name a number, `a_1`: the first
+/// that no other column has.
+fn completed(names: Vec<&str>) -> Vec<String> {
+    let mut taken: HashSet<String> =
+        names.iter().filter(|name| !name.is_empty()).map(|name| (*name).to_owned()).collect();
+    let mut seen = HashSet::with_capacity(names.len());
+    // What comes next for a name: a header of nothing but repetitions is read in linear time.
+    let mut numbers: HashMap<String, usize> = HashMap::new();
+    let mut completed = Vec::with_capacity(names.len());
+    for (column, name) in names.into_iter().enumerate() {
+        if !name.is_empty() && seen.insert(name) {
+            completed.push(name.to_owned());
+            continue;
+        }
+        let (base, first) = if name.is_empty() { (format!("column{column}"), 0) } else { (name.to_owned(), 1) };
+        let number = numbers.entry(base.clone()).or_insert(first);
+        loop {
+            let candidate = if *number == 0 { base.clone() } else { format!("{base}_{number}") };
+            *number += 1;
+            if taken.insert(candidate.clone()) {
+                completed.push(candidate);
+                break;
+            }
+        }
+    }
+    completed
 }
 
 /// The unquoted fields of a record, one after the other, and where each ends.

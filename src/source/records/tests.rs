@@ -29,7 +29,7 @@ pub(super) fn read(object: impl Into<Bytes>, format: Format) -> (Vec<Record>, Op
     once
 }
 
-fn drain(records: &mut Records) -> (Vec<Record>, Option<ReadError>) {
+pub(super) fn drain(records: &mut Records) -> (Vec<Record>, Option<ReadError>) {
     block_on(async {
         let mut all = Vec::new();
         loop {

@@ -94,3 +94,32 @@ async fn many_batches_and_objects_are_all_there() {
     assert_eq!(server.stats("books").await.offset, 15_000, "each was written once");
     server.stop().await;
 }
+
+#[apply(on_each_storage!)]
+async fn tables_of_spreadsheets_and_data_frames_are_read() {
+    let mut server = TestServer::start().await;
+    for (collection, name, content, source) in [
+        ("pandas", "x.csv", ",_id,n,n\n0,a,1,2\n", pb::Source::default()),
+        ("excel", "x.csv", "sep=;\r\n_id;n\r\na;1,5\r\n", pb::Source::default()),
+        ("tabs", "x.tsv", "_id\tn\na\t1,5\n", pb::Source::default()),
+        ("given", "x.csv", "_id;n\na;1,5\n", pb::Source { csv_delimiter: ";".to_owned(), ..Default::default() }),
+    ] {
+        server.given_collection(collection).await;
+        server.import(&format!("{collection}/{name}"), content);
+        let source = pb::Source { location: server.location(collection), ..super::quick(source) };
+        server.create_source(collection, "in", source).await.unwrap();
+        let ended = server.ingested(collection, 1).await;
+        assert_eq!(ended.bad_records, 0, "{collection}: {:?}", ended.first_bad_records);
+        let expected = if collection == "pandas" { r#"{"column0":"0","n":"1","n_1":"2"}"# } else { r#"{"n":"1,5"}"# };
+        assert_eq!(server.scan(collection).await, pairs(&[("a", expected)]), "{collection}");
+    }
+    server.given_collection("strict").await;
+    server.import("strict/x.csv", "_id,n,n\na,1,2\n");
+    let source = pb::Source { location: server.location("strict"), csv_strict_header: true, ..Default::default() };
+    let created = server.create_source("strict", "in", super::quick(source)).await.unwrap();
+    assert!(created.csv_strict_header);
+    let ended = server.ingested("strict", 1).await;
+    assert_eq!((ended.documents_ingested, ended.bad_records), (0, 1));
+    assert!(ended.first_bad_records[0].reason.ends_with("repeats the name \"n\""), "{:?}", ended.first_bad_records);
+    server.stop().await;
+}
