@@ -7,7 +7,7 @@ use std::fmt;
 pub enum Format {
     /// One JSON object a line.
     NdJson,
-    /// One array of JSON objects.
+    /// JSON objects: in one array, one alone, or one after the other; the content tells.
     JsonArray,
     /// RFC 4180 with a line of names at the top.
     Csv,
@@ -76,8 +76,8 @@ pub struct Encoding {
 }
 
 impl Encoding {
-    /// What is given counts; the rest is told by the endings of the name, in any case: `.ndjson`, `.jsonl`, `.json`
-    /// (an array), `.csv`, `.tsv` (with tabs), each perhaps followed by `.gz`, `.gzip`, `.zst` or `.zstd`. `None`: nothing tells the
+    /// What is given counts; the rest is told by the endings of the name, in any case: `.ndjson`, `.jsonl`, `.json`,
+    /// `.csv`, `.tsv` (with tabs), each perhaps followed by `.gz`, `.gzip`, `.zst` or `.zstd`. `None`: nothing tells the
     /// format, and the object is not for this source.
     #[must_use]
     pub fn of(name: &str, format: Option<Format>, compression: Option<Compression>) -> Option<Self> {

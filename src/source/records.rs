@@ -6,6 +6,7 @@
 
 mod array;
 mod csv;
+mod json;
 mod lines;
 mod partial;
 mod row;
@@ -33,7 +34,7 @@ const MARK: &[u8] = b"\xEF\xBB\xBF";
 pub struct Record {
     /// Its index in the object.
     pub number: u64,
-    /// The line it begins on, from 1; `None` in a JSON array.
+    /// The line it begins on, from 1; `None` in an array.
     pub line: Option<u64>,
     /// Its JSON text, which nobody has checked yet, or why it has none.
     pub content: Result<Bytes, BadRecord>,
@@ -114,7 +115,7 @@ impl Records {
     pub fn in_dialect(bytes: Decoded, format: Format, dialect: Dialect) -> Self {
         let splitter: Box<dyn Split> = match format {
             Format::NdJson => Box::<lines::Lines>::default(),
-            Format::JsonArray => Box::<array::Elements>::default(),
+            Format::JsonArray => Box::<json::Json>::default(),
             Format::Csv => Box::new(csv::Rows::new(dialect)),
         };
         Self { bytes, splitter, mark: Some(0), next: 0, wanted: 0, ended: false, failed: None }
@@ -220,6 +221,8 @@ const fn is_space(byte: u8) -> bool {
 mod array_tests;
 #[cfg(test)]
 mod csv_tests;
+#[cfg(test)]
+mod json_tests;
 #[cfg(test)]
 mod lines_tests;
 #[cfg(test)]

@@ -4,10 +4,9 @@
 //! whoever takes it. It does not recurse: the kinds of the open brackets are bits of one number. What would make the
 //! end of an element a guess (brackets that do not match, garbage between elements, a missing end) breaks the object.
 
-use bytes::Bytes;
 use memchr::memchr2;
 
-use super::{BadRecord, Broken, MAX_RECORD_BYTES, Piece, Split, Step, is_space, partial::Partial};
+use super::{Broken, Piece, Split, Step, is_space, partial::Partial};
 
 /// How deep an element may be nested, itself included: as deep as a document's body. A bit each.
 const MAX_DEPTH: u64 = crate::json::body::MAX_DEPTH as u64;
@@ -39,7 +38,7 @@ enum Place {
 
 /// Where in an element the scanner is.
 #[derive(Debug, Default)]
-struct Element {
+pub(super) struct Element {
     depth: u64,
     /// For each open bracket, the innermost lowest: is it `[`? Only of the first [`MAX_DEPTH`].
     brackets: u128,
@@ -53,9 +52,6 @@ impl Elements {
     fn between(&mut self, byte: u8) -> Result<(), String> {
         self.place = match (self.place, byte) {
             (Place::Before, b'[') => Place::First,
-            (Place::Before, b'{') => {
-                return Err("expected '[' but found '{': an object with one JSON object a line is NDJSON".to_owned());
-            }
             (Place::Before, _) => return Err(format!("expected '[' but found {}", shown(byte))),
             (Place::First | Place::After, b']') => Place::End,
             (Place::After, b',') => Place::Next,
@@ -69,22 +65,20 @@ impl Elements {
     }
 
     fn finish(&mut self, part: &[u8], keep: bool) -> Piece {
-        let Element { is_too_deep, .. } = std::mem::take(&mut self.element);
-        let content = match self.partial.finish(part, keep).filter(|element| element.len() <= MAX_RECORD_BYTES) {
-            _ if !keep => Ok(Bytes::new()),
-            None => Err(BadRecord::TooLong),
-            Some(_) if is_too_deep => Err(BadRecord::TooDeep),
-            Some(element) => Ok(Bytes::copy_from_slice(element)),
-        };
-        self.partial.clear();
+        let is_too_deep = std::mem::take(&mut self.element).is_too_deep();
+        let content = self.partial.element(part, keep, is_too_deep);
         self.place = Place::After;
         Piece { line: None, content }
     }
 }
 
 impl Element {
+    pub(super) fn is_too_deep(&self) -> bool {
+        self.is_too_deep
+    }
+
     /// How many bytes of `part` belong to the element, if it ends there.
-    fn end(&mut self, part: &[u8]) -> Result<Option<usize>, Broken> {
+    pub(super) fn end(&mut self, part: &[u8]) -> Result<Option<usize>, Broken> {
         let mut at = 0;
         while let Some(rest) = part.get(at..).filter(|rest| !rest.is_empty()) {
             if std::mem::take(&mut self.after_backslash) {
@@ -190,6 +184,6 @@ const fn is_structural(byte: u8) -> bool {
 }
 
 /// A byte as a message shows it.
-fn shown(byte: u8) -> String {
+pub(super) fn shown(byte: u8) -> String {
     if byte.is_ascii_graphic() { format!("'{}'", char::from(byte)) } else { format!("byte 0x{byte:02X}") }
 }

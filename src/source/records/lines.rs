@@ -8,11 +8,11 @@ use super::{BadRecord, Broken, MAX_RECORD_BYTES, Piece, Split, Step, is_space, p
 
 #[derive(Debug, Default)]
 pub(super) struct Lines {
-    partial: Partial,
+    pub(super) partial: Partial,
     /// The line has more than spaces.
     has_content: bool,
     /// Lines that have ended.
-    lines: u64,
+    pub(super) count: u64,
 }
 
 impl Lines {
@@ -26,10 +26,16 @@ impl Lines {
         part.get(start..).unwrap_or_default()
     }
 
-    /// The last part of a line, and what the line was.
-    fn finish(&mut self, part: &[u8], keep: bool) -> Option<Piece> {
+    /// A part of a line that goes on.
+    pub(super) fn go_on(&mut self, part: &[u8], keep: bool) {
         let part = self.content(part);
-        self.lines += 1;
+        self.partial.push(part, keep);
+    }
+
+    /// The last part of a line, and what the line was.
+    pub(super) fn finish(&mut self, part: &[u8], keep: bool) -> Option<Piece> {
+        let part = self.content(part);
+        self.count += 1;
         if !std::mem::take(&mut self.has_content) {
             return None;
         }
@@ -40,7 +46,7 @@ impl Lines {
             None => Err(BadRecord::TooLong),
         };
         self.partial.clear();
-        Some(Piece { line: Some(self.lines), content })
+        Some(Piece { line: Some(self.count), content })
     }
 }
 
@@ -50,8 +56,7 @@ impl Split for Lines {
         loop {
             let rest = input.get(used..).unwrap_or_default();
             let Some(end) = memchr(b'\n', rest) else {
-                let part = self.content(rest);
-                self.partial.push(part, keep);
+                self.go_on(rest, keep);
                 return Ok(Step { used: input.len(), piece: None });
             };
             used += end + 1;

@@ -1,6 +1,8 @@
 //! A record that goes on in the next chunk.
 
-use super::MAX_RECORD_BYTES;
+use bytes::Bytes;
+
+use super::{BadRecord, MAX_RECORD_BYTES};
 
 /// Its bytes so far, as long as there are not too many of them.
 #[derive(Debug, Default)]
@@ -39,6 +41,18 @@ impl Partial {
         }
         self.push(part, keep);
         (!self.is_too_long).then_some(&self.bytes)
+    }
+
+    /// The content of a record in brackets, whose last part this is. Makes room for the next record.
+    pub(super) fn element(&mut self, part: &[u8], keep: bool, is_too_deep: bool) -> Result<Bytes, BadRecord> {
+        let content = match self.finish(part, keep).filter(|element| element.len() <= MAX_RECORD_BYTES) {
+            _ if !keep => Ok(Bytes::new()),
+            None => Err(BadRecord::TooLong),
+            Some(_) if is_too_deep => Err(BadRecord::TooDeep),
+            Some(element) => Ok(Bytes::copy_from_slice(element)),
+        };
+        self.clear();
+        content
     }
 
     /// Makes room for the next record.

@@ -185,7 +185,7 @@ fn a_byte_order_mark_is_passed_over_once() {
         match format {
             Format::NdJson => assert_eq!(contents(&broken.0), ["\u{FEFF}1"]),
             Format::JsonArray => {
-                assert_eq!(broken.1.unwrap(), "at byte 3 (unpacked): expected '[' but found byte 0xEF");
+                assert_eq!(broken.1.unwrap(), "at byte 3 (unpacked): expected '[' or '{' but found byte 0xEF");
             }
             Format::Csv => assert_eq!(contents(&broken.0), ["{\"\u{FEFF}a\":\"1\"}"]),
         }
@@ -195,7 +195,7 @@ fn a_byte_order_mark_is_passed_over_once() {
     assert_eq!(read(&b"\xEF"[..], Format::NdJson).0.len(), 1);
     assert_eq!(
         read(&b"\xEF\xBB[]"[..], Format::JsonArray).1.unwrap(),
-        "at byte 0 (unpacked): expected '[' but found byte 0xEF"
+        "at byte 0 (unpacked): expected '[' or '{' but found byte 0xEF"
     );
     assert!(read(&b"\xEF\xBB,b"[..], Format::Csv).1.unwrap().ends_with("the header is not UTF-8"));
 }

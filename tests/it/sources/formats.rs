@@ -123,3 +123,20 @@ async fn tables_of_spreadsheets_and_data_frames_are_read() {
     assert!(ended.first_bad_records[0].reason.ends_with("repeats the name \"n\""), "{:?}", ended.first_bad_records);
     server.stop().await;
 }
+
+#[apply(on_each_storage!)]
+async fn the_content_of_a_json_file_tells_its_records() {
+    let mut server = TestServer::start().await;
+    server.given_collection("books").await;
+    server.import("object.json", "{\n \"_id\": \"object\",\n \"n\": [\n1\n]\n}\n");
+    server.import("array.json", "[{\"_id\":\"array\"}]");
+    server.import("lines.json", "{\"_id\":\"line1\"}\n?\n{\"_id\":\"line3\"}\n");
+    server.import("jq.json", "{\n\"_id\":\"jq1\"\n}\n{\n\"_id\":\"jq2\"\n}\n");
+    server.given_source("books", pb::Source::default()).await;
+    let ended = server.ingested("books", 4).await;
+    let bad: Vec<_> = ended.first_bad_records.iter().map(|bad| (bad.object.as_str(), bad.line)).collect();
+    assert_eq!((ended.bad_records, bad), (1, vec![("lines.json", 2)]));
+    let ids: Vec<_> = server.scan("books").await.into_iter().map(|(id, _)| id).collect();
+    assert_eq!(ids, ["array", "jq1", "jq2", "line1", "line3", "object"]);
+    server.stop().await;
+}
