@@ -4,6 +4,7 @@
 //! A failure of the stream ends the bytes, and is told only when all bytes before it have been read: a decoder that
 //! meets an error upstream throws away what it has already unpacked, and with it the records before the failure (O2).
 
+mod gzip;
 mod zstd;
 
 use std::{
@@ -12,10 +13,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use async_compression::{
-    tokio::bufread::{GzipDecoder, ZstdDecoder},
-    zstd::DParameter,
-};
+use async_compression::{tokio::bufread::ZstdDecoder, zstd::DParameter};
 use bytes::Bytes;
 use futures::{Stream, StreamExt, future};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, BufReader};
@@ -52,11 +50,7 @@ where
     let packed = StreamReader::new(Box::pin(until_failure(stream, compression, Arc::clone(&failure))));
     let reader: Pin<Box<dyn AsyncBufRead + Send>> = match compression {
         Compression::None => Box::pin(packed),
-        Compression::Gzip => {
-            let mut decoder = GzipDecoder::new(packed);
-            decoder.multiple_members(true);
-            Box::pin(BufReader::with_capacity(UNPACKED_BYTES, decoder))
-        }
+        Compression::Gzip => Box::pin(StreamReader::new(Box::pin(gzip::members(packed)))),
         Compression::Zstd => {
             let window = DParameter::window_log_max(MAX_ZSTD_WINDOW_LOG);
             let mut decoder = ZstdDecoder::with_params(packed, &[window]);

@@ -100,6 +100,47 @@ fn damage_is_found_after_what_precedes_it() {
 }
 
 #[test]
+fn zeros_behind_a_member_are_passed_over() {
+    let member = |bytes: &[u8]| pack(bytes, Compression::Gzip);
+    for zeros in [1, 511, 100_000] {
+        let zeros = vec![0; zeros];
+        let packed = [member(b"one"), zeros.clone(), member(b""), member(b"two"), zeros.clone()].concat();
+        for sizes in [&[usize::MAX][..], &[1], &[7, 512]] {
+            let (bytes, error) = read(cut(packed.clone(), sizes), Compression::Gzip);
+            assert!(error.is_none() && bytes == b"onetwo", "{error:?}");
+        }
+        let (bytes, error) =
+            read(whole([member(b"one"), zeros.clone(), b"garbage!".to_vec()].concat()), Compression::Gzip);
+        assert!(bytes == b"one" && matches!(error, Some(ReadError::Corrupt { .. })), "{error:?}");
+        // A member must begin the object.
+        let (bytes, error) = read(whole([zeros, member(b"one")].concat()), Compression::Gzip);
+        assert!(bytes.is_empty() && error.is_some());
+    }
+}
+
+#[test]
+fn reserved_flags_are_refused() {
+    for flag in 0..8_u8 {
+        let mut packed = pack(&text(50_000), Compression::Gzip);
+        packed[3] |= 1 << flag;
+        for sizes in [&[usize::MAX][..], &[1]] {
+            let first = cut(packed.clone(), sizes);
+            let second = cut([pack(b"one", Compression::Gzip), packed.clone()].concat(), sizes);
+            for (stream, before) in [(first, &b""[..]), (second, b"one")] {
+                let (bytes, error) = read(stream, Compression::Gzip);
+                let told = error.map(|error| error.to_string()).unwrap_or_default();
+                assert_eq!(
+                    told == "the object is not sound gzip data: a reserved flag is set",
+                    flag >= 5,
+                    "{flag}: {told}"
+                );
+                assert!(flag < 5 || bytes == before, "{flag}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_failing_stream_gives_what_it_gave() {
     for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
         let packed = pack(&text(50_000), compression);
