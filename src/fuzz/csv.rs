@@ -6,7 +6,7 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::records::{from, read, unmarked};
+use super::records::{from, is_utf16, read, unmarked};
 use crate::source::{
     format::Format,
     records::{BadRecord, MAX_COLUMNS, MAX_HEADER_BYTES, Record},
@@ -15,8 +15,8 @@ use crate::source::{
 
 pub fn csv(data: &[u8]) {
     let (all, error) = read(data, Format::Csv);
-    // A line that tells the delimiter is not for the reader below.
-    if unmarked(data).get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"sep=")) {
+    // Neither that nor a line that tells the delimiter is for the reader below.
+    if is_utf16(data) || unmarked(data).get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"sep=")) {
         return;
     }
     let mut rows = rows(unmarked(data)).into_iter();

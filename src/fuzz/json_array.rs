@@ -5,7 +5,7 @@
 
 use serde_json::value::RawValue;
 
-use super::records::{read, unmarked};
+use super::records::{is_utf16, read, unmarked};
 use crate::{
     json::body::check_value,
     source::{format::Format, records::BadRecord},
@@ -13,6 +13,9 @@ use crate::{
 
 pub fn json_array(data: &[u8]) {
     let (all, error) = read(data, Format::JsonArray);
+    if is_utf16(data) {
+        return;
+    }
     let theirs = serde_json::from_slice::<Vec<&RawValue>>(unmarked(data));
     if let Ok(theirs) = &theirs {
         assert_eq!(error, None);

@@ -1,12 +1,15 @@
 //! NDJSON. Beside what holds of every format: the records are those of a reader
 //! that has all bytes before it and knows nothing of chunks.
 
-use super::records::{read, unmarked};
+use super::records::{is_utf16, read, unmarked};
 use crate::source::format::Format;
 
 pub fn ndjson(data: &[u8]) {
     let (all, error) = read(data, Format::NdJson);
     assert_eq!(error, None, "lines cannot be broken");
+    if is_utf16(data) {
+        return;
+    }
     let found = all.iter().map(|record| (record.line, record.content.as_ref().map(AsRef::as_ref)));
     let expected = lines(unmarked(data));
     assert!(found.eq(expected.iter().map(|(line, content)| (Some(*line), Ok(*content)))), "{expected:?}");

@@ -70,6 +70,11 @@ fn documents(all: &[Record]) {
     }
 }
 
+/// Whether a byte order mark says that it is UTF-16, which the obvious readers do not read.
+pub(super) fn is_utf16(data: &[u8]) -> bool {
+    data.starts_with(b"\xFE\xFF") || data.starts_with(b"\xFF\xFE")
+}
+
 /// The content behind a byte order mark, if there is one.
 pub(super) fn unmarked(data: &[u8]) -> &[u8] {
     data.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(data)

@@ -1,5 +1,7 @@
 //! Divides the unpacked bytes of an object into records, one at a time.
 //!
+//! Text is UTF-8, or UTF-16 with a byte order mark, which is read as if it were UTF-8; positions count the UTF-8.
+//!
 //! Records are numbered from 0, the bad ones too; what is no record (an empty line, the names at the top of a CSV
 //! object) has no number. A reader that knows the next number of an object whose etag is unchanged goes on exactly
 //! there with [`Records::skip_to`] (O1).
@@ -11,6 +13,7 @@ mod lines;
 mod partial;
 mod row;
 mod separator;
+mod text;
 
 use bytes::Bytes;
 
@@ -93,7 +96,7 @@ trait Split: Send {
 
 /// The records of one object.
 pub struct Records {
-    bytes: Decoded,
+    bytes: text::Text,
     splitter: Box<dyn Split>,
     /// How much of a byte order mark was found, until it is known whether there is one.
     mark: Option<usize>,
@@ -118,7 +121,7 @@ impl Records {
             Format::JsonArray => Box::<json::Json>::default(),
             Format::Csv => Box::new(csv::Rows::new(dialect)),
         };
-        Self { bytes, splitter, mark: Some(0), next: 0, wanted: 0, ended: false, failed: None }
+        Self { bytes: text::Text::new(bytes), splitter, mark: Some(0), next: 0, wanted: 0, ended: false, failed: None }
     }
 
     /// The records before `number` will be passed over unread; their numbers count. There is no way back.
@@ -142,7 +145,7 @@ impl Records {
         self.next
     }
 
-    /// How many unpacked bytes were read.
+    /// How many unpacked bytes were read, as UTF-8.
     #[must_use]
     pub fn position(&self) -> u64 {
         self.bytes.position()

@@ -231,3 +231,53 @@ fn the_longest_record_is_the_longest() {
         }
     }
 }
+
+fn utf16(text: &str, big_endian: bool) -> Vec<u8> {
+    let units = "\u{FEFF}".encode_utf16().chain(text.encode_utf16());
+    units.flat_map(|unit| if big_endian { unit.to_be_bytes() } else { unit.to_le_bytes() }).collect()
+}
+
+#[test]
+fn utf_16_with_a_byte_order_mark_is_read_as_utf_8() {
+    let long = "ä😀".repeat(20_000);
+    for (format, object) in [
+        (Format::NdJson, format!("{{\"a\":\"ä😀\"}}\n\n{{\"b\":\"{long}\"}}\r\nx")),
+        (Format::JsonArray, "[{\"a\":\"\u{FFFD}\"},1]".to_owned()),
+        (Format::JsonArray, "{\n\"a\":\"ä\"}".to_owned()),
+        (Format::Csv, "sep=;\na;ä\n1;\"😀\"\n".to_owned()),
+        (Format::NdJson, String::new()),
+    ] {
+        let expected = read(object.clone(), format);
+        for big_endian in [false, true] {
+            assert_eq!(read(utf16(&object, big_endian), format), expected, "{format:?}");
+        }
+    }
+}
+
+#[test]
+fn what_is_no_utf_16_costs_its_record() {
+    for big_endian in [false, true] {
+        let unit = |unit: u16| if big_endian { unit.to_be_bytes() } else { unit.to_le_bytes() };
+        let line = |text: &str| utf16(text, big_endian)[2..].to_vec();
+        let object = [
+            utf16("a\n1\n", big_endian),
+            unit(0xD83D).to_vec(),
+            line("x\n"),
+            unit(0xDE00).to_vec(),
+            line("\n2\n"),
+            unit(0xD83D).to_vec(),
+            vec![0],
+        ];
+        let (records, error) = read(object.concat(), Format::Csv);
+        let bad = "<is not UTF-8>";
+        assert_eq!(
+            (contents(&records), error),
+            ([r#"{"a":"1"}"#, bad, bad, r#"{"a":"2"}"#, bad].map(str::to_owned).to_vec(), None)
+        );
+    }
+    // Half a mark is none.
+    for start in [&b"\xFF"[..], b"\xFE", b"\xFFx", b"\xFE\xFEx"] {
+        let (records, error) = read(start.to_vec(), Format::NdJson);
+        assert_eq!((records[0].content.as_deref().ok(), error), (Some(start), None));
+    }
+}

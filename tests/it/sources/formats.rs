@@ -140,3 +140,19 @@ async fn the_content_of_a_json_file_tells_its_records() {
     assert_eq!(ids, ["array", "jq1", "jq2", "line1", "line3", "object"]);
     server.stop().await;
 }
+
+#[apply(on_each_storage!)]
+async fn utf_16_and_padded_gzip_are_read() {
+    let mut server = TestServer::start().await;
+    server.given_collection("books").await;
+    let utf16: Vec<u8> = "\u{FEFF}_id,n\nä,1\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    server.import("x.csv", utf16);
+    let mut padded = gzip("{\"_id\":\"b\"}\n").await;
+    padded.resize(10_240, 0);
+    server.import("y.ndjson.gz", padded);
+    server.given_source("books", pb::Source::default()).await;
+    let ended = server.ingested("books", 2).await;
+    assert_eq!(ended.bad_records, 0, "{:?}", ended.first_bad_records);
+    assert_eq!(server.scan("books").await, pairs(&[("b", "{}"), ("ä", r#"{"n":"1"}"#)]));
+    server.stop().await;
+}
