@@ -242,6 +242,7 @@ fn read_event_time(cursor: &mut Cursor<'_>, empty: Empty) -> Result<Option<i64>,
 }
 
 /// The id that an integer is; `None` for another number.
+#[must_use]
 pub fn integer_id(number: &str) -> Option<&str> {
     match number {
         // No number has two ids.
@@ -272,6 +273,7 @@ fn in_range(micros: i64) -> Result<i64, &'static str> {
 }
 
 /// Whether a text is digits, perhaps behind a minus.
+#[must_use]
 pub fn is_integer(text: &str) -> bool {
     let digits = text.strip_prefix('-').unwrap_or(text);
     !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())

@@ -22,7 +22,7 @@ enum Place<R> {
     /// At the start of the stream, where a member must begin.
     Start(R),
     /// The beginning of the member was looked at.
-    Member(GzipDecoder<Chain<Cursor<Vec<u8>>, R>>),
+    Member(Box<GzipDecoder<Chain<Cursor<Vec<u8>>, R>>>),
     Behind(R),
 }
 
@@ -48,7 +48,7 @@ where
                 if decoder.read_buf(&mut bytes).await? > 0 {
                     return Ok(Some((bytes.freeze(), Place::Member(decoder))));
                 }
-                let (_head, packed) = decoder.into_inner().into_inner();
+                let (_head, packed) = (*decoder).into_inner().into_inner();
                 Place::Behind(packed)
             }
             Place::Behind(mut packed) => {
@@ -72,7 +72,7 @@ where
     if flags & RESERVED_FLAGS != 0 {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "a reserved flag is set"));
     }
-    Ok(Place::Member(GzipDecoder::new(Cursor::new(head).chain(packed))))
+    Ok(Place::Member(Box::new(GzipDecoder::new(Cursor::new(head).chain(packed)))))
 }
 
 /// Whether anything else follows.
