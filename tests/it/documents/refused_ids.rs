@@ -58,9 +58,11 @@ async fn an_id_in_the_body_is_lifted_out_and_must_agree() {
     let inner = server.write_one(upsert("", r#"{"a":1,"_id":"inner","b":{"_id":2}}"#)).await;
     assert_eq!(inner.id, "inner");
     assert_eq!(json(&server.read("inner").await.unwrap()), r#"{"a":1,"b":{"_id":2}}"#);
+    assert_eq!(server.write_one(upsert("", r#"{"_id":7}"#)).await.id, "7", "an integer is its digits");
+    assert_eq!(json(&server.read("7").await.unwrap()), "{}");
     assert!(server.write_one(upsert("same", r#"{"_id":"s\u0061me"}"#)).await.error.is_none());
     assert_eq!(json(&server.read("same").await.unwrap()), "{}");
-    server.write("c", vec![delete("inner"), delete("same")]).await;
+    server.write("c", vec![delete("inner"), delete("same"), delete("7")]).await;
     server.stop().await;
 }
 
@@ -70,7 +72,8 @@ async fn a_bad_id_in_the_body_is_refused() {
     let long = format!(r#"{{"_id":"{}"}}"#, "x".repeat(1025));
     let cases = vec![
         (upsert("a", r#"{"_id":"b"}"#), InvalidArgument, INVALID, &["upsert.id"][..]),
-        (upsert("", r#"{"_id":7}"#), InvalidArgument, INVALID, &["upsert.json"][..]),
+        (upsert("a", r#"{"_id":7}"#), InvalidArgument, INVALID, &["upsert.id"][..]),
+        (upsert("", r#"{"_id":7.0}"#), InvalidArgument, INVALID, &["upsert.json"][..]),
         (upsert("", r#"{"_id":null}"#), InvalidArgument, INVALID, &["upsert.json"][..]),
         (upsert("", r#"{"_id":"a\nb"}"#), InvalidArgument, INVALID, &["upsert.id"][..]),
         (upsert_bytes("", long), InvalidArgument, INVALID, &["upsert.id"][..]),

@@ -81,7 +81,8 @@ async fn special_fields_must_agree_in_a_struct_too() {
     let mut server = TestServer::with_collection().await;
     let cases = vec![
         (fields("a", [("_id", Kind::StringValue("b".into()))]), &["upsert.id"][..]),
-        (fields("a", [("_id", Kind::NumberValue(1.0))]), &["upsert.fields"][..]),
+        (fields("a", [("_id", Kind::NumberValue(1.0))]), &["upsert.id"][..]),
+        (fields("a", [("_id", Kind::NumberValue(1.5))]), &["upsert.fields"][..]),
         (fields("a", [("_event_time", Kind::NumberValue(0.5))]), &["upsert.fields"][..]),
         (fields("a", [("_event_time", Kind::StringValue("soon".into()))]), &["upsert.fields"][..]),
     ];
