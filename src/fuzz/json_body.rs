@@ -49,8 +49,11 @@ fn body(data: &[u8], is_sound: bool, theirs: Option<&Value>) {
     let id = rest.shift_remove("_id");
     let id = id.map(|id| match id {
         Value::String(text) => text,
-        // No number has two ids.
-        number => number.to_string().replacen("-0", "0", usize::from(number.to_string() == "-0")),
+        number => match number.to_string().as_str() {
+            // No number has two ids.
+            "-0" => "0".to_owned(),
+            digits => digits.to_owned(),
+        },
     });
     assert_eq!(lifted.id, id);
     assert_eq!(lifted.event_time.is_some(), rest.shift_remove("_event_time").is_some());
