@@ -197,6 +197,8 @@ impl Relation {
 }
 
 #[cfg(test)]
+mod aip_tests;
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::listing::fixture::Item;
@@ -244,11 +246,11 @@ mod tests {
             "name='workspaces/commons/snapshots/nightly-1'",
             "name != x",
             "name > a AND name >= b AND name < x AND name <= y",
-            "name:nightly",
-            r#"description:"\"hotel\"""#,
-            r"description:'it\'s'",
+            "name:workspaces/commons/snapshots/nightly-1",
+            r#"description:"5\* \"hotel\" it's""#,
         ]);
-        none_matches(&["name = nightly-1", "name:Nightly", "name < a", "name = a AND name:nightly"]);
+        none_matches(&["name = nightly-1", "name:nightly-1", "name:nightly", "name < a", "name = a AND name:*"]);
+        none_matches(&[r#"description:"\"hotel\"""#, r"description:'it\'s'"]);
     }
 
     #[test]
