@@ -25,6 +25,8 @@ pub enum ReadError {
     OldZstd,
     #[error("at byte {at} (unpacked): {why}")]
     Structure { at: u64, why: String },
+    #[error("{0}")]
+    Refused(&'static str),
 }
 
 impl ReadError {

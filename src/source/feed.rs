@@ -39,6 +39,8 @@ pub struct Part {
     pub etag: String,
     /// How its content is read.
     pub encoding: Encoding,
+    /// Why it is not read at all, if its name says so. It counts as one bad record.
+    pub refused: Option<&'static str>,
 }
 
 /// What a source reads from.

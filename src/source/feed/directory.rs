@@ -6,12 +6,13 @@
 //! parent and never through a link: what was checked is what is read, whoever
 //! changes the tree meanwhile. Only regular files count.
 
-use std::{collections::BTreeMap, fs::File, os::fd::OwnedFd, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, ffi::CStr, fmt::Write, fs::File, os::fd::OwnedFd, sync::Arc};
 
 use futures::StreamExt;
 use rustix::{
     fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, fstat, openat, statat},
     io::Errno,
+    path::Arg,
 };
 use tokio_util::{io::ReaderStream, sync::CancellationToken};
 
@@ -26,6 +27,8 @@ use crate::{
 const CHUNK_BYTES: usize = 256 << 10;
 /// Directories inside each other, so that a walk ends.
 const MAX_DEPTH: usize = 100;
+/// Names of objects are text in the contract and in the marks.
+const NOT_UTF8: &str = "its name is not UTF-8: rename it";
 
 /// A directory that the operator allows. Clones share it.
 #[derive(Clone)]
@@ -84,7 +87,7 @@ impl Directory {
             };
         }
         let mut walk = Walk { wanted, found: &mut found, stop: self.tasks.stop_token() };
-        walk.directory(&start, wanted.directory(), MAX_DEPTH)?;
+        walk.directory(&start, wanted.directory(), None, MAX_DEPTH)?;
         Ok(found)
     }
 
@@ -129,16 +132,22 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn directory(&mut self, directory: &OwnedFd, prefix: &str, depth: usize) -> Result<(), Error> {
+    /// `refused` says why nothing below it can be read.
+    fn directory(
+        &mut self,
+        directory: &OwnedFd,
+        prefix: &str,
+        refused: Option<&'static str>,
+        depth: usize,
+    ) -> Result<(), Error> {
         for entry in Dir::read_from(directory).map_err(unreadable)? {
             // It may take long, and a stop waits for it.
             if self.stop.is_cancelled() {
                 return Err(Error::ShuttingDown);
             }
             let entry = entry.map_err(unreadable)?;
-            // A name that is not UTF-8 names no object.
-            let Ok(name) = entry.file_name().to_str() else { continue };
-            if matches!(name, "." | "..") {
+            let name = entry.file_name();
+            if matches!(name.to_bytes(), b"." | b"..") {
                 continue;
             }
             let stat = match statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
@@ -146,13 +155,17 @@ impl Walk<'_> {
                 Err(Errno::NOENT) => continue,
                 stat => stat.map_err(unreadable)?,
             };
-            let path = format!("{prefix}{name}");
+            let (shown, refused) = match name.to_str() {
+                Ok(name) => (Cow::Borrowed(name), refused),
+                Err(_) => (Cow::Owned(escaped(name)), Some(NOT_UTF8)),
+            };
+            let path = format!("{prefix}{shown}");
             if is_file(&stat) {
-                self.wanted.take(self.found, path, || Ok(version_of(&stat)))?;
+                self.wanted.take(self.found, path, refused, || Ok(version_of(&stat)))?;
             } else if FileType::from_raw_mode(stat.st_mode) == FileType::Directory && depth > 1 {
                 match directory_in(directory, name) {
                     Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {}
-                    below => self.directory(&below.map_err(unreadable)?, &format!("{path}/"), depth - 1)?,
+                    below => self.directory(&below.map_err(unreadable)?, &format!("{path}/"), refused, depth - 1)?,
                 }
             }
         }
@@ -160,7 +173,20 @@ impl Walk<'_> {
     }
 }
 
-fn directory_in(parent: &OwnedFd, name: &str) -> Result<OwnedFd, Errno> {
+/// A name that is not UTF-8, for people: each byte that is no part of a letter as `\xE9`.
+fn escaped(name: &CStr) -> String {
+    let mut text = String::new();
+    for chunk in name.to_bytes().utf8_chunks() {
+        text.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "\\x{byte:02X}");
+        }
+    }
+    text
+}
+
+fn directory_in(parent: &OwnedFd, name: impl Arg) -> Result<OwnedFd, Errno> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     openat(parent, name, flags, Mode::empty())
 }
@@ -169,9 +195,11 @@ fn is_file(stat: &Stat) -> bool {
     FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
 }
 
-/// Another file, another time or another size is another content.
+/// Another file, another time or another size is another content. Who writes may put the time of the content back, as
+/// `touch -r` does, but not that of the last change of the file.
 fn version_of(stat: &Stat) -> Version {
-    format!("{:x}-{:x}.{:x}-{:x}", stat.st_ino, stat.st_mtime, stat.st_mtime_nsec, stat.st_size)
+    let Stat { st_ino, st_size, st_mtime, st_mtime_nsec, st_ctime, st_ctime_nsec, .. } = stat;
+    format!("{st_ino:x}-{st_mtime:x}.{st_mtime_nsec:x}-{st_ctime:x}.{st_ctime_nsec:x}-{st_size:x}")
 }
 
 /// What is wrong, without saying where.

@@ -1,6 +1,11 @@
 //! A feed whose parts are objects, wherever they are.
 
-use std::{collections::BTreeMap, io, pin::Pin, sync::Arc};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    io,
+    pin::Pin,
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use futures::Stream;
@@ -10,9 +15,10 @@ use crate::{
     error::Error,
     source::{
         decode::decode,
+        error::ReadError,
         format::{Compression, Dialect, Encoding, Format},
         pattern::Pattern,
-        records::Records,
+        records::{Record, Records},
     },
 };
 
@@ -55,11 +61,13 @@ impl Wanted {
         self.pattern.as_ref().map_or("", |pattern| pattern.directory())
     }
 
-    /// Takes an object if it is wanted.
+    /// Takes an object if it is wanted. One that cannot be read is taken as well, and `refused` says why: it gives way to
+    /// another one whose path is the same.
     pub fn take(
         &self,
         found: &mut BTreeMap<String, Part>,
         path: String,
+        refused: Option<&'static str>,
         version: impl FnOnce() -> Result<Version, Error>,
     ) -> Result<(), Error> {
         if path.len() > MAX_NAME_BYTES || self.pattern.as_ref().is_some_and(|pattern| !pattern.matches(&path)) {
@@ -68,10 +76,14 @@ impl Wanted {
         let Some(encoding) = Encoding::of(&path, self.format, self.compression) else { return Ok(()) };
         let delimiter = self.csv_delimiter.unwrap_or(encoding.dialect.delimiter);
         let dialect = Dialect { delimiter, strict_header: self.csv_strict_header };
-        if found.len() == MAX_PARTS {
-            return Err(Error::TooManyObjects { limit: MAX_PARTS });
+        let is_full = found.len() == MAX_PARTS;
+        let entry = found.entry(path);
+        match &entry {
+            Entry::Vacant(_) if is_full => return Err(Error::TooManyObjects { limit: MAX_PARTS }),
+            Entry::Occupied(_) if refused.is_some() => return Ok(()),
+            Entry::Vacant(_) | Entry::Occupied(_) => {}
         }
-        found.insert(path, Part { etag: version()?, encoding: Encoding { dialect, ..encoding } });
+        entry.insert_entry(Part { etag: version()?, encoding: Encoding { dialect, ..encoding }, refused });
         Ok(())
     }
 }
@@ -91,9 +103,28 @@ impl<O: Objects> Feed for ObjectFeed<O> {
     }
 
     async fn open(&self, name: &str, part: &Part) -> Result<Option<Box<dyn Reader>>, Error> {
+        if let Some(why) = part.refused {
+            return Ok(Some(Box::new(Refused(why))));
+        }
         let Some(bytes) = self.objects.open(name, &part.etag).await? else { return Ok(None) };
         let Encoding { format, compression, dialect } = part.encoding;
         Ok(Some(Box::new(Records::in_dialect(decode(bytes, compression), format, dialect))))
+    }
+}
+
+/// The records of an object that is not read: none, and why.
+struct Refused(&'static str);
+
+#[async_trait::async_trait]
+impl Reader for Refused {
+    fn skip_to(&mut self, _number: u64) {}
+
+    async fn next(&mut self) -> Result<Option<Record>, ReadError> {
+        Err(ReadError::Refused(self.0))
+    }
+
+    fn position(&self) -> u64 {
+        0
     }
 }
 
@@ -106,14 +137,25 @@ mod tests {
         let wanted = Wanted { pattern: Some(Arc::new("in/*".parse().unwrap())), ..Wanted::default() };
         let mut found = BTreeMap::new();
         for n in 0..MAX_PARTS {
-            wanted.take(&mut found, format!("in/{n}.csv"), || Ok(String::new())).unwrap();
+            wanted.take(&mut found, format!("in/{n}.csv"), None, || Ok(String::new())).unwrap();
         }
         let long = format!("in/{}.csv", "x".repeat(MAX_NAME_BYTES - 6));
         for passed_over in ["in/x.txt", "out/x.csv", &long] {
-            wanted.take(&mut found, passed_over.to_owned(), || Ok(String::new())).unwrap();
+            wanted.take(&mut found, passed_over.to_owned(), None, || Ok(String::new())).unwrap();
         }
-        let more = wanted.take(&mut found, "in/x.csv".to_owned(), || Ok(String::new()));
+        let more = wanted.take(&mut found, "in/x.csv".to_owned(), None, || Ok(String::new()));
         assert!(matches!(more, Err(Error::TooManyObjects { limit: MAX_PARTS })));
         assert_eq!((found.len(), wanted.directory()), (MAX_PARTS, "in/"));
+    }
+    #[test]
+    fn what_cannot_be_read_gives_way_to_what_has_its_path() {
+        let wanted = Wanted::default();
+        for order in [[None, Some("why")], [Some("why"), None]] {
+            let mut found = BTreeMap::new();
+            for refused in order {
+                wanted.take(&mut found, r"\xE9.csv".to_owned(), refused, || Ok(String::new())).unwrap();
+            }
+            assert_eq!(found.into_values().map(|part| part.refused).collect::<Vec<_>>(), [None]);
+        }
     }
 }

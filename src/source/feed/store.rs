@@ -38,7 +38,7 @@ impl Objects for Prefix {
             let path = object.location.as_ref().strip_prefix(self.prefix.as_ref()).unwrap_or_default();
             let path = path.trim_start_matches('/').to_owned();
             if !path.is_empty() {
-                wanted.take(&mut found, path, || Ok(version_of(&object)))?;
+                wanted.take(&mut found, path, None, || Ok(version_of(&object)))?;
             }
         }
         Ok(found)

@@ -1,6 +1,12 @@
 //! Objects that come, change and go.
 
-use stillframe::pb;
+use std::{
+    ffi::OsStr,
+    fs::Metadata,
+    os::unix::{ffi::OsStrExt, fs::MetadataExt},
+};
+
+use stillframe::pb::{self, source::State};
 
 use super::{documents, ndjson};
 use crate::support::{TestServer, delete, eventually};
@@ -53,6 +59,52 @@ async fn an_object_that_vanishes_leaves_its_documents_and_is_new_when_it_comes_b
     assert_eq!(server.scan("books").await, documents(0, 3, 1));
     std::fs::rename(&aside, &path).unwrap();
     assert_eq!(server.ingested("books", 2).await.documents_ingested, 6);
+    server.stop().await;
+}
+
+#[apply(on_each_storage!)]
+async fn a_file_rewritten_in_place_is_read_again_whatever_its_time_says() {
+    let mut server = TestServer::start().await;
+    server.given_collection("books").await;
+    let path = server.import("a.ndjson", ndjson(0, 3, 1));
+    server.given_source("books", pb::Source::default()).await;
+    server.ingested("books", 1).await;
+    server.suspend("books").await;
+    server.becomes("books", State::Suspended).await;
+    let before = path.metadata().unwrap();
+    std::fs::write(&path, ndjson(0, 3, 2)).unwrap();
+    let file = std::fs::File::options().write(true).open(&path).unwrap();
+    file.set_modified(before.modified().unwrap()).unwrap();
+    let after = path.metadata().unwrap();
+    let looks = |file: &Metadata| (file.ino(), file.len(), file.modified().unwrap());
+    assert_eq!(looks(&before), looks(&after));
+    server.resume("books").await;
+    assert_eq!(server.ingested("books", 2).await.documents_ingested, 6);
+    assert_eq!(server.scan("books").await, documents(0, 3, 2));
+    server.stop().await;
+}
+
+#[apply(on_each_storage!)]
+async fn a_name_that_is_not_utf_8_is_counted_and_named() {
+    let mut server = TestServer::start().await;
+    server.given_collection("books").await;
+    server.import("a.ndjson", ndjson(0, 3, 1));
+    let import = server.dir.path().join("import");
+    let [file, other, directory] =
+        [&b"caf\xE9.ndjson"[..], b"caf\xE9.txt", b"d\xFF\xC3"].map(|name| import.join(OsStr::from_bytes(name)));
+    std::fs::create_dir(&directory).unwrap();
+    for path in [&file, &other, &directory.join("x.ndjson")] {
+        std::fs::write(path, ndjson(3, 4, 1)).unwrap();
+    }
+    server.given_source("books", pb::Source::default()).await;
+    let ended = server.ingested("books", 3).await;
+    let bad: Vec<_> = ended.first_bad_records.iter().map(|bad| (bad.object.as_str(), bad.line)).collect();
+    assert_eq!(bad, [("caf\\xE9.ndjson", 0), (r"d\xFF\xC3/x.ndjson", 0)]);
+    assert!(ended.first_bad_records.iter().all(|bad| bad.reason == "its name is not UTF-8: rename it"));
+    assert_eq!((ended.documents_ingested, server.scanned_again("books").await.bad_records), (3, 2), "told once");
+    std::fs::rename(file, import.join("café.ndjson")).unwrap();
+    assert_eq!(server.ingested("books", 4).await.documents_ingested, 4);
+    assert_eq!(server.scan("books").await, documents(0, 4, 1));
     server.stop().await;
 }
 
