@@ -200,6 +200,10 @@ pub enum Error {
     TooManyObjects { limit: usize },
     #[error("the location cannot be read: {0}")]
     SourceUnreadable(String),
+    #[error(
+        "the file system refused a hard link ({0}), and the server may not copy bytes instead: start it with --restore-copy auto"
+    )]
+    HardLinkRefused(String),
     #[error("nothing was read from the stream for {0:?}; resume it with its last token")]
     StreamTooSlow(Duration),
     #[error("the storage is nearly full; at least {needed} bytes must be free")]
@@ -304,6 +308,7 @@ impl Error {
             Self::TooManyBadRecords { .. } => (Code::FailedPrecondition, "TOO_MANY_BAD_RECORDS"),
             Self::TooManyObjects { .. } => (Code::FailedPrecondition, "TOO_MANY_OBJECTS"),
             Self::SourceUnreadable(_) => (Code::FailedPrecondition, "SOURCE_UNREADABLE"),
+            Self::HardLinkRefused(_) => (Code::FailedPrecondition, "HARD_LINK_REFUSED"),
             Self::StreamTooSlow(_) => (Code::Aborted, "STREAM_TOO_SLOW"),
             Self::StorageFull { .. } => (Code::ResourceExhausted, "STORAGE_FULL"),
             Self::Unavailable(_) => (Code::Unavailable, "STORAGE_UNAVAILABLE"),

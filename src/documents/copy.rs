@@ -17,7 +17,9 @@
 
 use std::{
     collections::HashMap,
+    error::Error as StdError,
     fs::File,
+    io::{self, ErrorKind, Read},
     path::Path as FilePath,
     str::FromStr,
     sync::{
@@ -29,7 +31,7 @@ use std::{
 use futures::StreamExt;
 use slatedb::{
     VersionedManifest,
-    object_store::{ObjectStoreExt, path::Path},
+    object_store::{self, ObjectStoreExt, path::Path},
 };
 use tokio_util::sync::CancellationToken;
 use ulid::Ulid;
@@ -69,21 +71,25 @@ impl FromStr for CopyMode {
     }
 }
 
-/// How far a copy is; shared with whoever shows it, and stops it.
-#[derive(Debug)]
+/// What is copied of a file before it counts, and before a stop is looked for.
+const PIECE_BYTES: u64 = 8 << 20;
+
+/// How far a copy is; shared with whoever shows it, and stops it. Clones are one.
+#[derive(Clone, Debug)]
 pub struct Copied {
-    /// Bytes of whole files.
-    pub bytes: AtomicI64,
-    /// Files.
-    pub files: AtomicI64,
+    /// Bytes, those of files that are not whole yet too. What a failed copy got to stays counted: the work that it
+    /// belongs to ends with it.
+    pub bytes: Arc<AtomicI64>,
+    /// Whole files.
+    pub files: Arc<AtomicI64>,
     stop: CancellationToken,
 }
 
 impl Copied {
-    /// Nothing yet; `stop` ends the copy between two files.
+    /// Nothing yet; `stop` ends the copy between two pieces.
     #[must_use]
     pub fn new(stop: CancellationToken) -> Self {
-        Self { bytes: AtomicI64::new(0), files: AtomicI64::new(0), stop }
+        Self { bytes: Arc::default(), files: Arc::default(), stop }
     }
 }
 
@@ -121,7 +127,7 @@ impl Store {
         let ended: Vec<Result<(), Error>> =
             futures::stream::iter(copies).buffer_unordered(self.tuning.copies_at_once).collect().await;
         ended.into_iter().collect::<Result<(), Error>>()?;
-        self.copy_log(source, destination, &manifest, mode).await?;
+        self.copy_log(source, destination, &manifest, mode, done.stop.clone()).await?;
         let from = manifest_path(&staging(destination), manifest.id());
         let to = manifest_path(&collection(destination), manifest.id());
         self.root.store().copy(&from, &to).await?;
@@ -167,10 +173,10 @@ impl Store {
         let (from, to) = (sst(transfer.source, id), sst(transfer.destination, id));
         let size = transfer.files.size(id);
         let is_copied = present.get(&to).is_some_and(|found| i64::try_from(*found).ok() == size);
-        if !is_copied {
-            self.copy_file(&from, &to, mode).await?;
+        let is_counted = !is_copied && self.copy_file(&from, &to, mode, done).await?;
+        if !is_counted {
+            done.bytes.fetch_add(size.unwrap_or(0), Ordering::Relaxed);
         }
-        done.bytes.fetch_add(size.unwrap_or(0), Ordering::Relaxed);
         done.files.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
@@ -193,8 +199,11 @@ impl Store {
         destination: Uuid,
         manifest: &VersionedManifest,
         mode: CopyMode,
+        stop: CancellationToken,
     ) -> Result<(), Error> {
         let mut missing = Vec::new();
+        // Logs are none of the files that were announced.
+        let uncounted = Copied::new(stop);
         for id in log_ids(manifest) {
             let name = log_name(id);
             let [from, to] = [source, destination].map(|uid| collection(uid).join("wal").join(name.clone()));
@@ -205,7 +214,7 @@ impl Store {
             if !missing.is_empty() {
                 return Err(Error::DataLoss(format!("logs before {id} of collection {source} are missing")));
             }
-            self.copy_file(&from, &to, mode).await?;
+            self.copy_file(&from, &to, mode, &uncounted).await?;
         }
         for fence in missing {
             self.root.put(&fence, bytes::Bytes::new()).await?;
@@ -213,29 +222,28 @@ impl Store {
         Ok(())
     }
 
-    async fn copy_file(&self, from: &Path, to: &Path, mode: CopyMode) -> Result<(), Error> {
+    /// Returns whether its bytes were counted while they were copied.
+    async fn copy_file(&self, from: &Path, to: &Path, mode: CopyMode, done: &Copied) -> Result<bool, Error> {
         let (Some(source), Some(target)) = (self.root.file(from), self.root.file(to)) else {
             // The server of the bucket copies it.
             let copied = self.root.store().copy(from, to).await;
-            return self.unless_missing(from, copied.map_err(Error::from)).await;
+            return self.unless_missing(from, copied.map_err(Error::from)).await.map(|()| false);
         };
         if mode != CopyMode::Bytes {
             match self.root.store().copy(from, to).await {
                 Err(error) if mode == CopyMode::Auto => {
                     tracing::debug!(%error, %from, "no hard link; copying the bytes");
                 }
-                copied => {
-                    let hint = |error| Error::internal(format!("no hard link, see --restore-copy: {error}"));
-                    return self.unless_missing(from, copied.map_err(hint)).await;
-                }
+                copied => return self.unless_missing(from, copied.map_err(refused_link)).await.map(|()| false),
             }
         }
         // Others may have taken the room since the restore was let in.
         let size = tokio::fs::metadata(&source).await.map_or(0, |file| file.len());
         self.space.admit_bytes(size)?;
-        let copied = self.tasks.blocking(move || copy_bytes(&source, &target)).await;
+        let done = done.clone();
+        let copied = self.tasks.blocking(move || copy_bytes(&source, &target, &done)).await;
         let copied = copied.map_err(|panicked| Error::Internal(Arc::new(panicked)))?;
-        self.unless_missing(from, copied).await
+        self.unless_missing(from, copied).await.map(|()| true)
     }
 
     /// Whether a copy takes up as many bytes of a disk of ours as it has.
@@ -265,18 +273,89 @@ impl Store {
 }
 
 /// Copies one file so that it appears whole and durable, or not at all.
-fn copy_bytes(from: &FilePath, to: &FilePath) -> Result<(), Error> {
+fn copy_bytes(from: &FilePath, to: &FilePath, done: &Copied) -> Result<(), Error> {
     let parent = to.parent().ok_or_else(|| Error::internal("a file without a directory"))?;
     std::fs::create_dir_all(parent)?;
     // Like the unfinished uploads of the store: hidden, and swept at start.
     let unfinished = to.with_extension("sst#copy");
-    std::fs::copy(from, &unfinished)?;
-    File::open(&unfinished)?.sync_all()?;
+    if let Err(error) = copy_pieces(from, &unfinished, done) {
+        // What stays is swept.
+        let _ = std::fs::remove_file(&unfinished);
+        return Err(error);
+    }
     std::fs::rename(&unfinished, to)?;
     File::open(parent)?.sync_all()?;
     Ok(())
 }
 
+fn copy_pieces(from: &FilePath, to: &FilePath, done: &Copied) -> Result<(), Error> {
+    let (source, mut target) = (File::open(from)?, File::create(to)?);
+    loop {
+        if done.stop.is_cancelled() {
+            return Err(Error::ShuttingDown);
+        }
+        // The kernel copies where it can.
+        let copied = io::copy(&mut (&source).take(PIECE_BYTES), &mut target)?;
+        if copied == 0 {
+            return Ok(target.sync_all()?);
+        }
+        done.bytes.fetch_add(i64::try_from(copied).unwrap_or(i64::MAX), Ordering::Relaxed);
+    }
+}
+
+/// What it means that a hard link failed, where nothing else is allowed. What will be refused again is for the operator.
+fn refused_link(error: object_store::Error) -> Error {
+    let first: &(dyn StdError + 'static) = &error;
+    let mut causes = std::iter::successors(Some(first), |cause| (*cause).source());
+    let kind = causes.find_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
+    match kind {
+        Some(
+            kind @ (ErrorKind::TooManyLinks
+            | ErrorKind::CrossesDevices
+            | ErrorKind::Unsupported
+            | ErrorKind::PermissionDenied),
+        ) => Error::HardLinkRefused(kind.to_string()),
+        _ => error.into(),
+    }
+}
+
 fn manifest_path(database: &Path, id: u64) -> Path {
     database.clone().join("manifest").join(format!("{id:020}.manifest"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bytes_of_a_file_count_while_it_is_copied() {
+        let dir = tempfile::tempdir().unwrap();
+        let [from, to] = ["from", "below/to.sst"].map(|name| dir.path().join(name));
+        let content = b"x".repeat(1000);
+        std::fs::write(&from, &content).unwrap();
+        let done = Copied::new(CancellationToken::new());
+        copy_bytes(&from, &to, &done).unwrap();
+        assert_eq!((std::fs::read(&to).unwrap(), done.bytes.load(Ordering::Relaxed)), (content, 1000));
+        assert_eq!(std::fs::read_dir(to.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_copy_that_is_stopped_leaves_no_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let [from, to] = ["from", "below/to.sst"].map(|name| dir.path().join(name));
+        std::fs::write(&from, "x").unwrap();
+        let done = Copied::new(CancellationToken::new());
+        done.stop.cancel();
+        assert!(matches!(copy_bytes(&from, &to, &done), Err(Error::ShuttingDown)));
+        assert_eq!(std::fs::read_dir(to.parent().unwrap()).unwrap().count(), 0);
+        assert_eq!(done.bytes.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn a_link_that_will_be_refused_again_is_told_apart() {
+        let error = |kind| object_store::Error::Generic { store: "x", source: Box::new(io::Error::from(kind)) };
+        let told = refused_link(error(ErrorKind::TooManyLinks));
+        assert!(matches!(&told, Error::HardLinkRefused(why) if why == "too many links"), "{told:?}");
+        assert!(refused_link(error(ErrorKind::StorageFull)).is_transient());
+    }
 }

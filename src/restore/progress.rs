@@ -44,7 +44,7 @@ pub struct Progress {
     pub dropped: i64,
     /// When it was requested, for the time elapsed.
     pub create_time: Micros,
-    /// When it ended, or 0.
+    /// When it ended, or is about to, or 0.
     pub end_time: Micros,
     /// A guess at the time left.
     pub remaining: Option<Micros>,
@@ -102,6 +102,7 @@ impl Progress {
         progress.bytes.0 = progress.bytes.0.max(work.copied.bytes.load(Relaxed).min(progress.bytes.1));
         progress.files.0 = progress.files.0.max(work.copied.files.load(Relaxed).min(progress.files.1));
         progress.documents.0 = work.proven.load(Relaxed);
+        progress.end_time = work.ending.load(Relaxed);
         if record.state() == RestoreState::Verifying {
             // Not in the record yet.
             let trimmed = work.trimmed.load(Relaxed);

@@ -28,6 +28,10 @@ use crate::{
 
 /// How often watchers see a new value.
 const TICK: Duration = Duration::from_millis(100);
+/// A pace is told from at least so much time, in which a hundredth was done; after the longer one from whatever was
+/// done.
+const PACE_SHORTEST: Duration = Duration::from_millis(500);
+const PACE_LONGEST: Duration = Duration::from_secs(10);
 /// A restore that has met nothing but storage faults for so long fails.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// How long an ended restore is kept.
@@ -42,6 +46,8 @@ pub(super) struct Work {
     pub trimmed: Arc<AtomicI64>,
     /// Cancelled by a caller or by the end of the service.
     pub stop: CancellationToken,
+    /// The end time that is about to be recorded, or 0: time stands still until it is.
+    pub ending: AtomicI64,
     /// When the phase began whose pace is measured.
     pace: Mutex<(Phase, Instant)>,
 }
@@ -53,6 +59,7 @@ impl Work {
             proven: Arc::default(),
             trimmed: Arc::default(),
             stop,
+            ending: AtomicI64::new(0),
             pace: Mutex::new((Phase::Pending, Instant::now())),
         }
     }
@@ -68,12 +75,18 @@ impl Work {
             Phase::Verifying => progress.documents,
             _ => return None,
         };
-        let left = total.checked_sub(done)?;
-        if done <= 0 || left < 0 {
-            return None;
-        }
-        micros(pace.1.elapsed()).checked_mul(left)?.checked_div(done)
+        guess(pace.1.elapsed(), done, total)
     }
+}
+
+/// What is left of a work, by its pace so far; `None` before there is one.
+fn guess(elapsed: Duration, done: i64, total: i64) -> Option<Micros> {
+    let left = total.checked_sub(done)?;
+    let has_pace = elapsed >= PACE_SHORTEST && (done >= total / 100 || elapsed >= PACE_LONGEST);
+    if done <= 0 || left < 0 || !has_pace {
+        return None;
+    }
+    micros(elapsed).checked_mul(left)?.checked_div(done)
 }
 
 impl Restores {
@@ -146,6 +159,7 @@ impl Restores {
             if self.inner.tasks.stop_token().is_cancelled() {
                 return Err(Error::ShuttingDown);
             }
+            work.ending.store(0, Ordering::Relaxed);
             let next = match self.step(&seen, work).await {
                 Ok(next) => next,
                 // Cancelled by a caller: the record says so.
@@ -188,9 +202,9 @@ impl Restores {
             RestoreState::Pending => self.pin(seen).await,
             RestoreState::Copying => self.copy(seen, work).await,
             RestoreState::Verifying => self.verify(seen, work).await,
-            RestoreState::Publishing => self.publish(seen).await,
-            RestoreState::Failing => self.clean_up(seen, RestoreState::Failed).await,
-            RestoreState::Cancelling => self.clean_up(seen, RestoreState::Cancelled).await,
+            RestoreState::Publishing => self.publish(seen, work).await,
+            RestoreState::Failing => self.clean_up(seen, work, RestoreState::Failed).await,
+            RestoreState::Cancelling => self.clean_up(seen, work, RestoreState::Cancelled).await,
             RestoreState::Unspecified | RestoreState::Succeeded | RestoreState::Failed | RestoreState::Cancelled => {
                 Err(Error::internal("a restore in a state without work"))
             }
@@ -262,7 +276,7 @@ impl Restores {
     }
 
     /// READY and SUCCEEDED in one commit (**R1**).
-    async fn publish(&self, seen: &Restore) -> Result<Next, Error> {
+    async fn publish(&self, seen: &Restore, work: &Work) -> Result<Next, Error> {
         let inner = &self.inner;
         let key = collection::key(&seen.collection_name());
         let found = inner.records.get(&key)?.ok_or_else(|| Error::internal("the restoring collection vanished"))?;
@@ -276,18 +290,20 @@ impl Restores {
         crate::crash_point!("restore.published");
         let mut next = to(seen, RestoreState::Succeeded)?;
         next.end_time = inner.clock.now();
+        work.ending.store(next.end_time, Ordering::Relaxed);
         let totals = seen.totals.clone().map(Totals::from).unwrap_or_default();
         inner.collections.save_statistics(ready.uid(), totals, seen.bytes).await;
         Ok(Next { restore: next, with: Change::default().replace(&found, &ready) })
     }
 
     /// Nothing stays of what was copied; then the name is free (**R5**).
-    async fn clean_up(&self, seen: &Restore, end: RestoreState) -> Result<Next, Error> {
+    async fn clean_up(&self, seen: &Restore, work: &Work, end: RestoreState) -> Result<Next, Error> {
         let inner = &self.inner;
         inner.store.remove(seen.collection_uid()).await?;
         crate::crash_point!("restore.removed");
         let mut next = to(seen, end)?;
         next.end_time = inner.clock.now();
+        work.ending.store(next.end_time, Ordering::Relaxed);
         let key = collection::key(&seen.collection_name());
         let mut with = Change::default();
         if let Some(found) = inner.records.get(&key)?
@@ -346,4 +362,22 @@ fn failed(seen: &Restore, error: &Error) -> Result<Next, Error> {
     let mut next = to(seen, RestoreState::Failing)?;
     next.error = Some(Failure::from(error));
     Ok(Next::only(next))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_guessed_before_there_is_a_pace() {
+        let after = |millis, done, total| guess(Duration::from_millis(millis), done, total);
+        assert_eq!(after(80, 999, 77_231_686), None, "three small files of six");
+        assert_eq!(after(800, 999, 77_231_686), None);
+        assert_eq!(after(499, 50, 100), None);
+        assert_eq!(after(500, 50, 100), Some(500_000));
+        assert_eq!(after(1_000, 1, 100), Some(99_000_000));
+        assert_eq!(after(10_000, 1, 1_000), Some(9_990_000_000), "slow, but known");
+        assert_eq!(after(10_000, 0, 1_000), None);
+        assert_eq!(after(10_000, 1_000, 1_000), Some(0));
+    }
 }

@@ -16,7 +16,6 @@ use super::{
 };
 use crate::{
     access::{Caller, State, View as KeyView},
-    clock::Clock,
     collection::Stats,
     documents::Totals,
     error::{Error, Violations},
@@ -166,7 +165,7 @@ pub(crate) fn record(kind: u8, bytes: &[u8]) {
         }),
         b's' => shown(bytes, |record: records::Snapshot| listed(&record, pb::Snapshot::from)),
         b'r' => shown(bytes, |record: records::Restore| {
-            restore::progress_message(&Progress::at_rest(&record), &Clock::default()).encoded_len();
+            restore::progress_message(&Progress::at_rest(&record), 0).encoded_len();
             listed(&record, |record| restore::resource(Plan::of(record)));
         }),
         b'o' => shown(bytes, |record: records::Source| {

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     access::Caller,
-    clock::Clock,
+    clock::{Clock, Micros},
     digest::Digest,
     error::{Error, Violations},
     listing::{Field, Kind, Listed, Value},
@@ -53,7 +53,7 @@ pub struct RestoreRpc {
 impl RestoreRpc {
     fn answer(&self, record: Restore) -> pb::Restore {
         let progress = self.restores.progress(&record);
-        let progress = progress_message(&progress, &self.clock);
+        let progress = progress_message(&progress, elapsed(&progress, &self.clock));
         pb::Restore { progress: Some(progress), ..resource(Plan::of(record)) }
     }
 }
@@ -122,10 +122,10 @@ impl pb::restore_service_server::RestoreService for RestoreRpc {
         let (_caller, pb::WatchRestoreRequest { name }) = self.gate.admit(request)?;
         let (first, changes) = self.restores.watch(&name_of(&name)?)?;
         let clock = self.clock.clone();
-        let message = progress_message(&first, &clock);
-        let once = stream::once(std::future::ready(Ok(message)));
+        let shown = elapsed(&first, &clock);
+        let once = stream::once(std::future::ready(Ok(progress_message(&first, shown))));
         let Some(changes) = changes else { return Ok(Response::new(once.boxed())) };
-        let values = beats(first, changes).map(move |value| Ok(progress_message(&value, &clock)));
+        let values = in_time(beats(first, changes), shown, clock).map(Ok);
         Ok(Response::new(once.chain(until_stopped(values, self.stop.clone())).boxed()))
     }
 }
@@ -148,6 +148,19 @@ fn beats(sent: Progress, changes: watch::Receiver<Progress>) -> impl Stream<Item
         let value = if announced.is_behind(&sent) { sent } else { announced };
         let ended = settled(&value) || changes.has_changed().is_err();
         Some((value.clone(), (!ended).then_some((value, changes))))
+    })
+}
+
+/// Values as messages. What was announced before the end may be shown when the end is already recorded, so time is kept
+/// from going back to it.
+fn in_time(
+    values: impl Stream<Item = Progress> + Send,
+    mut shown: Micros,
+    clock: Clock,
+) -> impl Stream<Item = pb::RestoreProgress> + Send {
+    values.map(move |value| {
+        shown = shown.max(elapsed(&value, &clock));
+        progress_message(&value, shown)
     })
 }
 
@@ -216,7 +229,13 @@ fn state_message(state: State) -> pb::restore::State {
     }
 }
 
-pub(super) fn progress_message(progress: &Progress, clock: &Clock) -> pb::RestoreProgress {
+/// The time from the request to the end, or until now.
+fn elapsed(progress: &Progress, clock: &Clock) -> Micros {
+    let until = if progress.end_time == 0 { clock.now() } else { progress.end_time };
+    until.saturating_sub(progress.create_time)
+}
+
+pub(super) fn progress_message(progress: &Progress, elapsed: Micros) -> pb::RestoreProgress {
     let phase = match progress.phase {
         Phase::Pending => pb::restore_progress::Phase::Pending,
         Phase::Copying => pb::restore_progress::Phase::Copying,
@@ -225,7 +244,6 @@ pub(super) fn progress_message(progress: &Progress, clock: &Clock) -> pb::Restor
         Phase::Publishing => pb::restore_progress::Phase::Publishing,
         Phase::Done => pb::restore_progress::Phase::Done,
     };
-    let until = if progress.end_time == 0 { clock.now() } else { progress.end_time };
     pb::RestoreProgress {
         restore: progress.restore.clone(),
         state: state_message(progress.state).into(),
@@ -237,7 +255,7 @@ pub(super) fn progress_message(progress: &Progress, clock: &Clock) -> pb::Restor
         documents_done: progress.documents.0,
         documents_total: progress.documents.1,
         documents_dropped: progress.dropped,
-        elapsed: Some(convert::proto_duration(until.saturating_sub(progress.create_time))),
+        elapsed: Some(convert::proto_duration(elapsed)),
         estimated_remaining: progress.remaining.map(convert::proto_duration),
         error: progress.error.as_ref().map(status::failure),
     }
@@ -256,7 +274,7 @@ pub(super) fn resource(plan: Plan) -> pb::Restore {
         files: record.files,
         documents: totals.document_count,
         documents_dropped: record.documents_dropped,
-        left_behind: vec!["streaming sources: connect them to the new collection to ingest again".to_owned()],
+        left_behind: LEFT_BEHIND.map(str::to_owned).to_vec(),
         bytes_dropped: record.bytes_dropped,
         cutoff,
         documents_undecided: undecided,
@@ -288,6 +306,12 @@ pub(super) fn resource(plan: Plan) -> pb::Restore {
         etag: if is_stored { workspace::etag(&record.uid, record.revision) } else { String::new() },
     }
 }
+
+/// What a collection has and a restore does not bring along.
+const LEFT_BEHIND: [&str; 2] = [
+    "streaming sources: connect them to the new collection to ingest again",
+    "description and labels: the new collection has those of the restore",
+];
 
 fn receipt(record: &Restore, totals: &Totals, cutoff: Option<prost_types::Timestamp>) -> pb::restore::Receipt {
     let check = match record.verification() {
@@ -372,5 +396,17 @@ mod tests {
         sender.send_replace(ended.clone());
         assert_eq!(values.next().await, Some(ended), "a last value is told whatever it says");
         assert_eq!(values.next().await, None);
+    }
+
+    #[tokio::test]
+    async fn the_time_elapsed_never_goes_back() {
+        let clock = Clock::default();
+        let running = Progress { create_time: clock.now() - 1_000_000, ..Progress::at_rest(&Restore::default()) };
+        // Recorded after a second, and told later.
+        let ended = Progress { end_time: running.create_time + 999_000, ..running.clone() };
+        let values = in_time(stream::iter([running, ended]), 0, clock);
+        let spans: Vec<_> = values.map(|value| value.elapsed.unwrap()).collect().await;
+        assert!(spans[0].seconds >= 1, "{spans:?}");
+        assert_eq!(spans[0], spans[1]);
     }
 }

@@ -107,6 +107,7 @@ fn info(error: &Error) -> HashMap<String, String> {
         | Error::ExpirationTooLong { .. }
         | Error::PatchFailed(_)
         | Error::SourceUnreadable(_)
+        | Error::HardLinkRefused(_)
         | Error::Unauthenticated { .. }
         | Error::StreamTooSlow(_)
         | Error::Unavailable(_)

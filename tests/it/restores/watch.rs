@@ -37,6 +37,7 @@ fn assert_monotonic(values: &[pb::RestoreProgress]) {
     for pair in values.windows(2) {
         let falls = done(&pair[0]).zip(done(&pair[1])).any(|(before, after)| before > after);
         assert!(!falls && pair[0].documents_done <= pair[1].documents_done, "{pair:#?}");
+        assert!(micros(pair[0].elapsed) <= micros(pair[1].elapsed), "{pair:#?}");
         assert!(pair[1].bytes_done <= pair[1].bytes_total && pair[1].documents_done <= pair[1].documents_total);
     }
 }
