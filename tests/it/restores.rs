@@ -9,6 +9,7 @@ mod ended;
 mod gates;
 mod ids;
 mod independence;
+mod links;
 mod offset;
 mod plan;
 mod race;
