@@ -131,10 +131,11 @@ impl Collections {
         let creating = Creating::begin(inner, uid);
         let intent = Intent { uid: uid.as_bytes().to_vec(), create_time: now };
         inner.records.change(|| Ok((Change::default().insert(&intent), ()))).await?;
+        crate::crash_point!(CollectionIntended);
         let made = async {
             Engine::create(&inner.store, uid, retention).await?;
             self.save_statistics(uid, Totals::empty(retention), 0).await;
-            crate::crash_point!("collection.before_record");
+            crate::crash_point!(CollectionBeforeRecord);
             inner.records.change(|| self.creation(&record, request)).await
         };
         let made = made.await;

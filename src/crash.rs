@@ -1,38 +1,72 @@
 //! Named points where a test can end the process as a crash would, to prove
 //! that recovery is the ordinary loop. Release builds have none.
+//!
+//! The points are an enum. A test matches it without a wildcard, so a new point does not
+//! compile until something leads there; and it reads the sources, so a point that is
+//! nowhere fails.
 
-/// Every point, for the test that visits them all.
-pub const POINTS: &[&str] = &[
-    "collection.before_record",
-    "retire.before_record",
-    "snapshot.cut",
-    "snapshot.before_record",
-    "release.before_record",
-    "restore.pinned",
-    "restore.copied",
-    "restore.trimmed",
-    "restore.verified",
-    "restore.published",
-    "restore.removed",
-    "source.initialised",
-    "source.landed",
-    "source.retired",
-];
+macro_rules! points {
+    ($($point:ident = $name:literal,)*) => {
+        /// A moment between two durable steps, by the step around it.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[allow(missing_docs, reason = "each has its name")]
+        pub enum Point {
+            $($point,)*
+        }
+
+        impl Point {
+            /// All of them, for the test that visits each.
+            pub const ALL: &[Self] = &[$(Self::$point,)*];
+
+            /// Its name in the environment and in logs.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$point => $name,)*
+                }
+            }
+        }
+    };
+}
+
+points! {
+    CollectionIntended = "collection.intended",
+    CollectionBeforeRecord = "collection.before_record",
+    RetireBeforeFiles = "retire.before_files",
+    RetireTrimmed = "retire.trimmed",
+    RetireBeforeRecord = "retire.before_record",
+    SnapshotCut = "snapshot.cut",
+    SnapshotPinned = "snapshot.pinned",
+    SnapshotBeforeRecord = "snapshot.before_record",
+    ReleaseUnpinned = "release.unpinned",
+    ReleaseBeforeRecord = "release.before_record",
+    RestorePinned = "restore.pinned",
+    RestoreStaged = "restore.staged",
+    RestoreLinked = "restore.linked",
+    RestoreCommitted = "restore.committed",
+    RestoreCopied = "restore.copied",
+    RestoreTrimmed = "restore.trimmed",
+    RestoreVerified = "restore.verified",
+    RestorePublished = "restore.published",
+    RestoreRemoved = "restore.removed",
+    SourceInitialised = "source.initialised",
+    SourceLanded = "source.landed",
+    SourceRetired = "source.retired",
+}
 
 /// Ends the process here if the environment names this point.
 #[macro_export]
 macro_rules! crash_point {
-    ($name:literal) => {
+    ($point:ident) => {
         #[cfg(debug_assertions)]
-        $crate::crash::reach($name);
+        $crate::crash::reach($crate::crash::Point::$point);
     };
 }
 
 /// Aborts if `STILLFRAME_CRASH_AT` is this point.
 #[cfg(debug_assertions)]
-pub fn reach(point: &str) {
-    debug_assert!(POINTS.contains(&point), "{point} is not listed");
-    if std::env::var_os("STILLFRAME_CRASH_AT").is_some_and(|at| at == point) {
+pub fn reach(point: Point) {
+    if std::env::var_os("STILLFRAME_CRASH_AT").is_some_and(|at| at == point.name()) {
         std::process::abort();
     }
 }

@@ -72,11 +72,13 @@ impl Collections {
         }
         if !pins.is_empty() {
             inner.store.trim(id, pins.manifests.iter().copied()).await?;
+            crate::crash_point!(RetireTrimmed);
             trimmed.insert(id, pins);
             return Ok(());
         }
+        crate::crash_point!(RetireBeforeFiles);
         inner.store.remove(id).await?;
-        crate::crash_point!("retire.before_record");
+        crate::crash_point!(RetireBeforeRecord);
         inner.records.change(|| Ok((Change::default().forget(Retired::at(id)), ()))).await?;
         trimmed.remove(&id);
         self.drop_handle(id);

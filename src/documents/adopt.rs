@@ -116,7 +116,7 @@ impl Store {
         }
         totals.event_times = totals.event_times.map(|(oldest, newest)| (oldest.max(totals.cutoff), newest));
         delete(db, batch, &totals).await?;
-        crate::crash_point!("restore.trimmed");
+        crate::crash_point!(RestoreTrimmed);
         adoption.trimmed.store(dropped(&adoption.totals, &totals).documents, Ordering::Relaxed);
         Ok(totals)
     }

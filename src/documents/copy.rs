@@ -118,6 +118,7 @@ impl Store {
             return self.root.remove_prefix(&staging(destination)).await;
         }
         let manifest = self.stage(source, manifest_id, floor, destination).await?;
+        crate::crash_point!(RestoreStaged);
         // An earlier attempt may have got so far; files appear whole or not at all.
         let present = self.root.list(&collection(destination).join("compacted")).await?;
         let present: HashMap<Path, u64> = present.into_iter().collect();
@@ -128,9 +129,11 @@ impl Store {
             futures::stream::iter(copies).buffer_unordered(self.tuning.copies_at_once).collect().await;
         ended.into_iter().collect::<Result<(), Error>>()?;
         self.copy_log(source, destination, &manifest, mode, done.stop.clone()).await?;
+        crate::crash_point!(RestoreLinked);
         let from = manifest_path(&staging(destination), manifest.id());
         let to = manifest_path(&collection(destination), manifest.id());
         self.root.store().copy(&from, &to).await?;
+        crate::crash_point!(RestoreCommitted);
         self.root.remove_prefix(&staging(destination)).await
     }
 

@@ -217,7 +217,7 @@ impl Restores {
         let source = seen.source_collection_uid();
         let files = inner.store.load_files(seen.file_list()).await?;
         let checkpoint = inner.store.pin(source, uid(&seen.checkpoint_id), seen.uid()).await?;
-        crate::crash_point!("restore.pinned");
+        crate::crash_point!(RestorePinned);
         let mut next = to(seen, RestoreState::Copying)?;
         next.pinned = true;
         next.start_time = inner.clock.now();
@@ -241,7 +241,7 @@ impl Restores {
         let manifest_id = seen.manifest_id;
         let transfer = Transfer { source, manifest_id, floor, destination: target, files: &files };
         inner.store.copy(transfer, inner.copy_mode, &work.copied).await?;
-        crate::crash_point!("restore.copied");
+        crate::crash_point!(RestoreCopied);
         let mut next = to(seen, RestoreState::Verifying)?;
         next.copy_micros = micros(began.elapsed());
         Ok(Next::only(next))
@@ -265,7 +265,7 @@ impl Restores {
             stop: work.stop.clone(),
         };
         let Adopted { totals, dropped, positions } = inner.store.adopt(adoption).await?;
-        crate::crash_point!("restore.verified");
+        crate::crash_point!(RestoreVerified);
         let mut next = to(seen, RestoreState::Publishing)?;
         next.verify_micros = if prove { micros(began.elapsed()) } else { 0 };
         next.totals = Some(totals.into());
@@ -287,7 +287,7 @@ impl Restores {
         }
         ready.update_time = inner.clock.now();
         ready.revision += 1;
-        crate::crash_point!("restore.published");
+        crate::crash_point!(RestorePublished);
         let mut next = to(seen, RestoreState::Succeeded)?;
         next.end_time = inner.clock.now();
         work.ending.store(next.end_time, Ordering::Relaxed);
@@ -300,7 +300,7 @@ impl Restores {
     async fn clean_up(&self, seen: &Restore, work: &Work, end: RestoreState) -> Result<Next, Error> {
         let inner = &self.inner;
         inner.store.remove(seen.collection_uid()).await?;
-        crate::crash_point!("restore.removed");
+        crate::crash_point!(RestoreRemoved);
         let mut next = to(seen, end)?;
         next.end_time = inner.clock.now();
         work.ending.store(next.end_time, Ordering::Relaxed);

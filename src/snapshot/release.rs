@@ -58,9 +58,10 @@ impl Snapshots {
         let handle = inner.collections.handle(collection);
         let _turn = handle.cut_turn().await;
         inner.store.unpin(collection, uid).await?;
+        crate::crash_point!(ReleaseUnpinned);
         handle.keep().release(uid);
         inner.store.forget_files(uid).await?;
-        crate::crash_point!("release.before_record");
+        crate::crash_point!(ReleaseBeforeRecord);
         let mut next = seen.record.clone();
         next.released = true;
         // Deleted after it had failed, say: the next visit sees to it.

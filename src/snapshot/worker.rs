@@ -92,7 +92,7 @@ impl Snapshots {
         let reuse = previous.as_ref().and_then(|previous| previous.record.totals.as_ref());
         let reuse = reuse.map(|totals| Reusable { offset: totals.offset, floor: totals.floor, marks: totals.marks });
         let cut = lease.cut(uid, reuse).await?;
-        crate::crash_point!("snapshot.cut");
+        crate::crash_point!(SnapshotCut);
         let taken = self.record(seen, cut, previous).await;
         if taken.as_ref().is_err_and(Error::is_undecided) {
             // Its record may still appear, and stand on the checkpoint; the next start
@@ -126,13 +126,14 @@ impl Snapshots {
             }
             (None, None) => return Err(Error::internal("nothing to reuse")),
         };
+        crate::crash_point!(SnapshotPinned);
         let known = previous.map(|previous| previous.files).unwrap_or_default();
         let files = inner.store.files(collection, checkpoint, &known).await?;
         let before: HashSet<_> = known.ids().collect();
         let file_list_hash = inner.store.save_files(uid, &files).await?;
 
         inner.collections.handle(collection).keep().snapshot(uid, files.ids().collect());
-        crate::crash_point!("snapshot.before_record");
+        crate::crash_point!(SnapshotBeforeRecord);
         // The caller may have changed or deleted the record since.
         let created = || {
             let seen = self.reread(seen)?;

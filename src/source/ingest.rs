@@ -114,7 +114,7 @@ impl Ingest<'_> {
     async fn land(&mut self) -> Result<(), Error> {
         let Some((submitted, plan)) = self.flights.pop_front() else { return Ok(()) };
         let result = self.lease.unless_deleted(submitted.acknowledged()).await?;
-        crate::crash_point!("source.landed");
+        crate::crash_point!(SourceLanded);
         plan.count(&mut self.durable, &result.results);
         self.bad_ahead -= plan.bad;
         let (lives, uid) = (&self.sources.inner.lives, self.record.uid());

@@ -42,7 +42,7 @@ impl Sources {
                 }
             }
         }
-        crate::crash_point!("source.retired");
+        crate::crash_point!(SourceRetired);
         self.inner.records.commit_if_unchanged(Change::default().remove(retired)).await.map(drop)
     }
 }

@@ -49,7 +49,7 @@ impl Sources {
         };
         // Last: until it is there, all of this is done again.
         lease.mark(vec![Mark::Source(seen.uid(), Some(mark.clone()))]).await?;
-        crate::crash_point!("source.initialised");
+        crate::crash_point!(SourceInitialised);
         self.inner.lives.counted(seen.uid(), &mark);
         let Some(next) = state::advance(&seen.record, SourceState::Active, self.inner.clock.now()) else {
             return Ok(());

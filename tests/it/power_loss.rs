@@ -10,7 +10,7 @@
 mod disk;
 mod ledger;
 mod oplog;
-mod trees;
+pub mod trees;
 
 use std::path::Path;
 

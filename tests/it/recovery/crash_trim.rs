@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
-use stillframe::pb::{restore::State, write_result::Status as Became};
+use stillframe::{
+    crash::Point,
+    pb::{restore::State, write_result::Status as Became},
+};
 
 use super::{
     super::support::{Doc, TestServer, Totals, eventually, micros},
@@ -41,17 +44,17 @@ async fn given_expiring(server: &mut TestServer) -> Vec<Doc> {
     docs
 }
 
-pub async fn a_trim(point: &str) {
+pub async fn a_trim(point: Point) {
     let mut server = TestServer::start().await;
     server.given_retained("books", KEPT).await;
     let docs = given_expiring(&mut server).await;
     let first = server.given_snapshot("books", "first").await;
     eventually("some have expired", async || server.read_all("books").await.len() < docs.len()).await;
 
-    let mut child = Child::start_at(server.stop().await, point).await;
+    let mut child = Child::start_at(server.stop().await, point.name()).await;
     let _ = child.client.request_restore("first", "again").await;
-    let dir = child.aborted(point).await;
-    aborts_by_itself(dir.path(), point).await;
+    let dir = child.aborted(point.name()).await;
+    aborts_by_itself(dir.path(), point.name()).await;
     let mut server = TestServer::reopen(dir).await;
     assert_eq!(server.ended_restore("again").await.state(), State::Succeeded);
 
