@@ -291,12 +291,13 @@ impl Collections {
     }
 
     /// What a collection holds. One that is not open and whose statistics were
-    /// not saved, because of a crash, is opened.
+    /// not saved, because of a crash, is opened; but not again and again if it cannot be.
     pub async fn stats(&self, record: &Collection) -> Result<Stats, Error> {
         if record.state() != CollectionState::Ready {
             return Ok(Stats::default());
         }
         let uid = record.uid();
+        self.check_sound(uid)?;
         let (totals, stored_bytes) = match self.totals_if_known(uid).await? {
             Some(known) => known,
             None => {
@@ -305,6 +306,13 @@ impl Collections {
             }
         };
         Ok(Stats::new(totals, stored_bytes, self.inner.clock.now()))
+    }
+
+    /// Refuses, without opening anything, a collection that could not be opened a while
+    /// ago because of damage.
+    fn check_sound(&self, uid: Uuid) -> Result<(), Error> {
+        let handle = self.inner.handles.lock().get(&uid).cloned();
+        handle.and_then(|handle| handle.damage()).map_or(Ok(()), Err)
     }
 
     /// The totals and the bytes of the files, as far as they are known without

@@ -338,6 +338,13 @@ impl Error {
         matches!(self, Self::OutcomeUnknown(_) | Self::ShuttingDown)
     }
 
+    /// Whether it is about the stored data of something whose record is sound: a list
+    /// shows that with the error, and goes on.
+    #[must_use]
+    pub fn is_of_stored_data(&self) -> bool {
+        matches!(self, Self::DataLoss(_) | Self::Unavailable(_) | Self::Internal(_) | Self::Busy { .. })
+    }
+
     /// Whether the same work may succeed later without anyone changing it.
     #[must_use]
     pub fn is_transient(&self) -> bool {

@@ -336,8 +336,19 @@ impl Snapshots {
         files.ok_or_else(|| Error::SnapshotExpired { name: snapshot.name().to_string() })
     }
 
-    /// What would be freed if this snapshot alone went.
+    /// What would be freed if this snapshot alone went; `None` if that cannot be known,
+    /// because of damage to it or to what shares files with it.
     pub async fn exclusive_bytes(&self, snapshot: &Snapshot) -> Result<Option<i64>, Error> {
+        match self.compare_files(snapshot).await {
+            Err(error) if error.is_of_stored_data() && !error.is_transient() => {
+                tracing::debug!(%error, name = %snapshot.name(), "nobody knows what it alone holds");
+                Ok(None)
+            }
+            compared => compared,
+        }
+    }
+
+    async fn compare_files(&self, snapshot: &Snapshot) -> Result<Option<i64>, Error> {
         let inner = &self.inner;
         if snapshot.state() != SnapshotState::Created {
             return Ok(None);

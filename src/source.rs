@@ -68,7 +68,7 @@ use crate::{
     hub::Hub,
     idempotency,
     names::{CollectionName, SourceName, SourceParent},
-    records::{Change, Collection, CollectionState, Records, Source, Stored},
+    records::{Change, Collection, CollectionState, Failure, Records, Source, SourceMark, Stored},
     tasks::Tasks,
     workspace::Room,
 };
@@ -207,16 +207,26 @@ impl Sources {
     }
 
     /// A source with its counters, which are read from its collection if they
-    /// have not been since the server started.
+    /// have not been since the server started. Where the collection cannot be read, it is
+    /// shown with the reason and without them.
     pub async fn view(&self, record: Source) -> Result<View, Error> {
+        let mut unread = None;
         if !self.inner.lives.is_loaded(record.uid())
             && let Some(name) = self.collection_of(&record)?
         {
-            let lease = self.inner.collections.lease(&name).await?;
-            let mark = lease.source_mark(record.uid()).await?.unwrap_or_default();
-            self.inner.lives.load(record.uid(), mark);
+            match self.read_mark(&name, record.uid()).await {
+                Ok(mark) => self.inner.lives.load(record.uid(), mark),
+                Err(error) if error.is_of_stored_data() => unread = Some(Failure::from(&error)),
+                Err(error) => return Err(error),
+            }
         }
-        Ok(self.inner.lives.view(record))
+        let view = self.inner.lives.view(record);
+        Ok(View { error: view.error.or(unread), ..view })
+    }
+
+    async fn read_mark(&self, collection: &CollectionName, uid: Uuid) -> Result<SourceMark, Error> {
+        let lease = self.inner.collections.lease(collection).await?;
+        Ok(lease.source_mark(uid).await?.unwrap_or_default())
     }
 
     /// A source with what is known of its counters.

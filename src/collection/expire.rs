@@ -53,6 +53,7 @@ impl Collections {
     /// far as is known; looks at a closed one only once.
     async fn expire_one(&self, record: &Collection, known: Option<Micros>, due: &mut Due) -> Result<Dropped, Error> {
         let uid = record.uid();
+        self.check_sound(uid)?;
         let is_open = self.is_open(uid);
         let next = match known.filter(|_| !is_open) {
             Some(known) => Some(known),

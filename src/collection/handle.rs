@@ -32,7 +32,7 @@ pub struct Handle {
     uid: Uuid,
     keep: Arc<Keep>,
     slot: tokio::sync::Mutex<Option<Arc<Engine>>>,
-    /// How and when the last open failed.
+    /// How and when the last open failed, until one succeeds.
     failed_open: Mutex<Option<(Instant, Error)>>,
     users: AtomicUsize,
     last_used: Mutex<Instant>,
@@ -82,6 +82,23 @@ impl Handle {
         let slot = self.slot.lock().await;
         let engine = slot.as_ref().filter(|engine| !engine.has_failed())?;
         Some((engine.totals(), engine.stored_bytes()))
+    }
+
+    /// What kept the last open from succeeding, if that does not pass by itself. Who only
+    /// wants to show the collection, or to tidy it up, does not try again.
+    pub(super) fn damage(&self) -> Option<Error> {
+        let failed = self.failed_open.lock();
+        failed.as_ref().map(|(_, error)| error).filter(|error| !error.is_transient()).cloned()
+    }
+
+    /// Notes how an open ended. That the collection is gone, or the server, is no fault
+    /// of its data.
+    fn note_open<T>(&self, opened: &Result<T, Error>) {
+        match opened {
+            Ok(_) => *self.failed_open.lock() = None,
+            Err(Error::CollectionDeleted(_) | Error::ShuttingDown) => {}
+            Err(error) => *self.failed_open.lock() = Some((Instant::now(), error.clone())),
+        }
     }
 
     /// The files that an open collection's manifest lists change under it, so
@@ -189,10 +206,9 @@ impl Collections {
             self.abandon(failed)?;
         }
         let opened = self.open_engine(handle).await;
-        match &opened {
-            Ok(engine) => *slot = Some(Arc::clone(engine)),
-            Err(error @ Error::Unavailable(_)) => *handle.failed_open.lock() = Some((Instant::now(), error.clone())),
-            Err(_) => {}
+        handle.note_open(&opened);
+        if let Ok(engine) = &opened {
+            *slot = Some(Arc::clone(engine));
         }
         opened
     }
@@ -256,9 +272,16 @@ impl Collections {
         }
         for snapshot in created {
             let is_needed = || snapshot.is_created(&self.inner.records);
-            // Released meanwhile: then there is nothing to keep.
-            if let Some(files) = self.inner.store.load_files_while(snapshot.file_list(), is_needed).await? {
-                handle.keep.snapshot(snapshot.uid(), files.ids().collect());
+            match self.inner.store.load_files_while(snapshot.file_list(), is_needed).await {
+                Ok(Some(files)) => handle.keep.snapshot(snapshot.uid(), files.ids().collect()),
+                // Released meanwhile: then there is nothing to keep.
+                Ok(None) => {}
+                Err(error) if error.is_transient() => return Err(error),
+                // The collection itself is made of other objects, and may be whole.
+                Err(error) => {
+                    tracing::warn!(%error, snapshot = %snapshot.name(), "all files of its collection are kept for it");
+                    handle.keep.snapshot_of_unknown_files(snapshot.uid());
+                }
             }
         }
         Ok(known)
@@ -330,7 +353,8 @@ impl Collections {
     pub async fn collect_if_closed(&self, uid: Uuid) {
         let handle = self.handle(uid);
         let slot = handle.locked().await;
-        if slot.is_none() {
+        // Nothing is deleted by the word of what is damaged.
+        if slot.is_none() && handle.damage().is_none() {
             self.inner.store.collect_closed(uid, Arc::clone(&handle.keep)).await;
         }
     }
@@ -392,6 +416,8 @@ impl UserGuard {
 impl Drop for UserGuard {
     fn drop(&mut self) {
         if let Some(handle) = self.handle.take() {
+            // What kept it from opening is remembered for as long as an open one would be.
+            *handle.last_used.lock() = Instant::now();
             handle.users.fetch_sub(1, Ordering::SeqCst);
         }
     }

@@ -1,6 +1,7 @@
 //! The second lock on files: garbage collection may not take what a CREATED
 //! snapshot names (the first lock is its checkpoint), nor what a running scan
-//! may still read (compaction's own checkpoints last only a minute).
+//! may still read (compaction's own checkpoints last only a minute). While the file list
+//! of a CREATED snapshot cannot be read, nothing goes at all.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -27,6 +28,8 @@ pub struct Keep {
 #[derive(Debug, Default)]
 struct State {
     snapshots: HashMap<Uuid, Vec<Ulid>>,
+    /// CREATED snapshots whose files nobody knows.
+    unknown: HashSet<Uuid>,
     scans: BTreeMap<u64, SystemTime>,
     next_scan: u64,
 }
@@ -34,12 +37,22 @@ struct State {
 impl Keep {
     /// The files of a CREATED snapshot.
     pub fn snapshot(&self, uid: Uuid, files: Vec<Ulid>) {
-        self.state.lock().snapshots.insert(uid, files);
+        let mut state = self.state.lock();
+        state.unknown.remove(&uid);
+        state.snapshots.insert(uid, files);
+    }
+
+    /// A CREATED snapshot whose file list cannot be read: any file may be one of its own,
+    /// so none goes while it is there.
+    pub fn snapshot_of_unknown_files(&self, uid: Uuid) {
+        self.state.lock().unknown.insert(uid);
     }
 
     /// A snapshot is gone.
     pub fn release(&self, uid: Uuid) {
-        self.state.lock().snapshots.remove(&uid);
+        let mut state = self.state.lock();
+        state.unknown.remove(&uid);
+        state.snapshots.remove(&uid);
     }
 
     /// Keeps every file that exists now until the guard is dropped.
@@ -80,6 +93,9 @@ pub(super) fn file_id(name: &str) -> Option<Ulid> {
 impl GcFilter for Keep {
     async fn filter(&self, mut candidates: HashSet<ObjectMetadata>) -> HashSet<ObjectMetadata> {
         let state = self.state.lock();
+        if !state.unknown.is_empty() {
+            return HashSet::new();
+        }
         let named: HashSet<Ulid> = state.snapshots.values().flatten().copied().collect();
         let scanned_until = state.scans.values().max().map(|started| *started + MARGIN);
         candidates.retain(|candidate| {
@@ -120,5 +136,14 @@ mod tests {
         drop(guard);
         keep.release(Uuid::max());
         assert_eq!(keep.filter(all.clone()).await, all);
+
+        let [one, other] = [1, 2].map(Uuid::from_u128);
+        keep.snapshot_of_unknown_files(one);
+        keep.snapshot_of_unknown_files(other);
+        assert!(keep.filter(all.clone()).await.is_empty());
+        keep.release(one);
+        assert!(keep.filter(all.clone()).await.is_empty());
+        keep.snapshot(other, vec![named]);
+        assert_eq!(keep.filter(all).await, [file(old), file(young)].into());
     }
 }

@@ -10,6 +10,7 @@ use super::{
     change::to_its_end,
     convert::{self, Mask},
     listing::{Page, page_by_name},
+    status,
 };
 use crate::{
     access::Caller,
@@ -41,9 +42,12 @@ pub struct CollectionRpc {
 }
 
 impl CollectionRpc {
+    /// The resource with what it holds, or with what keeps that from being known.
     async fn answer(&self, record: Collection) -> Result<pb::Collection, Error> {
-        let stats = self.collections.stats(&record).await?;
-        Ok(resource(record, &stats))
+        match self.collections.stats(&record).await {
+            Err(error) if !error.is_of_stored_data() => Err(error),
+            stats => Ok(resource(record, stats)),
+        }
     }
 }
 
@@ -193,6 +197,7 @@ fn settings(bad: &mut Violations, collection: pb::Collection, mask: &Mask) -> Se
         clustering_interval: _,
         stats: _,
         restore_info: _,
+        error: _,
     } = collection;
     convert::description(bad, "collection.description", &description);
     convert::labels(bad, "collection.labels", &labels);
@@ -207,7 +212,11 @@ pub fn name_of(field: &str, text: &str) -> Result<CollectionName, Error> {
     text.parse().map_err(|why| Error::invalid(field, why))
 }
 
-pub(super) fn resource(record: Collection, stats: &Stats) -> pb::Collection {
+pub(super) fn resource(record: Collection, stats: Result<Stats, Error>) -> pb::Collection {
+    let (stats, error) = match stats {
+        Ok(stats) => (Some((&stats).into()), None),
+        Err(error) => (None, Some(status::embedded(error))),
+    };
     let state = match record.state() {
         CollectionState::Unspecified => pb::collection::State::Unspecified,
         CollectionState::Restoring => pb::collection::State::Restoring,
@@ -224,8 +233,9 @@ pub(super) fn resource(record: Collection, stats: &Stats) -> pb::Collection {
         state: state.into(),
         retention: (record.retention != 0).then(|| convert::proto_duration(record.retention)),
         clustering_interval: (record.interval != 0).then(|| convert::proto_duration(record.interval)),
-        stats: Some(stats.into()),
+        stats,
         restore_info: record.restore_info.map(Into::into),
+        error,
     }
 }
 

@@ -161,7 +161,7 @@ pub(crate) fn record(kind: u8, bytes: &[u8]) {
         b'w' => shown(bytes, |record: records::Workspace| listed(&record, pb::Workspace::from)),
         b'c' => shown(bytes, |record: records::Collection| {
             let stats = Stats { totals: Totals::default(), stored_bytes: 0, expired_count: 0 };
-            listed(&record, |record| collection::resource(record, &stats));
+            listed(&record, |record| collection::resource(record, Ok(stats.clone())));
         }),
         b's' => shown(bytes, |record: records::Snapshot| listed(&record, pb::Snapshot::from)),
         b'r' => shown(bytes, |record: records::Restore| {

@@ -165,8 +165,15 @@ impl Snapshots {
         let Some(Stored { record, .. }) = newest? else { return Ok(None) };
         // Ended since: its files wait for our turn to be over, but its list may
         // be none of ours to use.
-        let files = self.files_of(&record).await?;
-        Ok(files.map(|files| Previous { record, files }))
+        match self.files_of(&record).await {
+            Ok(files) => Ok(files.map(|files| Previous { record, files })),
+            Err(error) if error.is_transient() => Err(error),
+            Err(error) => {
+                let (name, of) = (seen.name(), record.name());
+                tracing::warn!(%error, %name, %of, "a snapshot is taken as if there were none before it");
+                Ok(None)
+            }
+        }
     }
 
     fn reread(&self, seen: &Snapshot) -> Result<Stored<Snapshot>, Error> {

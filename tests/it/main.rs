@@ -11,6 +11,7 @@ mod support;
 mod access;
 mod collections;
 mod concurrency;
+mod damage;
 mod demo;
 mod documents;
 mod full_disk;
