@@ -146,8 +146,8 @@ impl TestServer {
         self.given_failed_behind(&before, collection, id).await
     }
 
-    /// The same behind a snapshot. All file lists are lost, and its own cannot be derived
-    /// again while the data files are away.
+    /// The same behind a snapshot. No file list can be made while the data files are away,
+    /// and those that there are, which know their sizes, are lost.
     pub async fn given_failed_behind(&mut self, before: &pb::Snapshot, collection: &str, id: &str) -> pb::Snapshot {
         let aside = tempfile::tempdir_in(self.dir.path()).unwrap();
         let files = self.data_files(&before.collection_uid);
