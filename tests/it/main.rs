@@ -9,6 +9,7 @@ extern crate macro_rules_attribute;
 mod support;
 
 mod access;
+mod clocks;
 mod collections;
 mod concurrency;
 mod damage;

@@ -1,0 +1,48 @@
+//! A wall clock that a test turns, for processes of their own.
+
+use std::{
+    fs::File,
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// How far ahead of the machine's the wall clock is that a process sees.
+pub struct ShiftedClock {
+    shim: PathBuf,
+    path: PathBuf,
+    file: File,
+}
+
+impl ShiftedClock {
+    /// The machine's, until it is turned. Keeps what it needs in a directory.
+    pub fn new(tools: &Path) -> Self {
+        let shim = build(tools, "shift.c", include_str!("shift.c"), &["-shared", "-fPIC", "-O2"]);
+        let path = tools.join("shift");
+        std::fs::write(&path, 0_i64.to_le_bytes()).unwrap();
+        let file = File::options().write(true).open(&path).unwrap();
+        Self { shim, path, file }
+    }
+
+    /// The environment of a process that sees it.
+    pub fn environment(&self) -> [(String, String); 2] {
+        [("LD_PRELOAD", &self.shim), ("STILLFRAME_CLOCK_SHIFT", &self.path)]
+            .map(|(name, path)| (name.to_owned(), path.to_str().unwrap().to_owned()))
+    }
+
+    /// Turns it, so many microseconds ahead of the machine's, under who sees it already.
+    pub fn set(&self, ahead: i64) {
+        self.file.write_all_at(&ahead.to_le_bytes(), 0).unwrap();
+    }
+}
+
+/// Builds a program or a library from its source, in a directory.
+pub fn build(into: &Path, name: &str, source: &str, options: &[&str]) -> PathBuf {
+    let (source_file, built) = (into.join(name), into.join(name).with_extension("so"));
+    std::fs::write(&source_file, source).unwrap();
+    let compiled =
+        Command::new("cc").args(options).arg("-o").args([&built, &source_file]).args(["-ldl", "-lpthread"]).output();
+    let compiled = compiled.unwrap();
+    assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
+    built
+}
