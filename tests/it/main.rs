@@ -15,6 +15,7 @@ mod concurrency;
 mod damage;
 mod demo;
 mod documents;
+mod faults;
 mod full_disk;
 mod limits;
 mod listings;

@@ -50,11 +50,29 @@ impl Child {
 
     /// The same, in an environment of its own.
     pub async fn start_in(dir: TempDir, crash_at: &str, arguments: &[&str], environment: &[(String, String)]) -> Self {
+        let started = Self::try_start_in(dir, crash_at, arguments, environment).await;
+        started.unwrap_or_else(|dir| panic!("it does not serve; the log:\n{}", log(dir.path())))
+    }
+
+    /// The same, of a server that may end instead: then there is its directory.
+    pub async fn try_start_in(
+        dir: TempDir,
+        crash_at: &str,
+        arguments: &[&str],
+        environment: &[(String, String)],
+    ) -> Result<Self, TempDir> {
         let (process, stdout) = spawn(dir.path(), crash_at, arguments, environment);
         let (line, stdout) = first_line(stdout).await;
         let address = line.trim_end().rsplit(' ').next().unwrap().to_owned();
-        assert!(line.contains(" serves "), "{line:?}; the log:\n{}", log(dir.path()));
-        Self { process, client: TestServer::attach(dir, &address).await, _stdout: stdout }
+        if !line.contains(" serves ") {
+            return Err(dir);
+        }
+        Ok(Self { process, client: TestServer::attach(dir, &address).await, _stdout: stdout })
+    }
+
+    /// How it ended, if it has.
+    pub fn has_ended(&mut self) -> Option<ExitStatus> {
+        self.process.0.try_wait().unwrap()
     }
 
     /// SIGKILL.
