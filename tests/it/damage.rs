@@ -1,6 +1,7 @@
 //! Damage to stored objects: what it may harm, and how it is told.
 
 mod lists;
+mod matrix;
 
 use std::path::{Path, PathBuf};
 
