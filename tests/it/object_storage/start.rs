@@ -1,6 +1,6 @@
 //! A bucket that cannot be used is told at the start, in bounded time.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use stillframe::{app::App, clock::Clock, documents::Storage, instance::StartError};
 
@@ -61,7 +61,7 @@ async fn what_a_killed_start_has_tried_does_not_make_a_root_foreign() {
     for probe in [&old, &under_way] {
         std::fs::write(probe, b"stillframe").unwrap();
     }
-    let before = SystemTime::now() - Duration::from_hours(2);
+    let before = old.metadata().unwrap().modified().unwrap() - Duration::from_hours(2);
     std::fs::File::options().write(true).open(&old).unwrap().set_modified(before).unwrap();
     start(loopback.storage()).await.unwrap();
     assert!(!old.exists() && under_way.exists(), "that of another start may be needed");
