@@ -109,13 +109,10 @@ impl Log {
         &self.root
     }
 
-    /// Makes durable what can be seen. Whoever wrote the newest entry may have been killed
+    /// Makes durable what was found. Whoever wrote the newest entry may have been killed
     /// before that, and nobody may count on an entry that power loss can take.
     pub async fn sync(&self) -> Result<(), Error> {
-        match self.root.sync(&ObjectPath::from(FOLDER)).await {
-            Err(_) if self.look().await?.is_empty() => Ok(()),
-            synced => synced,
-        }
+        self.root.sync(&ObjectPath::from(FOLDER)).await
     }
 
     /// Looks what there is.

@@ -131,8 +131,10 @@ pub struct Opening<'a> {
 /// Opens the records: exactly those of the log.
 pub async fn open(opening: Opening<'_>) -> Result<Records, Error> {
     let Opening { data_dir, index, log, policy, clock, tasks } = opening;
-    log.sync().await?;
     let found = log.look().await?;
+    if !found.is_empty() {
+        log.sync().await?;
+    }
     let (index, reached) = reach(data_dir, index, &log, &found, &tasks).await?;
     let filling = index.clone();
     let filled = tasks.blocking(move || filling.fill_secondary()).await;
