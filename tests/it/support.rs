@@ -7,11 +7,12 @@ mod resources;
 mod retained;
 pub mod s3;
 mod scale;
+mod shims;
 #[macro_use]
 mod storage;
 mod totals;
 
-use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::Path, process::Command, sync::Arc, time::Duration};
 
 use slatedb::{admin::Admin, object_store::local::LocalFileSystem};
 use stillframe::{
@@ -34,7 +35,8 @@ use tonic::{Code, Status, transport::Channel};
 use tonic_types::StatusExt;
 
 pub use self::{
-    keys::*, random::Random, raw::Raw, resources::*, retained::*, s3::Loopback, scale::*, storage::Root, totals::*,
+    keys::*, random::Random, raw::Raw, resources::*, retained::*, s3::Loopback, scale::*, shims::*, storage::Root,
+    totals::*,
 };
 
 /// What takes so long hangs. Nothing is measured by it: on a busy machine a second
@@ -441,6 +443,13 @@ pub async fn records_of(dir: &TempDir) -> Records {
     })
     .await;
     opened.unwrap().records
+}
+
+/// `stillframe records` with a data directory, whatever the environment says of a root.
+pub fn records_command(command: &[&str], data_dir: &Path) -> Command {
+    let mut process = Command::new(env!("CARGO_BIN_EXE_stillframe"));
+    process.env_remove("STILLFRAME_STORAGE").arg("records").args(command).arg("--data-dir").arg(data_dir);
+    process
 }
 
 /// The database of a collection, beside its server.

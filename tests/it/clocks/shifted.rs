@@ -4,8 +4,9 @@ use std::{
     fs::File,
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
-    process::Command,
 };
+
+use crate::support::build_shim;
 
 /// How far ahead of the machine's the wall clock is that a process sees.
 pub struct ShiftedClock {
@@ -17,7 +18,7 @@ pub struct ShiftedClock {
 impl ShiftedClock {
     /// The machine's, until it is turned. Keeps what it needs in a directory.
     pub fn new(tools: &Path) -> Self {
-        let shim = build(tools, "shift.c", include_str!("shift.c"), &["-shared", "-fPIC", "-O2"]);
+        let shim = build_shim(tools, "shift.c", include_str!("shift.c"));
         let path = tools.join("shift");
         std::fs::write(&path, 0_i64.to_le_bytes()).unwrap();
         let file = File::options().write(true).open(&path).unwrap();
@@ -34,15 +35,4 @@ impl ShiftedClock {
     pub fn set(&self, ahead: i64) {
         self.file.write_all_at(&ahead.to_le_bytes(), 0).unwrap();
     }
-}
-
-/// Builds a program or a library from its source, in a directory.
-pub fn build(into: &Path, name: &str, source: &str, options: &[&str]) -> PathBuf {
-    let (source_file, built) = (into.join(name), into.join(name).with_extension("so"));
-    std::fs::write(&source_file, source).unwrap();
-    let compiled =
-        Command::new("cc").args(options).arg("-o").args([&built, &source_file]).args(["-ldl", "-lpthread"]).output();
-    let compiled = compiled.unwrap();
-    assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
-    built
 }

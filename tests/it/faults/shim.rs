@@ -8,7 +8,7 @@ use std::{
     str::FromStr,
 };
 
-use super::super::clocks::shifted::build;
+use crate::support;
 
 /// A call, by what tells it from others: what the client was doing, what kind of call it
 /// is, and the path without its uids and numbers; and which of these calls, from 1.
@@ -54,9 +54,9 @@ impl Errno {
     }
 }
 
-/// Builds the shim into a directory, for `LD_PRELOAD`.
+/// Builds the shim into a directory.
 pub fn build_shim(into: &Path) -> PathBuf {
-    build(into, "fail.c", include_str!("fail.c"), &["-shared", "-fPIC", "-O2"])
+    support::build_shim(into, "fail.c", include_str!("fail.c"))
 }
 
 /// The shim around the processes of one run.

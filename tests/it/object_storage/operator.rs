@@ -1,18 +1,14 @@
 //! An operator looks at a bucket's records with nothing but the bucket.
 
-use std::process::{Command, Output};
+use std::process::Output;
 
 use tempfile::TempDir;
 
-use crate::support::{Loopback, TestServer};
+use crate::support::{Loopback, TestServer, records_command};
 
 fn run(command: &str, data_dir: &TempDir, loopback: &Loopback) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_stillframe"))
-        .args(["records", command, "--storage", "s3://storage", "--data-dir"])
-        .arg(data_dir.path())
-        .envs(loopback.environment("secret").0)
-        .output()
-        .unwrap()
+    let mut process = records_command(&[command, "--storage", "s3://storage"], data_dir.path());
+    process.envs(loopback.environment("secret").0).output().unwrap()
 }
 
 #[apply(on_s3!)]

@@ -14,7 +14,6 @@
 // 64-bit Linux with glibc only: plain and 64 variants are the same functions there.
 #define _GNU_SOURCE
 #include <dirent.h>
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -31,16 +30,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define REAL(name)                                                                                 \
-    ({                                                                                             \
-        static void *found;                                                                        \
-        void *it = __atomic_load_n(&found, __ATOMIC_ACQUIRE);                                      \
-        if (!it) {                                                                                 \
-            it = dlsym(RTLD_NEXT, #name);                                                          \
-            __atomic_store_n(&found, it, __ATOMIC_RELEASE);                                        \
-        }                                                                                          \
-        (__typeof__(&name))it;                                                                     \
-    })
+#include "real.h"
 
 // As in oplog.rs.
 enum kind {

@@ -4,23 +4,13 @@
 //! The length of the log at any moment is a position: all that had returned by then is
 //! before it.
 
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::path::{Path, PathBuf};
 
-/// Builds the shim into a directory, for `LD_PRELOAD`.
-pub fn build_shim(out: &Path) -> PathBuf {
-    let (source, library) = (out.join("oplog.c"), out.join("oplog.so"));
-    std::fs::write(&source, include_str!("oplog.c")).unwrap();
-    let compiled = Command::new("cc")
-        .args(["-shared", "-fPIC", "-O2", "-o"])
-        .args([&library, &source])
-        .args(["-ldl", "-lpthread"])
-        .output()
-        .unwrap();
-    assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
-    library
+use crate::support;
+
+/// Builds the shim into a directory.
+pub fn build_shim(into: &Path) -> PathBuf {
+    support::build_shim(into, "oplog.c", include_str!("oplog.c"))
 }
 
 /// The environment of a process that is recorded.

@@ -1,19 +1,15 @@
 //! `kill -9` at random moments while many clients change records: what was acknowledged
 //! is there, what was refused is not, and what was under way is whole or not at all.
 
-use std::{
-    collections::BTreeMap,
-    process::{Command, Output},
-};
+use std::collections::BTreeMap;
 
 use stillframe::pb;
-use tempfile::TempDir;
 use tokio::{sync::oneshot, task::JoinSet};
 use tonic::{Code, Status};
 
 use crate::{
     recovery::child::Child,
-    support::{COMMONS, Random, TestServer, collection_name, mask, rounds},
+    support::{COMMONS, Random, TestServer, collection_name, mask, records_command, rounds},
 };
 
 const CLIENTS: usize = 8;
@@ -172,11 +168,6 @@ async fn compare(client: &mut Client, ledger: &mut Ledger) {
     }
 }
 
-fn check(dir: &TempDir) -> Output {
-    let mut check = Command::new(env!("CARGO_BIN_EXE_stillframe"));
-    check.args(["records", "check", "--data-dir"]).arg(dir.path()).output().unwrap()
-}
-
 #[apply(on_directory!)]
 async fn every_acknowledged_change_survives_kill_at_any_moment() {
     let mut random = Random::seeded();
@@ -208,6 +199,6 @@ async fn every_acknowledged_change_survives_kill_at_any_moment() {
     }
     server.given_collection("last").await;
     let dir = server.stop().await;
-    let checked = check(&dir);
+    let checked = records_command(&["check"], dir.path()).output().unwrap();
     assert!(checked.status.success(), "{checked:?}");
 }

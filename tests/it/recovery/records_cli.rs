@@ -3,7 +3,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::Output,
 };
 
 use stillframe::{
@@ -16,7 +16,7 @@ use stillframe::{
 use tempfile::TempDir;
 
 use super::{
-    super::support::{TestServer, records_of},
+    super::support::{TestServer, records_command, records_of},
     invariants::{check, contents},
 };
 
@@ -34,12 +34,11 @@ async fn given_root() -> (TempDir, pb::Collection, pb::Snapshot) {
 
 /// Runs a command on a data directory, and on a root that is elsewhere.
 fn run(command: &[&str], data_dir: &Path, storage: Option<&Path>) -> Output {
-    let mut process = Command::new(env!("CARGO_BIN_EXE_stillframe"));
-    process.arg("records").args(command).arg("--data-dir").arg(data_dir);
+    let mut process = records_command(command, data_dir);
     if let Some(storage) = storage {
         process.arg("--storage").arg(storage);
     }
-    process.env_remove("STILLFRAME_STORAGE").output().unwrap()
+    process.output().unwrap()
 }
 
 fn stdout(output: &Output) -> String {
