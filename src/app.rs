@@ -25,7 +25,7 @@ use crate::{
     },
     space::Space,
     tasks::{TaskError, Tasks},
-    upgrade,
+    timekeeper, upgrade,
     workspace::{Gates, Limits, Workspaces},
 };
 
@@ -76,6 +76,8 @@ pub struct Config {
     pub sweep_every: Duration,
     /// How long a stop may take.
     pub grace: Duration,
+    /// The clock of the machine is right, whatever was known of time before.
+    pub accept_clock: bool,
 }
 
 impl Config {
@@ -101,6 +103,7 @@ impl Config {
             log_policy: Policy::default(),
             sweep_every: Duration::from_secs(1),
             grace: Duration::from_secs(20),
+            accept_clock: false,
         }
     }
 }
@@ -137,6 +140,7 @@ impl App {
         let tasks = Tasks::default();
         let background = Background::start()?;
         let Opened { records, root, lock } = open_records(&config, &clock, &tasks).await?;
+        timekeeper::resume(&clock, &records, config.accept_clock).await;
         let home = home_of(&config.storage())?;
         tracing::info!(revision = records.revision(), records = ?records.count_kinds()?, "records opened");
 
@@ -212,6 +216,7 @@ impl App {
         let sweep = config.sweep_every;
         let Services { keys, collections, snapshots, restores, sources, .. } = services.clone();
         tasks.service("key expiry", keys.clone().watch_time(sweep, stop.clone()));
+        tasks.service("clock watch", timekeeper::watch(clock.clone(), records.clone(), sweep, stop.clone()));
         tasks.service("space watch", space.watch(config.space_every, tasks.clone()));
         tasks.service("snapshot worker", snapshots.run(sweep, stop.clone()));
         tasks.service("restore worker", restores.run(sweep, stop.clone()));
@@ -220,7 +225,7 @@ impl App {
         tasks.service("retention worker", collections.clone().expire(sweep, stop.clone()));
         tasks.service(
             "housekeeping",
-            housekeeping(keys.clone(), collections.clone(), records.clone(), clock, sweep, stop.clone()),
+            housekeeping(keys.clone(), collections.clone(), records.clone(), clock.clone(), sweep, stop.clone()),
         );
         if let Some(tls) = &tls {
             tasks.service("certificate renewal", Arc::clone(tls).renew(config.transport.tls_look_every, stop.clone()));
@@ -252,7 +257,7 @@ impl App {
             tracing::warn!("some collections did not close in time; their logs are replayed at the next open");
         }
         let work_drained = tasks.drain_work(config.grace).await;
-        if !matches!(tokio::time::timeout(config.grace, records.close()).await, Ok(Ok(()))) {
+        if tokio::time::timeout(config.grace, timekeeper::save(&clock, &records)).await.is_err() {
             tracing::warn!("the index of the records was not saved; the next start reads more of the log");
         }
         drop(background);

@@ -114,6 +114,10 @@ pub struct ServeArgs {
     min_free_bytes: Option<u64>,
     #[command(flatten)]
     connections: ConnectionArgs,
+    /// At this start the clock of the machine is right, whatever was known of time before: for a server that was off
+    /// for long, or whose clock was wrong.
+    #[arg(long)]
+    accept_clock: bool,
     /// How long each step of a stop may take.
     #[arg(long, env = "STILLFRAME_GRACE", default_value = "20s", value_parser = humantime::parse_duration)]
     grace: Duration,
@@ -169,6 +173,7 @@ async fn serve(args: ServeArgs) -> Result<()> {
         max_collections_per_workspace,
         min_free_bytes,
         connections,
+        accept_clock,
         grace,
         log,
         log_format,
@@ -187,6 +192,7 @@ async fn serve(args: ServeArgs) -> Result<()> {
         source_allow: (!source_allow.is_empty()).then_some(source_allow),
         min_free_bytes,
         transport: connections.transport(),
+        accept_clock,
         grace,
         ..Config::new(data_dir.clone())
     };

@@ -23,7 +23,7 @@ use uuid::Uuid;
 
 pub use self::handle::{Handle, Lease};
 use crate::{
-    clock::{Clock, Micros, new_uid},
+    clock::{Clock, Micros},
     documents::{Engine, Retention, Store, Totals},
     error::{Error, Kind},
     idempotency::{self, Request},
@@ -107,7 +107,7 @@ impl Collections {
         request: Option<&Request>,
     ) -> Result<Collection, Error> {
         let inner = &self.inner;
-        let (uid, now) = (new_uid(), inner.clock.now());
+        let (uid, now) = (inner.clock.new_uid(), inner.clock.now());
         let record = Collection {
             workspace: name.workspace.to_string(),
             id: name.id.to_string(),

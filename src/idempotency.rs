@@ -69,8 +69,8 @@ pub fn remember(
 
 /// Forgets answers that need not be remembered any more.
 pub async fn forget(records: &Records, clock: &Clock) -> Result<(), Error> {
-    let until = clock.now() - micros(REMEMBERED);
-    ended::forget(records, &RequestId::by_time(), until).await
+    let Some(now) = clock.confirmed() else { return Ok(()) };
+    ended::forget(records, &RequestId::by_time(), now - micros(REMEMBERED)).await
 }
 
 /// Whether a remembered answer may be forgotten.

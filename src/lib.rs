@@ -34,6 +34,7 @@ pub mod snapshot;
 pub mod source;
 pub mod space;
 pub mod tasks;
+mod timekeeper;
 mod upgrade;
 pub mod workspace;
 

@@ -62,7 +62,7 @@ pub use self::{
     start::{DIRECTORY, IndexState, Opening, make_anew, open, take_over},
     view::View,
 };
-use crate::error::Error;
+use crate::{clock::Micros, error::Error};
 
 /// A record of one kind.
 pub trait Record: Message + Default + Clone {
@@ -94,6 +94,8 @@ impl<R> std::ops::Deref for Stored<R> {
 pub struct Records {
     view: View,
     committer: Arc<Committer>,
+    /// When the newest entry that this process found was written.
+    found: Option<Micros>,
 }
 
 impl std::ops::Deref for Records {
@@ -160,14 +162,21 @@ impl Records {
         self.committer.revision()
     }
 
+    /// When what was found at the start was written last; none if there was nothing.
+    #[must_use]
+    pub fn found_time(&self) -> Option<Micros> {
+        self.found
+    }
+
     /// Over all records as they are now.
     #[must_use]
     pub fn checksum(&self) -> Checksum {
         self.committer.checksum()
     }
 
-    /// Leaves as little as possible for the next start to read again.
-    pub async fn close(&self) -> Result<(), Error> {
+    /// Makes durable what the next start is to find in the cache, and leaves as little as
+    /// possible of the log for it to read again.
+    pub async fn save(&self) -> Result<(), Error> {
         self.view.index().flush().await
     }
 }

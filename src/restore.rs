@@ -36,7 +36,7 @@ pub use self::{
     state::{advance, is_cancellable, is_terminal, state_name},
 };
 use crate::{
-    clock::{Clock, Micros, new_uid},
+    clock::{Clock, Micros},
     collection::Collections,
     documents::{CopyMode, Store},
     ended,
@@ -153,7 +153,7 @@ impl Restores {
 
     /// Starts a restore.
     pub async fn create(&self, command: CreateRestore) -> Result<Restore, Error> {
-        let uid = new_uid();
+        let uid = self.inner.clock.new_uid();
         let record = self.inner.records.change(|| self.request(&command, uid)).await?;
         if record.uid() == uid {
             tracing::info!(name = %record.name(), snapshot = %record.snapshot, "restore requested");
@@ -245,7 +245,7 @@ impl Restores {
             snapshot: command.snapshot.to_string(),
             snapshot_uid: snapshot.uid.clone(),
             collection: command.collection.id.to_string(),
-            collection_uid: uid.map(|_| new_uid().as_bytes().to_vec()).unwrap_or_default(),
+            collection_uid: uid.map(|_| self.inner.clock.new_uid().as_bytes().to_vec()).unwrap_or_default(),
             verification: command.verification.into(),
             created_by: command.caller.clone(),
             create_time: self.inner.clock.now(),

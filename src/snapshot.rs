@@ -28,7 +28,7 @@ use uuid::Uuid;
 
 pub use self::state::{advance, is_over, state_name};
 use crate::{
-    clock::{Clock, Expiration, Micros, micros, new_uid},
+    clock::{Clock, Expiration, Micros, micros},
     collection::Collections,
     documents::{Files, Store},
     ended,
@@ -143,7 +143,7 @@ impl Snapshots {
                 return Err(Error::OffsetNotReached { collection: collection.to_string(), offset, min_offset });
             }
         }
-        let uid = new_uid();
+        let uid = inner.clock.new_uid();
         let record = inner.records.change(|| self.request(&command, uid, source)).await?;
         if record.uid() == uid {
             tracing::info!(%name, %uid, %collection, "snapshot requested");
@@ -222,8 +222,13 @@ impl Snapshots {
         Err(Error::NotFound(name.to_string()))
     }
 
-    /// The newest bearer of a name: the live one, if there is one.
+    /// The newest bearer of a name: the live one, if there is one. Uids order those that
+    /// have ended; what a version made that went by the wall clock may be out of order.
     fn latest(&self, name: &SnapshotName) -> Result<Option<Stored<Snapshot>>, Error> {
+        let live = self.inner.records.find_last(&Snapshot::live_named(name), |_| true)?;
+        if let Some(live) = live.filter(|live| !self.has_expired(live)) {
+            return Ok(Some(live));
+        }
         let prefix = Snapshot::named(name.workspace.as_str(), name.id.as_str());
         self.inner.records.scan(&prefix).last().transpose()
     }

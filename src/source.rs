@@ -61,7 +61,7 @@ pub use self::{
     state::{Visible, state_name},
 };
 use crate::{
-    clock::{Clock, new_uid},
+    clock::Clock,
     collection::Collections,
     documents::MAX_POSITIONS,
     error::{Error, Kind},
@@ -122,7 +122,7 @@ impl Sources {
     /// Connects a source.
     pub async fn create(&self, command: CreateSource) -> Result<View, Error> {
         let inner = &self.inner;
-        let uid = new_uid();
+        let uid = inner.clock.new_uid();
         // Before the location is looked at for one that may not be.
         let (_, known) = self.connection(&command, uid)?;
         if known.uid() != uid {

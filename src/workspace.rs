@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, ops::Bound, sync::Arc, time::Duration};
 use uuid::Uuid;
 
 use crate::{
-    clock::{Clock, Micros, duration, micros, new_uid},
+    clock::{Clock, Micros, duration, micros},
     error::{Contact, Error, Kind},
     idempotency::{self, Request},
     names::{Id, ListParent, WorkspaceName},
@@ -140,7 +140,7 @@ impl Workspaces {
 
     /// Creates a workspace.
     pub async fn create(&self, id: &Id, settings: Settings, request: Option<&Request>) -> Result<Workspace, Error> {
-        let uid = new_uid();
+        let uid = self.inner.clock.new_uid();
         self.inner.records.change(|| self.creation(id, uid, settings.clone(), request)).await
     }
 
@@ -278,16 +278,19 @@ impl Workspaces {
     /// that adds it.
     pub fn check_snapshot_rate(&self, change: Change, workspace: &Workspace, now: Micros) -> Result<Change, Error> {
         let records = &self.inner.records;
-        let (term, after) = (Snapshot::requested_in(&workspace.id), now - micros(MINUTE));
+        // What a clock has made that was ahead would count until its time has come.
+        let (after, until) = (now - micros(MINUTE), now + micros(MINUTE));
+        let term = Snapshot::requested_in(&workspace.id);
         let limit = workspace.snapshot_creates_per_minute;
         let at_most = usize::try_from(limit).unwrap_or(0);
-        if records.count_after(&term, after) >= at_most {
-            let oldest = records.find_between(&term, (Bound::Excluded(after.into()), Bound::Unbounded), 1)?;
+        if records.count_between(&term, after, until) >= at_most {
+            let between = (Bound::Excluded(after.into()), Bound::Included(until.into()));
+            let oldest = records.find_between(&term, between, 1)?;
             let oldest = oldest.first().map_or(now, |oldest| oldest.create_time);
             let retry_after = duration(oldest + micros(MINUTE) - now);
             return Err(Error::RateLimited { workspace: workspace.name().to_string(), limit, retry_after });
         }
-        Ok(change.at_most(at_most, &term, Some(after)))
+        Ok(change.at_most_between(at_most, &term, after, until))
     }
 }
 

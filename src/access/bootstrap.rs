@@ -11,7 +11,6 @@ use std::{
 
 use super::{ApiKeys, Secret, caller::SERVER, role::everywhere};
 use crate::{
-    clock::new_uid,
     durable,
     error::Error,
     names::{ApiKeyName, Id},
@@ -84,7 +83,7 @@ impl ApiKeys {
         let now = inner.clock.now();
         let record = ApiKey {
             id: id.to_string(),
-            uid: new_uid().as_bytes().to_vec(),
+            uid: inner.clock.new_uid().as_bytes().to_vec(),
             description: "from the bootstrap key file".to_owned(),
             bindings: vec![everywhere(Role::Operator)],
             created_by: SERVER.to_owned(),

@@ -9,7 +9,7 @@ use super::{
     role::{everywhere, is_full_operator},
 };
 use crate::{
-    clock::{Expiration, new_uid},
+    clock::Expiration,
     error::{Error, Kind},
     idempotency::{self, Request},
     names::{ApiKeyName, Id, ListParent, WorkspaceName},
@@ -36,7 +36,7 @@ pub struct CreateApiKey {
 impl ApiKeys {
     /// Creates a key. Its secret comes along unless the request is a repetition.
     pub async fn create(&self, caller: &Caller, command: CreateApiKey) -> Result<(View, Option<Secret>), Error> {
-        let uid = new_uid();
+        let uid = self.inner.clock.new_uid();
         let (view, secret) = self.inner.records.change(|| self.creation(caller, &command, uid)).await?;
         if secret.is_some() {
             tracing::info!(name = %view.record.name(), by = caller.name(), "API key created");

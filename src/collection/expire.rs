@@ -35,9 +35,10 @@ impl Collections {
     }
 
     async fn expire_all(&self, due: &mut Due) -> Result<(), Error> {
+        let Some(now) = self.inner.clock.confirmed() else { return Ok(()) };
         let before = std::mem::take(due);
         for found in self.inner.records.find(&Collection::with_retention())? {
-            match self.expire_one(&found, before.get(&found.uid()).copied(), due).await {
+            match self.expire_one(&found, before.get(&found.uid()).copied(), due, now).await {
                 Ok(Dropped { documents: 0, .. }) => {}
                 Ok(Dropped { documents, bytes }) => {
                     tracing::info!(name = %found.name(), documents, bytes, "dropped expired intervals");
@@ -51,7 +52,13 @@ impl Collections {
 
     /// Opens a collection only if it has something to drop, or to give back, as
     /// far as is known; looks at a closed one only once.
-    async fn expire_one(&self, record: &Collection, known: Option<Micros>, due: &mut Due) -> Result<Dropped, Error> {
+    async fn expire_one(
+        &self,
+        record: &Collection,
+        known: Option<Micros>,
+        due: &mut Due,
+        now: Micros,
+    ) -> Result<Dropped, Error> {
         let uid = record.uid();
         self.check_sound(uid)?;
         let is_open = self.is_open(uid);
@@ -65,7 +72,7 @@ impl Collections {
             },
         };
         if let Some(next) = next
-            && next > self.inner.clock.now()
+            && next > now
         {
             if !is_open {
                 due.insert(uid, next);

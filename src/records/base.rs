@@ -98,6 +98,7 @@ pub struct BaseReader {
     chunks: BoxStream<'static, Result<Bytes, Error>>,
     frames: Frames,
     tip: Tip,
+    time: Micros,
     read: Checksum,
     last: Vec<u8>,
     block: std::vec::IntoIter<BaseRecord>,
@@ -113,12 +114,14 @@ impl BaseReader {
             chunks,
             frames: Frames::default(),
             tip: Tip::start(),
+            time: 0,
             read: Checksum::default(),
             last: Vec::new(),
             block: Vec::new().into_iter(),
         };
         let (kind, payload) = reader.frame().await?;
-        reader.tip = header(kind, &payload, log.instance(), revision).map_err(|damage| reader.damaged(damage))?;
+        let header = header(kind, &payload, log.instance(), revision);
+        (reader.tip, reader.time) = header.map_err(|damage| reader.damaged(damage))?;
         Ok(reader)
     }
 
@@ -126,6 +129,12 @@ impl BaseReader {
     #[must_use]
     pub fn tip(&self) -> Tip {
         self.tip
+    }
+
+    /// When it was made.
+    #[must_use]
+    pub fn time(&self) -> Micros {
+        self.time
     }
 
     /// The next record, in the order of keys; `None` when all have been read, and
@@ -172,7 +181,7 @@ impl BaseReader {
     }
 }
 
-fn header(kind: Kind, payload: &[u8], instance: Uuid, revision: u64) -> Result<Tip, Damage> {
+fn header(kind: Kind, payload: &[u8], instance: Uuid, revision: u64) -> Result<(Tip, Micros), Damage> {
     if kind != Kind::Header {
         return Err(Damage::Content);
     }
@@ -182,5 +191,5 @@ fn header(kind: Kind, payload: &[u8], instance: Uuid, revision: u64) -> Result<T
     if header.instance != instance.as_bytes() || header.revision != revision {
         return Err(Damage::Content);
     }
-    Ok(Tip { revision, hash, checksum })
+    Ok((Tip { revision, hash, checksum }, header.time))
 }

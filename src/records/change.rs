@@ -41,6 +41,8 @@ pub(super) struct Limit {
     pub term: RawTerm,
     /// Only those behind this time count.
     pub after: Option<Micros>,
+    /// Only those up to this time count.
+    pub until: Option<Micros>,
     pub at_most: usize,
 }
 
@@ -89,7 +91,13 @@ impl Change {
     /// Requires that with this change there are at most so many records under a term,
     /// behind a time if that is given.
     pub fn at_most<R: Record>(mut self, at_most: usize, term: &Term<R>, after: Option<Micros>) -> Self {
-        self.limits.push(Limit { term: term.raw().clone(), after, at_most });
+        self.limits.push(Limit { term: term.raw().clone(), after, until: None, at_most });
+        self
+    }
+
+    /// The same, behind a time and up to another.
+    pub fn at_most_between<R: Record>(mut self, at_most: usize, term: &Term<R>, after: Micros, until: Micros) -> Self {
+        self.limits.push(Limit { term: term.raw().clone(), after: Some(after), until: Some(until), at_most });
         self
     }
 

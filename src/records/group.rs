@@ -96,13 +96,16 @@ impl<'a> Group<'a> {
     }
 
     fn exceeds(&self, limit: &Limit, moves: &[(RawTerm, Move)]) -> bool {
-        let counts = |moved: &&Move| match (limit.after, &moved.order) {
-            (Some(after), Order::Number(time)) => *time > after,
-            _ => true,
+        let counts = |moved: &&Move| match &moved.order {
+            Order::Number(time) => {
+                limit.after.is_none_or(|after| *time > after) && limit.until.is_none_or(|until| *time <= until)
+            }
+            Order::Text(_) => true,
         };
         let under_way = self.moves.get(&limit.term).into_iter().flatten();
         let its_own = moves.iter().filter(|(term, _)| *term == limit.term).map(|(_, moved)| moved);
-        let (mut count, mut leave) = (self.index.count(&limit.term, limit.after), 0);
+        let beyond = limit.until.map_or(0, |until| self.index.count(&limit.term, Some(until)));
+        let (mut count, mut leave) = (self.index.count(&limit.term, limit.after).saturating_sub(beyond), 0);
         for moved in under_way.chain(its_own).filter(counts) {
             if moved.comes { count += 1 } else { leave += 1 }
         }

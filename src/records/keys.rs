@@ -6,8 +6,8 @@ use std::{fmt, marker::PhantomData};
 use uuid::Uuid;
 
 use super::{
-    AccessPolicy, ApiKey, ApiKeyUse, Cached, Collection, CollectionStats, Instance, Intent, Record, RequestId, Restore,
-    Retired, RetiredSource, Snapshot, Source, Workspace, uid,
+    AccessPolicy, ApiKey, ApiKeyUse, Cached, ClockSeen, Collection, CollectionStats, Instance, Intent, Record,
+    RequestId, Restore, Retired, RetiredSource, Snapshot, Source, Workspace, uid,
 };
 
 /// The key of a record of kind `R`, or a prefix of such keys.
@@ -95,6 +95,7 @@ keyed!(ApiKey, "k", |r| r.id);
 keyed!(Cached, ApiKeyUse, "u", |r| uid(&r.uid).simple());
 keyed!(Workspace, "w", |r| r.id);
 keyed!(Collection, "c", |r| format_args!("{}/{}", r.workspace, r.id));
+keyed!(Cached, ClockSeen, "b", |_r| "");
 keyed!(Cached, CollectionStats, "t", |r| uid(&r.uid).simple());
 keyed!(Retired, "x", |r| uid(&r.uid).simple());
 keyed!(Intent, "i", |r| uid(&r.uid).simple());

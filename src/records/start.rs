@@ -139,10 +139,10 @@ pub async fn open(opening: Opening<'_>) -> Result<Records, Error> {
     let filling = index.clone();
     let filled = tasks.blocking(move || filling.fill_secondary()).await;
     filled.map_err(|panicked| Error::Internal(Arc::new(panicked)))??;
-    let Reached { tip, entries, bytes } = reached;
+    let Reached { tip, time, entries, bytes } = reached;
     let compactor = Compactor::new(policy, clock.clone(), found.base(), entries, bytes);
     let committer = Committer::new(index.clone(), log, clock, tasks, compactor, tip);
-    Ok(Records { view: View::new(index), committer: Arc::new(committer) })
+    Ok(Records { view: View::new(index), committer: Arc::new(committer), found: time })
 }
 
 /// An index that holds what the log does: the one that was found, or one made anew.
@@ -168,7 +168,7 @@ pub(super) async fn reach(
 /// Takes a newer base in, in place of all that an index holds.
 pub(super) async fn refill(index: &Index, log: &Log, base: u64) -> Result<Tip, Error> {
     index.clear()?;
-    let tip = fill(index, log, base).await?;
+    let Reached { tip, .. } = fill(index, log, base).await?;
     index.set_tip(log.instance(), &tip)?;
     index.fill_secondary()?;
     Ok(tip)
@@ -178,17 +178,23 @@ pub(super) async fn refill(index: &Index, log: &Log, base: u64) -> Result<Tip, E
 pub(super) struct Reached {
     /// How far it is.
     pub tip: Tip,
+    /// When that was written; none of nothing.
+    time: Option<Micros>,
     entries: u64,
     bytes: u64,
 }
 
 impl Reached {
-    fn at(tip: Tip) -> Self {
-        Self { tip, entries: 0, bytes: 0 }
+    fn nothing() -> Self {
+        Self { tip: Tip::start(), time: None, entries: 0, bytes: 0 }
     }
 
-    fn with(self, tip: Tip, bytes: usize) -> Self {
-        Self { tip, entries: self.entries + 1, bytes: self.bytes + bytes as u64 }
+    fn base(base: &BaseReader) -> Self {
+        Self { tip: base.tip(), time: Some(base.time()), entries: 0, bytes: 0 }
+    }
+
+    fn with(self, tip: Tip, time: Micros, bytes: usize) -> Self {
+        Self { tip, time: Some(time), entries: self.entries + 1, bytes: self.bytes + bytes as u64 }
     }
 }
 
@@ -213,10 +219,10 @@ pub(super) async fn judge(
     };
     let Some((_, at)) = index.tip()? else { return Ok(Err("it is new".to_owned())) };
     let start = match found.base() {
-        Some(revision) => BaseReader::open(log, revision).await?.tip(),
-        None => Tip::start(),
+        Some(revision) => Reached::base(&BaseReader::open(log, revision).await?),
+        None => Reached::nothing(),
     };
-    if at.revision < start.revision {
+    if at.revision < start.tip.revision {
         return Ok(Err(format!("it is at revision {}, before the oldest that the log goes on from", at.revision)));
     }
     let counted = {
@@ -231,13 +237,13 @@ pub(super) async fn judge(
         Ok(_) => return Ok(Err("its records do not add up".to_owned())),
         Err(error) => return Ok(Err(error.to_string())),
     }
-    let mut reached = Reached::at(start);
+    let mut reached = start;
     {
-        let entries = log.entries(start, at.revision);
+        let entries = log.entries(reached.tip, at.revision);
         pin_mut!(entries);
         while let Some(read) = entries.next().await {
-            let (_, tip, size) = read?;
-            reached = reached.with(tip, size);
+            let (entry, tip, size) = read?;
+            reached = reached.with(tip, entry.time, size);
         }
     }
     if reached.tip == at {
@@ -274,7 +280,7 @@ async fn replay(index: &Index, log: &Log, mut reached: Reached, end: u64) -> Res
         if let Err(error) = index.apply(log.instance(), &tip, &entry.writes) {
             return Ok(Err(error.to_string()));
         }
-        reached = reached.with(tip, size);
+        reached = reached.with(tip, entry.time, size);
     }
     Ok(Ok(reached))
 }
@@ -304,10 +310,10 @@ async fn rebuild(data_dir: &Path, log: &Log, found: &Found, end: u64, why: &str)
     let index = open_free(&directory)?;
     let start = match found.base() {
         Some(revision) => fill(&index, log, revision).await?,
-        None => Tip::start(),
+        None => Reached::nothing(),
     };
-    index.set_tip(log.instance(), &start)?;
-    let replayed = replay(&index, log, Reached::at(start), end).await?;
+    index.set_tip(log.instance(), &start.tip)?;
+    let replayed = replay(&index, log, start, end).await?;
     let not_so = |why| Error::DataLoss(format!("the record log does not hold what it says: {why}"));
     let reached = replayed.map_err(not_so)?;
     index.flush().await?;
@@ -320,7 +326,7 @@ async fn rebuild(data_dir: &Path, log: &Log, found: &Found, end: u64, why: &str)
 }
 
 /// Takes a base in.
-async fn fill(index: &Index, log: &Log, revision: u64) -> Result<Tip, Error> {
+async fn fill(index: &Index, log: &Log, revision: u64) -> Result<Reached, Error> {
     let mut base = BaseReader::open(log, revision).await?;
     let mut records = Vec::with_capacity(FILL);
     while let Some(record) = base.next().await? {
@@ -331,7 +337,7 @@ async fn fill(index: &Index, log: &Log, revision: u64) -> Result<Tip, Error> {
         }
     }
     index.fill(&records)?;
-    Ok(base.tip())
+    Ok(Reached::base(&base))
 }
 
 /// Makes the records of version 0.1.0 the first base of a log. Returns when keys were

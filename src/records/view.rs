@@ -157,6 +157,12 @@ impl View {
         self.index.count(term.raw(), Some(after))
     }
 
+    /// How many of them are behind a time, up to another.
+    #[must_use]
+    pub fn count_between<R: Record>(&self, term: &Term<R>, after: Micros, until: Micros) -> usize {
+        self.count_after(term, after).saturating_sub(self.count_after(term, until))
+    }
+
     /// How many records of each kind there are.
     pub fn count_kinds(&self) -> Result<BTreeMap<&'static str, usize>, Error> {
         let mut counted = BTreeMap::new();

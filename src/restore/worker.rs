@@ -104,8 +104,8 @@ impl Restores {
         for found in self.inner.records.find(&Restore::pending())? {
             self.start(&found, stop);
         }
-        let until = self.inner.clock.now() - micros(KEPT);
-        ended::forget(&self.inner.records, &Restore::released(), until).await
+        let Some(now) = self.inner.clock.confirmed() else { return Ok(()) };
+        ended::forget(&self.inner.records, &Restore::released(), now - micros(KEPT)).await
     }
 
     /// Works on one restore, unless that is being done.
