@@ -40,10 +40,12 @@ mod retention;
 mod root;
 mod settings;
 mod store;
+mod ticks;
 mod totals;
 mod value;
 mod verify;
 mod writer;
+mod young;
 
 /// What sources read from, of the same version as the storage root.
 #[cfg(any(test, feature = "s3"))]

@@ -29,10 +29,36 @@ impl Cutoff {
         Some((retention, self.latest.fetch_max(cutoff, Ordering::AcqRel).max(cutoff)))
     }
 
+    /// The totals are about to have this cutoff: from now on readers have no earlier one,
+    /// whether or not anybody reads. Counts and scans would differ.
+    pub fn raise(&self, cutoff: Micros) {
+        self.latest.fetch_max(cutoff, Ordering::AcqRel);
+    }
+
     /// A document that has been read, if it has not expired at this moment.
     #[must_use]
     pub fn unless_expired(&self, document: StoredDocument) -> Option<StoredDocument> {
         let has_expired = self.now().is_some_and(|(_, cutoff)| document.event_time() < cutoff);
         (!has_expired).then_some(document)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: Micros = 3_600_000_000;
+
+    #[test]
+    fn readers_are_never_behind_the_totals() {
+        let clock = Clock::default();
+        let mut totals = Totals::empty(Some(Retention::new(HOUR)));
+        let cutoff = Cutoff::new(&totals, clock.clone());
+        totals.move_cutoff(clock.now() + HOUR);
+        assert!(cutoff.now().unwrap().1 < totals.cutoff);
+        cutoff.raise(totals.cutoff);
+        assert_eq!(cutoff.now().unwrap().1, totals.cutoff);
+        cutoff.raise(0);
+        assert_eq!(cutoff.now().unwrap().1, totals.cutoff);
     }
 }

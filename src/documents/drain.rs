@@ -200,6 +200,7 @@ impl Store {
         };
         let coordinator = CompactorBuilder::new(path.clone(), self.root.store())
             .with_options(options)
+            .with_system_clock(self.ticks(path).await?)
             .with_scheduler_supplier(Arc::new(Drains { floor: below, compact: false }))
             .build();
         let drained = async {

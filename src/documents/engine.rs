@@ -111,8 +111,9 @@ impl Engine {
         let (publish, durable) = watch::channel(totals.clone());
         let (failed, closing) = (CancellationToken::new(), CancellationToken::new());
         let cutoff = Arc::new(Cutoff::new(&totals, store.clock.clone()));
-        let writer =
-            writer::Writer::new(buffer, db.clone(), store.clone(), totals, Arc::clone(&filter), floor, failed.clone());
+        let shared =
+            writer::Shared { filter: Arc::clone(&filter), floor, cutoff: Arc::clone(&cutoff), failed: failed.clone() };
+        let writer = writer::Writer::new(buffer, db.clone(), store.clone(), totals, shared);
         store.tasks.work(writer.run(queue, publish));
         let store = store.clone();
         let engine =

@@ -147,6 +147,8 @@ pub(super) struct Group<'a> {
     totals: &'a mut Totals,
     filter: &'a IdFilter,
     now: Micros,
+    /// The latest time that anybody may take for the present one.
+    latest: Micros,
     /// What the writes so far and storage say of the ids in this group, expired
     /// documents included.
     current: HashMap<Bytes, Option<Old>>,
@@ -167,7 +169,7 @@ impl<'a> Group<'a> {
         db: &Db,
         filter: &'a IdFilter,
         totals: &'a mut Totals,
-        now: Micros,
+        (now, latest): (Micros, Micros),
         writes: &[&[Write]],
     ) -> Result<Self, Error> {
         let mut known: HashMap<&str, Lookup> = HashMap::new();
@@ -189,7 +191,7 @@ impl<'a> Group<'a> {
         let current = lookups.buffer_unordered(LOOKUPS_AT_ONCE).try_collect().await?;
         totals.move_cutoff(now);
         let (touched, batch) = (BTreeSet::new(), WriteBatch::new());
-        Ok(Self { totals, filter, now, current, touched, patched: 0, batch, bytes: 0, changed: false })
+        Ok(Self { totals, filter, now, latest, current, touched, patched: 0, batch, bytes: 0, changed: false })
     }
 
     /// Applies one batch.
@@ -271,7 +273,7 @@ impl<'a> Group<'a> {
     /// puts into the far future.
     fn check_time(&self, event_time: Micros) -> Result<Micros, Error> {
         let Some(retention) = self.totals.retention else { return Ok(event_time) };
-        let window = retention.window(self.now, self.totals.cutoff);
+        let window = retention.window(self.latest, self.totals.cutoff);
         if window.contains(&event_time) {
             return Ok(event_time);
         }

@@ -6,16 +6,20 @@
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use parking_lot::Mutex;
 use slatedb::{GcFilter, ObjectMetadata};
+use slatedb_common::clock::SystemClock;
 use ulid::Ulid;
 use uuid::Uuid;
 
-/// File names carry their time by the machine's clock in milliseconds; a scan
+use super::ticks::{Ticks, time_of};
+
+/// File names carry their time by the database's clock in milliseconds; a scan
 /// keeps what is a little younger than itself, too.
 const MARGIN: Duration = Duration::from_secs(5);
 
@@ -30,8 +34,10 @@ struct State {
     snapshots: HashMap<Uuid, Vec<Ulid>>,
     /// CREATED snapshots whose files nobody knows.
     unknown: HashSet<Uuid>,
-    scans: BTreeMap<u64, SystemTime>,
+    scans: BTreeMap<u64, DateTime<Utc>>,
     next_scan: u64,
+    /// What the names of new files are made by.
+    ticks: Option<Arc<Ticks>>,
 }
 
 impl Keep {
@@ -55,13 +61,19 @@ impl Keep {
         state.snapshots.remove(&uid);
     }
 
+    /// From now on the names of new files are made by this clock.
+    pub fn go_by(&self, ticks: &Arc<Ticks>) {
+        self.state.lock().ticks = Some(Arc::clone(ticks));
+    }
+
     /// Keeps every file that exists now until the guard is dropped.
-    #[allow(clippy::disallowed_methods, reason = "compared with the times in file names, which no test can move")]
     pub fn scan(self: &Arc<Self>) -> ScanGuard {
         let mut state = self.state.lock();
         let id = state.next_scan;
         state.next_scan += 1;
-        state.scans.insert(id, SystemTime::now());
+        // Of a database that was never open: everything.
+        let now = state.ticks.as_ref().map_or(DateTime::<Utc>::MAX_UTC - MARGIN, |ticks| ticks.now());
+        state.scans.insert(id, now);
         ScanGuard { keep: Arc::clone(self), id }
     }
 
@@ -100,7 +112,7 @@ impl GcFilter for Keep {
         let scanned_until = state.scans.values().max().map(|started| *started + MARGIN);
         candidates.retain(|candidate| {
             let Some(id) = candidate.location.filename().and_then(file_id) else { return true };
-            !named.contains(&id) && scanned_until.is_none_or(|until| id.datetime() > until)
+            !named.contains(&id) && scanned_until.is_none_or(|until| time_of(id) > until)
         });
         candidates
     }
@@ -125,8 +137,10 @@ mod tests {
     #[tokio::test]
     async fn files_of_snapshots_and_of_running_scans_stay() {
         let keep = Arc::new(Keep::default());
+        keep.go_by(&Arc::new(Ticks::from(1_700_000_000_000_000, None)));
         let (named, old) = (Ulid::from_parts(1, 1), Ulid::from_parts(1, 2));
-        let young = Ulid::from_parts(u64::from(u32::MAX) * 1_000, 3);
+        // The clock of the database, not that of the machine.
+        let young = Ulid::from_parts(1_700_000_060_000, 3);
         let all: HashSet<_> = [file(named), file(old), file(young)].into();
 
         keep.snapshot(Uuid::max(), vec![named]);

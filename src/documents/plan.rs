@@ -52,6 +52,7 @@ impl Store {
         };
         let (_, cache_id) = uid.as_u64_pair();
         let reader = DbReader::builder(collection(uid), self.root.store())
+            .with_system_clock(self.ticks(&collection(uid)).await?)
             .with_reader_mode(DbReaderMode::Checkpoint(checkpoint.id))
             .with_segment_extractor(std::sync::Arc::new(Segments))
             .with_db_cache(self.cache(), cache_id)

@@ -25,7 +25,7 @@ pub(super) const STORAGE_RETRIES: u32 = 8;
 /// collected. Whoever writes one takes the number behind the last that it read: if
 /// that was written and collected meanwhile, it would be taken twice, and a
 /// checkpoint, say, that was written to it would be lost without a word.
-const NUMBER_TAKEN: Duration = Duration::from_secs(60);
+pub(super) const NUMBER_TAKEN: Duration = Duration::from_secs(60);
 /// The manifest is rewritten whole, so few large files.
 const RUN_FILE_BYTES: usize = 256 << 20;
 /// Merges that run at once in a database.
@@ -149,7 +149,8 @@ pub(super) fn collector(tuning: &Tuning, min_age: Duration) -> GarbageCollectorO
     let aged = |min_age| Some(GarbageCollectorDirectoryOptions { interval, min_age, dry_run: false });
     GarbageCollectorOptions {
         manifest_options: aged(min_age.max(NUMBER_TAKEN)),
-        wal_options: aged(min_age),
+        // Their age is counted in `young.rs`.
+        wal_options: aged(Duration::ZERO),
         wal_fence_options: None,
         compacted_options: aged(min_age),
         compactions_options: aged(min_age.max(NUMBER_TAKEN)),

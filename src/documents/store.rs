@@ -22,6 +22,8 @@ use super::{
     patience::within,
     root::{self, Root},
     settings::{self, Tuning},
+    ticks::Ticks,
+    young::{Age, Young},
 };
 use crate::{clock::Clock, error::Error, space::Space, tasks::Tasks};
 
@@ -143,14 +145,16 @@ impl Store {
     /// Opens a database to write to, with compaction and garbage collection.
     pub(super) async fn open_database(&self, uid: Uuid, keep: Arc<Keep>, floor: Arc<Floor>) -> Result<Db, Error> {
         let path = root::collection(uid);
+        let ticks = self.ticks(&path).await?;
+        keep.go_by(&ticks);
         let compactor = slatedb::CompactorBuilder::new(path.clone(), self.root.store())
             .with_options(settings::compactor(&self.tuning))
             .with_scheduler_supplier(Drains::and_compactions(floor))
             .with_runtime(self.background.clone());
         let collector = GarbageCollectorBuilder::new(path, self.root.store())
             .with_options(settings::collector(&self.tuning, self.tuning.gc_min_age))
-            .with_gc_filter(keep);
-        let builder = self.builder(uid).with_compactor_builder(compactor).with_gc_builder(collector);
+            .with_gc_filter(Young::new(keep, Age::Seen(self.tuning.gc_min_age)));
+        let builder = self.builder(uid, ticks).with_compactor_builder(compactor).with_gc_builder(collector);
         within(self.tuning.storage_patience.open, builder.with_gc_runtime(self.background.clone()).build()).await
     }
 
@@ -162,14 +166,17 @@ impl Store {
             l0_max_ssts_per_key: UNLIMITED,
             ..settings::database(&self.tuning)
         };
-        within(self.tuning.storage_patience.open, self.builder(uid).with_settings(settings).build()).await
+        let ticks = self.ticks(&root::collection(uid)).await?;
+        within(self.tuning.storage_patience.open, self.builder(uid, ticks).with_settings(settings).build()).await
     }
 
-    fn builder(&self, uid: Uuid) -> slatedb::DbBuilder<slatedb::object_store::path::Path> {
+    /// The compactor and the collector of a database go by its clock.
+    fn builder(&self, uid: Uuid, ticks: Arc<Ticks>) -> slatedb::DbBuilder<slatedb::object_store::path::Path> {
         // Blocks of a file stay valid when the database is opened again.
         let (_, cache_id) = uid.as_u64_pair();
         Db::builder(root::collection(uid), self.root.store())
             .with_settings(settings::database(&self.tuning))
+            .with_system_clock(ticks)
             .with_segment_extractor(Arc::new(Segments))
             .with_db_cache(self.cache(), cache_id)
             .with_block_cache_policy(settings::cache_policy())
@@ -190,9 +197,17 @@ impl Store {
         if let Err(error) = self.forget_readers(uid).await {
             tracing::debug!(%error, %uid, "what compactions keep for readers stays until it is collected again");
         }
+        let ticks = match self.ticks(&root::collection(uid)).await {
+            Ok(ticks) => ticks,
+            Err(error) => {
+                tracing::debug!(%error, %uid, "a database that is not open is collected another time");
+                return;
+            }
+        };
         let collector = GarbageCollectorBuilder::new(root::collection(uid), self.root.store())
             .with_options(settings::collector(&self.tuning, Duration::ZERO))
-            .with_gc_filter(keep)
+            .with_system_clock(ticks)
+            .with_gc_filter(Young::new(keep, Age::By(self.clock.clone())))
             .build();
         collector.run_gc_once().await;
     }

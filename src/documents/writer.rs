@@ -18,6 +18,7 @@ use uuid::Uuid;
 use super::{
     buffers::{LOOK_AGAIN, Room, Ticket},
     checkpoint::{CutOutcome, UnfinishedCheckpoint},
+    cutoff::Cutoff,
     drain::Floor,
     filter::IdFilter,
     flusher::{Flight, Flusher, Reply, in_time},
@@ -27,7 +28,7 @@ use super::{
     store::Store,
     totals::{Dropped, Totals},
 };
-use crate::error::Error;
+use crate::{clock::Micros, error::Error};
 
 /// A group ends when it has this many bytes or writes.
 const GROUP_BYTES: usize = 4 << 20;
@@ -87,6 +88,14 @@ impl Reusable {
     }
 }
 
+/// What a writer shares with those who read and compact.
+pub(super) struct Shared {
+    pub filter: Arc<IdFilter>,
+    pub floor: Arc<Floor>,
+    pub cutoff: Arc<Cutoff>,
+    pub failed: CancellationToken,
+}
+
 /// The writer.
 pub(super) struct Writer {
     buffer: Ticket,
@@ -97,20 +106,14 @@ pub(super) struct Writer {
     unsaved: bool,
     filter: Arc<IdFilter>,
     floor: Arc<Floor>,
+    cutoff: Arc<Cutoff>,
     failed: CancellationToken,
 }
 
 impl Writer {
-    pub fn new(
-        buffer: Ticket,
-        db: Db,
-        store: Store,
-        totals: Totals,
-        filter: Arc<IdFilter>,
-        floor: Arc<Floor>,
-        failed: CancellationToken,
-    ) -> Self {
-        Self { buffer, db, store, totals, unsaved: false, filter, floor, failed }
+    pub fn new(buffer: Ticket, db: Db, store: Store, totals: Totals, shared: Shared) -> Self {
+        let Shared { filter, floor, cutoff, failed } = shared;
+        Self { buffer, db, store, totals, unsaved: false, filter, floor, cutoff, failed }
     }
 
     /// Runs until it is closed, nobody is left, or a write failed.
@@ -163,7 +166,9 @@ impl Writer {
         {
             if self.totals.retention.is_some() {
                 // Readers may have seen it: it must not move back with the clock.
-                self.totals.move_cutoff(self.store.clock.now());
+                let now = self.store.clock.now();
+                self.hide_from_readers(now);
+                self.totals.move_cutoff(now);
                 self.unsaved = true;
             }
             self.save_totals().await;
@@ -230,8 +235,11 @@ impl Writer {
     {
         let writes: Vec<&[Write]> = group.iter().map(|batch| batch.writes.as_slice()).collect();
         let now = self.store.clock.now();
+        self.hide_from_readers(now);
+        // Whose clock is right, and who only knows what ours says, write alike.
+        let latest = now.max(self.store.clock.wall());
         let patience = self.patience();
-        let prepared = Group::prepare(&self.db, &self.filter, &mut self.totals, now, &writes);
+        let prepared = Group::prepare(&self.db, &self.filter, &mut self.totals, (now, latest), &writes);
         let prepared = tokio::time::timeout(patience, prepared).await;
         let prepared = prepared.unwrap_or_else(|late| Err(Error::Unavailable(Arc::new(late))));
         let mut prepared = match prepared {
@@ -269,10 +277,22 @@ impl Writer {
         Ok(CutOutcome { totals: self.totals.clone(), incremental_bytes, time, checkpoint })
     }
 
+    /// Before the totals have the cutoff of this time: readers are never behind them.
+    fn hide_from_readers(&self, now: Micros) {
+        if let Some(retention) = self.totals.retention {
+            self.cutoff.raise(retention.cutoff(now));
+        }
+    }
+
     /// Floor and totals move in one batch; when it is durable the files may go.
     /// A snapshot is cut before it or behind it.
     async fn expire(&mut self, reply: oneshot::Sender<Result<Dropped, Error>>, flights: &mpsc::Sender<Flight>) {
-        self.totals.move_cutoff(self.store.clock.now());
+        let Some(now) = self.store.clock.confirmed() else {
+            let _ = reply.send(Ok(Dropped::default()));
+            return;
+        };
+        self.hide_from_readers(now);
+        self.totals.move_cutoff(now);
         let (buckets, dropped) = self.totals.drop_expired();
         if buckets.is_empty() {
             let _ = reply.send(Ok(dropped));
