@@ -1,89 +1,117 @@
-//! The clock of the machine is wrong: a server that another process runs sees a wall
-//! clock that the test turns (`shift.c`), while time itself goes on.
+//! What a clock that is wrong may not do: keep a collection from being written, end a
+//! snapshot, drop a document, or make counts and scans differ.
 
+mod accepted;
+mod boots;
+mod jumps;
 mod shifted;
+mod shim;
 
-use std::{path::Path, process::Command};
+use std::time::Duration;
 
-use self::shifted::ShiftedClock;
-use crate::{
-    recovery::child::Child,
-    support::{build_c, eventually},
+use stillframe::{
+    clock::Clock,
+    pb::{self, snapshot::State},
 };
 
-const SECOND: i64 = 1_000_000;
-const HOUR: i64 = 3600 * SECOND;
-const DAY: i64 = 24 * HOUR;
-const YEAR: i64 = 365 * DAY;
-/// As far as clocks are turned, there and back.
-const SHIFTS: [i64; 9] = [0, 5 * SECOND, -5 * SECOND, HOUR, -HOUR, 8 * DAY, -8 * DAY, 10 * YEAR, -10 * YEAR];
+use crate::support::{Doc, TestServer, eventually, upsert};
 
-/// What the clocks of a process say, in microseconds.
-#[derive(Debug)]
-struct Clocks {
-    wall: [i64; 3],
-    monotonic: i64,
-    boot: i64,
+pub const SECOND: i64 = 1_000_000;
+pub const HOUR: i64 = 3_600 * SECOND;
+/// How far a clock is ahead, or behind.
+pub const WRONG: [i64; 4] = [5 * SECOND, HOUR, 8 * 24 * HOUR, 10 * 365 * 24 * HOUR];
+/// How long the documents of `events` are kept.
+pub const RETENTION: Duration = Duration::from_hours(32);
+/// How many of them there are, one an hour.
+const EVENTS: i64 = 30;
+
+/// Both ways.
+pub fn wrong() -> impl Iterator<Item = i64> {
+    WRONG.into_iter().flat_map(|by| [by, -by])
 }
 
-impl Clocks {
-    /// Those of a process that sees the clock which the environment says.
-    fn seen(probe: &Path, environment: &[(String, String)]) -> Self {
-        let said = Command::new(probe).envs(environment.iter().cloned()).output().unwrap();
-        assert!(said.status.success(), "{said:?}");
-        let said = String::from_utf8(said.stdout).unwrap();
-        let said: Vec<i64> = said.split_whitespace().map(|number| number.parse().unwrap()).collect();
-        let [real, day, time, monotonic, boot] = said.try_into().unwrap();
-        Self { wall: [real, day, time], monotonic, boot }
-    }
+/// A server with what a wrong clock could harm: `books`, and `events`, whose documents
+/// expire, with a snapshot of each.
+pub struct Given {
+    pub server: TestServer,
+    books: Vec<(String, String)>,
+    pub events: Vec<Doc>,
+    checked: usize,
 }
 
-#[test]
-fn the_wall_clock_is_shifted_and_no_other() {
-    let tools = tempfile::tempdir().unwrap();
-    let probe = build_c(tools.path(), "probe.c", include_str!("clocks/probe.c"), &[]);
-    let clock = ShiftedClock::new(tools.path());
-    for shift in SHIFTS {
-        clock.set(shift);
-        let before = Clocks::seen(&probe, &[]);
-        let seen = Clocks::seen(&probe, &clock.environment());
-        let after = Clocks::seen(&probe, &[]);
-        for wall in seen.wall {
-            // The last of the three has whole seconds only.
-            let earliest = before.wall[0] + shift - SECOND;
-            assert!((earliest..=after.wall[0] + shift).contains(&wall), "{shift}: {before:?} {seen:?} {after:?}");
+impl Given {
+    pub async fn start(clock: Clock) -> Self {
+        let server = TestServer::reopen_at(tempfile::tempdir().unwrap(), clock, |_| {}).await.unwrap();
+        let mut given = Self { server, books: Vec::new(), events: Vec::new(), checked: 0 };
+        given.server.given_collection("books").await;
+        given.server.given_documents("books", 10, 1).await;
+        given.books = given.server.scan("books").await;
+        given.server.given_retained("events", RETENTION).await;
+        let now = given.server.clock.now();
+        given.events = (0..EVENTS).map(|n| Doc::new(format!("e{n:02}"), now - n * HOUR, "{}")).collect();
+        given.server.write("events", given.events.iter().map(Doc::write).collect()).await;
+        for collection in ["books", "events"] {
+            given.server.given_snapshot(collection, &format!("{collection}-kept")).await;
         }
-        assert!((before.monotonic..=after.monotonic).contains(&seen.monotonic), "{before:?} {seen:?} {after:?}");
-        assert!((before.boot..=after.boot).contains(&seen.boot), "{before:?} {seen:?} {after:?}");
+        given
     }
-}
 
-/// The year of the newest line of a log that has a time.
-fn newest_year(dir: &Path) -> Option<i64> {
-    let log = std::fs::read_to_string(dir.join("server.log")).ok()?;
-    let year = |line: &str| {
-        let at = line.find('T').filter(|at| line[..*at].ends_with(|last: char| last.is_ascii_digit()))?;
-        line.get(at.checked_sub("2026-11-28".len())?..)?.get(..4)?.parse().ok()
-    };
-    log.lines().rev().find_map(year)
-}
-
-/// The real binary sees the clock being turned under it: its log, whose times are the
-/// machine's whatever it makes of them, says so.
-#[apply(on_directory!)]
-async fn a_running_server_sees_the_clock_turned() {
-    let tools = tempfile::tempdir().unwrap();
-    let clock = ShiftedClock::new(tools.path());
-    let mut child = Child::start_in(tempfile::tempdir().unwrap(), "", &[], &clock.environment()).await;
-    let dir = child.client.dir.path().to_owned();
-    let this_year = newest_year(&dir).expect("a log with times");
-    for (n, years) in [0, 10].into_iter().enumerate() {
-        clock.set(years * YEAR);
-        child.client.given_collection(&format!("c{n}")).await;
-        // Leap days make it up to three days less.
-        let near = |year: i64| (year - this_year - years).abs() <= 1;
-        eventually("a line of that year", async || newest_year(&dir).is_some_and(near)).await;
+    /// The same data on another server.
+    pub async fn reopen(self, clock: Clock, accept: bool) -> Self {
+        let dir = self.server.stop().await;
+        let server = TestServer::reopen_at(dir, clock, |config| config.accept_clock = accept).await.unwrap();
+        Self { server, ..self }
     }
-    child.terminated().await;
-    child.kill().await;
+
+    pub async fn noticed(&self) {
+        eventually("the clock is not believed", async || self.server.clock.dispute().is_some()).await;
+    }
+
+    pub async fn agreed(&self) {
+        eventually("the clock is believed", async || self.server.clock.confirmed().is_some()).await;
+    }
+
+    /// Everything is there, takes writes and can be restored.
+    pub async fn check(&mut self, when: &str) {
+        self.checked += 1;
+        let n = self.checked;
+        // Behind it the worker has looked at all snapshots, at this time.
+        let new = format!("new-{n}");
+        self.server.given_snapshot("books", &new).await;
+        self.server.delete_snapshot(&new).await.unwrap();
+
+        self.check_counts(when).await;
+        let id = format!("w{n:03}");
+        let added = vec![upsert(&id, "{}")];
+        for collection in ["books", "events"] {
+            let written = self.server.write(collection, added.clone()).await;
+            assert_eq!(written.results[0].status(), pb::write_result::Status::Added, "{when}: {written:?}");
+        }
+        self.check_counts_of("books", self.books.len() + n, when).await;
+        self.check_counts_of("events", self.events.len() + n, when).await;
+
+        for collection in ["books", "events"] {
+            let (snapshot, copy) = (format!("{collection}-kept"), format!("{collection}-{n}"));
+            assert_eq!(self.server.get_snapshot(&snapshot).await.unwrap().state(), State::Created, "{when}");
+            self.server.given_restore(&snapshot, &copy).await;
+            let restored = self.server.stats(&copy).await.document_count;
+            let expected = if collection == "books" { self.books.len() } else { self.events.len() };
+            assert_eq!(restored, i64::try_from(expected).unwrap(), "{when}: {copy}");
+            assert_eq!(self.server.scan(&copy).await.len(), expected, "{when}: {copy}");
+            self.server.delete_collection(&copy).await.unwrap();
+        }
+    }
+
+    async fn check_counts(&mut self, when: &str) {
+        let before = self.checked - 1;
+        self.check_counts_of("books", self.books.len() + before, when).await;
+        self.check_counts_of("events", self.events.len() + before, when).await;
+    }
+
+    async fn check_counts_of(&mut self, collection: &str, expected: usize, when: &str) {
+        let stats = self.server.stats(collection).await;
+        let counted = (stats.document_count, stats.expired_document_count);
+        assert_eq!(counted, (i64::try_from(expected).unwrap(), 0), "{when}: {collection}");
+        assert_eq!(self.server.scan(collection).await.len(), expected, "{when}: {collection}");
+    }
 }
