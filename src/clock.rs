@@ -90,6 +90,14 @@ impl Clock {
         self.inner.machine.read().wall
     }
 
+    /// The latest that anybody may take for `now`: who goes by the wall clock of the
+    /// machine may be right.
+    #[must_use]
+    pub fn latest(&self, now: Micros) -> Micros {
+        let wall = self.wall();
+        if wall.saturating_sub(now) > TOLERANCE { wall } else { now }
+    }
+
     /// The time, if what it ends may be destroyed now.
     #[must_use]
     pub fn confirmed(&self) -> Option<Micros> {
@@ -259,7 +267,9 @@ mod tests {
             let now = clock.now();
             assert!((before..before + HOUR).contains(&now), "by {by}");
             assert_eq!(clock.confirmed(), None);
+            assert_eq!(clock.latest(now) > now, by > 0, "by {by}");
             clock.jump(-by);
+            assert_eq!(clock.latest(now), now);
             assert!(clock.confirmed().is_some(), "nobody has looked meanwhile");
         }
         clock.advance(Duration::from_secs(3_600));

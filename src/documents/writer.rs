@@ -236,8 +236,7 @@ impl Writer {
         let writes: Vec<&[Write]> = group.iter().map(|batch| batch.writes.as_slice()).collect();
         let now = self.store.clock.now();
         self.hide_from_readers(now);
-        // Whose clock is right, and who only knows what ours says, write alike.
-        let latest = now.max(self.store.clock.wall());
+        let latest = self.store.clock.latest(now);
         let patience = self.patience();
         let prepared = Group::prepare(&self.db, &self.filter, &mut self.totals, (now, latest), &writes);
         let prepared = tokio::time::timeout(patience, prepared).await;

@@ -62,7 +62,7 @@ async fn a_restart_does_not_refill_the_rate() {
     let mut server = TestServer::start_with(limit).await;
     server.given_collection("books").await;
     // The next server has the real time: the minute is not over before it has started.
-    server.clock.advance(EDGE);
+    server.clock.advance(MINUTE);
     server.given_snapshot("books", "s1").await;
     server.delete_snapshot("s1").await.unwrap();
     let mut server = TestServer::reopen(server.stop().await).await;
