@@ -126,7 +126,7 @@ pub struct App {
     records: Records,
     space: Space,
     clock: Clock,
-    _lock: File,
+    _locks: Locks,
 }
 
 impl App {
@@ -139,7 +139,7 @@ impl App {
         };
         let tasks = Tasks::default();
         let background = Background::start()?;
-        let Opened { records, root, lock } = open_records(&config, &clock, &tasks).await?;
+        let Opened { records, root, locks } = open_records(&config, &clock, &tasks).await?;
         timekeeper::resume(&clock, &records, config.accept_clock).await;
         let home = home_of(&config.storage())?;
         tracing::info!(revision = records.revision(), records = ?records.count_kinds()?, "records opened");
@@ -147,6 +147,7 @@ impl App {
         let space = Space::watching(&config.data_dir, root.directory(), config.min_free_bytes);
         let store = Store::new(root.clone(), tasks.clone(), clock.clone(), config.tuning, background.handle());
         let store = store.with_space(space.clone());
+        let store = if locks.root.is_some() { store.without_rivals() } else { store };
         let contact = config.operator_contact.clone();
         let workspaces =
             Workspaces::start(records.clone(), clock.clone(), config.gates, config.limits, contact.clone()).await?;
@@ -197,7 +198,7 @@ impl App {
             shortest_retention: config.shortest_retention,
             shortest_scan_interval: config.shortest_scan_interval,
         };
-        Ok(Self { services, config, tls, tasks, background, records, space, clock, _lock: lock })
+        Ok(Self { services, config, tls, tasks, background, records, space, clock, _locks: locks })
     }
 
     /// Refuses to serve everybody who can reach an address (**A2**).
@@ -211,7 +212,7 @@ impl App {
 
     /// Serves until `shutdown`, or until a part of the service fails.
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<(), TaskError> {
-        let Self { services, config, tls, tasks, background, records, space, clock, _lock } = self;
+        let Self { services, config, tls, tasks, background, records, space, clock, _locks } = self;
         let stop = tasks.stop_token();
         let sweep = config.sweep_every;
         let Services { keys, collections, snapshots, restores, sources, .. } = services.clone();
@@ -271,19 +272,30 @@ pub struct Opened {
     pub records: Records,
     /// The storage root.
     pub root: Root,
-    /// Keeps other processes from the data directory.
-    pub lock: File,
+    /// Keep other processes away.
+    pub locks: Locks,
+}
+
+/// What is this process's alone, until it is dropped.
+#[derive(Debug)]
+pub struct Locks {
+    /// The data directory.
+    pub data: File,
+    /// The storage root, if it is a directory that can be locked.
+    pub root: Option<File>,
 }
 
 /// Opens the records of a root that is this server's, and nobody else's now.
 pub async fn open_records(config: &Config, clock: &Clock, tasks: &Tasks) -> Result<Opened, StartError> {
-    let lock = instance::lock(&config.data_dir)?;
+    let data = instance::lock(&config.data_dir)?;
     let storage = config.storage();
     let root = Root::open(&storage).await;
     let root = root.map_err(|cause| StartError::Unusable { storage: storage.to_string(), cause })?;
+    let locks = Locks { data, root: instance::lock_root(&root)? };
     let index = IndexState::find(&config.data_dir, tasks).await?;
     let claim = instance::claim(&config.data_dir, &root, &index).await?;
     let (Claim::Ready(uid) | Claim::TakeOver(uid)) = claim;
+    root.lay_out().await?;
     let log = Log::new(root.clone(), uid);
     let mut uses = Vec::new();
     if claim == Claim::TakeOver(uid) {
@@ -295,7 +307,7 @@ pub async fn open_records(config: &Config, clock: &Clock, tasks: &Tasks) -> Resu
     let records = records::open(opening).await?;
     uses.iter().try_for_each(|used| records.cache().put(used))?;
     upgrade::remove_catalog(&root).await?;
-    Ok(Opened { records, root, lock })
+    Ok(Opened { records, root, locks })
 }
 
 /// Closes what is idle and forgets what is over.

@@ -14,6 +14,7 @@
 //! ```
 
 mod adopt;
+mod base;
 mod buffers;
 mod checkpoint;
 mod copy;

@@ -39,6 +39,9 @@ pub enum StartError {
     /// Another process has the data directory.
     #[error("the data directory {0} is in use by another server")]
     Locked(String),
+    /// Another process has the storage root.
+    #[error("the storage root {0} is in use by another server")]
+    RootLocked(String),
     /// A root that was not made by this server, or lost its marker.
     #[error(
         "the storage root has objects but no {MARKER}: it is not this server's, or the marker was lost. Nothing was changed. Use another --storage, or restore the marker: {{\"uid\":\"{0}\",\"format_version\":{FORMAT_VERSION}}}"
@@ -113,14 +116,35 @@ fn way_in(data: &str) -> &'static str {
     }
 }
 
-/// Takes the data directory for this process, until the file is dropped.
+/// Takes the data directory for this process, until the file is dropped. What earlier
+/// starts have made in it is durable from here on.
 pub fn lock(data_dir: &Path) -> Result<File, StartError> {
-    durable::create_dir_all(data_dir)?;
+    durable::ensure_dir(data_dir)?;
     let file = File::options().create(true).truncate(false).write(true).open(data_dir.join(LOCK))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StartError::Locked(data_dir.display().to_string())),
-        Err(TryLockError::Error(error)) => Err(error.into()),
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(StartError::Locked(data_dir.display().to_string())),
+        Err(TryLockError::Error(error)) => return Err(error.into()),
+    }
+    durable::sync_directory(data_dir)?;
+    Ok(file)
+}
+
+/// Takes a storage root that is a directory for this process, until the file is dropped:
+/// a copy of the data directory would let a second server in. Nothing is made, since
+/// the root may turn out to be another's. `None` for a bucket, and for a file system that
+/// locks no directories, as NFS: there another server is only noticed by what it writes.
+pub fn lock_root(root: &Root) -> Result<Option<File>, StartError> {
+    let Some(directory) = root.directory() else { return Ok(None) };
+    let file = File::open(directory)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Err(StartError::RootLocked(directory.display().to_string())),
+        Err(TryLockError::Error(error)) => {
+            let directory = directory.display();
+            tracing::warn!(%error, %directory, "the storage root cannot be locked; keep other servers from it");
+            Ok(None)
+        }
     }
 }
 

@@ -25,6 +25,9 @@ use crate::{error::Error, tasks::Tasks};
 /// of this part of the file system.
 const RESERVE_BYTES: u64 = 512 << 20;
 const RESERVE_PART: u64 = 50;
+/// What must be free before a collection whose disk was full to the last byte is opened
+/// to write again: each attempt writes a little, and must not take the last of it.
+const LEAST: u64 = 1 << 20;
 
 /// The file systems that the service writes to. Clones share what is known of
 /// them; the default knows none, and always has room.
@@ -92,6 +95,23 @@ impl Space {
     pub fn admit_bytes(&self, bytes: u64) -> Result<(), Error> {
         self.admit()?;
         self.inner.storage.as_ref().map_or(Ok(()), |storage| storage.admit_bytes(bytes))
+    }
+
+    /// Whether a disk that has refused to take a byte more has room to be written to
+    /// again, if only by what gives more of it back.
+    #[must_use]
+    pub fn has_least(&self) -> bool {
+        self.volumes().all(|volume| volume.free.load(Ordering::Relaxed) >= LEAST)
+    }
+
+    /// What is said until it has.
+    #[must_use]
+    pub fn refusal(&self) -> Error {
+        let storage = self.inner.storage.as_ref();
+        let free = storage.map_or(0, |storage| storage.free.load(Ordering::Relaxed));
+        let enough = storage.map_or(0, |storage| enough(storage.reserve()));
+        // A quota may be used up on a disk that has room.
+        Error::StorageFull { free, needed: enough.max(LEAST).max(free.saturating_add(1)) }
     }
 
     fn look(&self) {
@@ -226,6 +246,21 @@ mod tests {
     }
 
     #[test]
+    fn what_a_full_disk_refuses_says_that_more_must_be_free_than_is() {
+        for (free, reserve, has_least) in [(0, 0, false), (LEAST - 1, 0, false), (LEAST, 0, true), (LEAST, LEAST, true)]
+        {
+            let volume = Volume::new("unused".into(), Some(reserve));
+            volume.found(free, 0);
+            let space = Space { inner: Arc::new(Inner { storage: Some(volume), index: None }) };
+            assert_eq!(space.has_least(), has_least);
+            match space.refusal() {
+                Error::StorageFull { free: said, needed } => assert!(said == free && needed > free && needed >= LEAST),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
     fn a_disk_that_does_not_answer_is_not_full() {
         let dir = tempfile::tempdir().unwrap();
         let space = Space::watching(&dir.path().join("nowhere"), Some(dir.path()), Some(u64::MAX));
@@ -233,6 +268,8 @@ mod tests {
         let space = Space::watching(&dir.path().join("nowhere"), None, Some(u64::MAX - 1));
         assert!(space.admit().is_ok());
         assert!(Space::default().admit_bytes(u64::MAX).is_ok());
+        assert!(space.has_least() && Space::default().has_least());
+        assert!(matches!(space.refusal(), Error::StorageFull { free: 0, needed: LEAST }));
     }
 
     #[test]

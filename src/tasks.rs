@@ -152,6 +152,17 @@ impl Tasks {
     }
 }
 
+/// Runs a blocking call off the async threads, for those that have no tasks: whoever
+/// waits for it is waited for.
+#[allow(clippy::disallowed_methods, reason = "the one place that spawns")]
+pub async fn off_thread<T, F>(call: F) -> Result<T, tokio::task::JoinError>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    tokio::task::spawn_blocking(call).await
+}
+
 /// When a worker looks through its records: when its doorbell rings, and every
 /// so often. The first look is immediate: that is crash recovery.
 pub struct Looks {

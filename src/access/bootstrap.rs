@@ -50,7 +50,14 @@ impl ApiKeys {
         let shown = file.display().to_string();
         let failed = |cause| BootstrapError::File { file: shown.clone(), cause };
         let text = match read(file) {
-            Ok(text) => text,
+            Ok(text) => {
+                // Ours, from a start that was killed before it came to that; or an operator's,
+                // whose directory need not let us.
+                if let Err(error) = durable::sync_parent(file) {
+                    tracing::debug!(%error, file = shown, "the directory of the bootstrap key file is not synced");
+                }
+                text
+            }
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 let secret = Secret::generate(&ID.parse().unwrap_or_else(|_| Id::commons()))?;
                 write_new(file, secret.reveal()).map_err(failed)?;

@@ -98,6 +98,7 @@ async fn rebuild(place: &PlaceArgs) -> Result<()> {
     let _lock = instance::lock(data_dir)?;
     let storage = place.root();
     let root = Root::open(&storage).await.map_err(|cause| unusable(&storage, cause))?;
+    let _root_lock = instance::lock_root(&root)?;
     let index = IndexState::find(data_dir, &Tasks::default()).await.map_err(StartError::from)?;
     let uid = instance::of_root(data_dir, &root, &index).await?;
     let made = records::make_anew(data_dir, index, &Log::new(root, uid)).await;

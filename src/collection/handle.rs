@@ -11,7 +11,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use tokio::time::Instant;
+use tokio::{task::JoinHandle, time::Instant};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -91,14 +91,13 @@ impl Handle {
         failed.as_ref().map(|(_, error)| error).filter(|error| !error.is_transient()).cloned()
     }
 
-    /// Notes how an open ended. That the collection is gone, or the server, is no fault
+    /// Notes why an open failed. That the collection is gone, or the server, is no fault
     /// of its data.
-    fn note_open<T>(&self, opened: &Result<T, Error>) {
-        match opened {
-            Ok(_) => *self.failed_open.lock() = None,
-            Err(Error::CollectionDeleted(_) | Error::ShuttingDown) => {}
-            Err(error) => *self.failed_open.lock() = Some((Instant::now(), error.clone())),
+    fn failed(&self, error: Error) -> Error {
+        if !matches!(error, Error::CollectionDeleted(_) | Error::ShuttingDown) {
+            *self.failed_open.lock() = Some((Instant::now(), error.clone()));
         }
+        error
     }
 
     /// The files that an open collection's manifest lists change under it, so
@@ -194,41 +193,62 @@ impl Collections {
     async fn engine(&self, handle: &Arc<Handle>) -> Result<Arc<Engine>, Error> {
         let asked = Instant::now();
         let mut slot = handle.locked().await;
-        if let Some(engine) = slot.as_ref().filter(|engine| !engine.has_failed()) {
+        let held = slot.as_ref().filter(|engine| !engine.has_failed()).cloned();
+        if let Some(engine) = &held
+            && !(engine.is_read_only() && self.inner.store.space().has_least())
+        {
             return Ok(Arc::clone(engine));
         }
         if let Some((when, error)) = handle.failed_open.lock().clone()
             && when + OPEN_PAUSE > asked
         {
-            return Err(error);
+            return held.ok_or(error);
         }
-        if let Some(failed) = slot.take() {
-            self.abandon(failed)?;
+        let mut abandoned = None;
+        if held.is_none()
+            && let Some(failed) = slot.take()
+        {
+            match failed.is_overtaken().await {
+                Ok(true) => {
+                    self.step_down(&failed);
+                    *slot = Some(failed);
+                    return Err(Error::ShuttingDown);
+                }
+                Ok(false) => abandoned = Some(self.abandon(failed)),
+                Err(error) => {
+                    // Whose it is shows when the storage answers.
+                    *slot = Some(failed);
+                    return Err(handle.failed(error));
+                }
+            }
         }
-        let opened = self.open_engine(handle).await;
-        handle.note_open(&opened);
-        if let Ok(engine) = &opened {
-            *slot = Some(Arc::clone(engine));
+        match self.open_engine(handle, held.is_some(), abandoned).await {
+            Ok(engine) => {
+                if !engine.is_read_only() {
+                    *handle.failed_open.lock() = None;
+                }
+                if let Some(reader) = slot.replace(Arc::clone(&engine)) {
+                    self.abandon(reader);
+                }
+                Ok(engine)
+            }
+            Err(error) => held.ok_or(handle.failed(error)),
         }
-        opened
     }
 
     /// Closes a database that has failed, beside its successor: it may be stuck
     /// in what storage does not answer, and what it still gets through is fenced
-    /// off by the next open.
-    fn abandon(&self, failed: Arc<Engine>) -> Result<(), Error> {
-        let tasks = self.inner.store.tasks();
+    /// off by the next open to write.
+    fn abandon(&self, failed: Arc<Engine>) -> JoinHandle<()> {
         if failed.is_fenced() {
-            self.step_down(&failed);
-            return Err(Error::ShuttingDown);
+            tracing::warn!(uid = %failed.uid(), "a database has met an entry of an attempt of ours; it is opened again");
         }
         failed.begin_close();
-        tasks.work(async move {
+        self.inner.store.tasks().work(async move {
             if let Err(error) = failed.close(false).await {
                 tracing::warn!(%error, uid = %failed.uid(), "a failed database did not close cleanly");
             }
-        });
-        Ok(())
+        })
     }
 
     /// Another server has this root, by a copy of our data directory: two of them would
@@ -238,7 +258,13 @@ impl Collections {
         self.inner.store.tasks().fail();
     }
 
-    async fn open_engine(&self, handle: &Handle) -> Result<Arc<Engine>, Error> {
+    /// Opens a database; to be read alone if there is no room for more, and none is.
+    async fn open_engine(
+        &self,
+        handle: &Handle,
+        is_read: bool,
+        abandoned: Option<JoinHandle<()>>,
+    ) -> Result<Arc<Engine>, Error> {
         // Nobody would close it any more. What opens one before the stop is
         // waited for here by `close_all`.
         if self.inner.store.tasks().stop_token().is_cancelled() {
@@ -250,7 +276,18 @@ impl Collections {
         }
         let known = self.known_snapshots(handle).await?;
         self.forget_statistics(handle.uid);
-        Engine::open(&self.inner.store, handle.uid, Arc::clone(&handle.keep), &known).await
+        let (store, uid) = (&self.inner.store, handle.uid);
+        let full = match Engine::open(store, uid, Arc::clone(&handle.keep), &known).await {
+            Err(error) if !is_read && Engine::needs_room(&error) => handle.failed(error),
+            opened => return opened,
+        };
+        // Nothing fences off what it may still get through.
+        if let Some(abandoned) = abandoned {
+            let _ = abandoned.await;
+        }
+        let opened = Engine::open_to_read(store, uid, Arc::clone(&handle.keep), &known).await?;
+        tracing::warn!(error = ?full, %uid, "the disk is full; the collection can only be read");
+        Ok(opened)
     }
 
     /// What the records say of a collection's snapshots; also fills in what
@@ -292,10 +329,11 @@ impl Collections {
         let idle = self.inner.store.idle_close();
         let handles: Vec<_> = self.inner.handles.lock().values().cloned().collect();
         for handle in handles {
-            if let Ok(slot) = handle.slot.try_lock()
-                && let Some(fenced) = slot.as_ref().filter(|engine| engine.is_fenced())
+            let held = handle.slot.try_lock().ok().and_then(|slot| slot.clone());
+            if let Some(engine) = held
+                && engine.is_overtaken().await.unwrap_or(false)
             {
-                self.step_down(fenced);
+                self.step_down(&engine);
             }
             let is_idle = || {
                 handle.users.load(Ordering::SeqCst) == 0

@@ -44,7 +44,7 @@ use super::{
     root::{collection, staging},
     store::Store,
 };
-use crate::error::Error;
+use crate::{durable::Staged, error::Error};
 
 /// How files are copied on a local disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -119,6 +119,7 @@ impl Store {
         }
         let manifest = self.stage(source, manifest_id, floor, destination).await?;
         crate::crash_point!(RestoreStaged);
+        self.root.prepare(destination).await?;
         // An earlier attempt may have got so far; files appear whole or not at all.
         let present = self.root.list(&collection(destination).join("compacted")).await?;
         let present: HashMap<Path, u64> = present.into_iter().collect();
@@ -130,6 +131,9 @@ impl Store {
         ended.into_iter().collect::<Result<(), Error>>()?;
         self.copy_log(source, destination, &manifest, mode, done.stop.clone()).await?;
         crate::crash_point!(RestoreLinked);
+        // Also what an earlier attempt has linked, which may have been killed before it
+        // synced that.
+        self.root.sync_tree(&collection(destination)).await?;
         let from = manifest_path(&staging(destination), manifest.id());
         let to = manifest_path(&collection(destination), manifest.id());
         self.root.store().copy(&from, &to).await?;
@@ -277,30 +281,15 @@ impl Store {
 
 /// Copies one file so that it appears whole and durable, or not at all.
 fn copy_bytes(from: &FilePath, to: &FilePath, done: &Copied) -> Result<(), Error> {
-    let parent = to.parent().ok_or_else(|| Error::internal("a file without a directory"))?;
-    std::fs::create_dir_all(parent)?;
-    // Like the unfinished uploads of the store: hidden, and swept at start.
-    let unfinished = to.with_extension("sst#copy");
-    if let Err(error) = copy_pieces(from, &unfinished, done) {
-        // What stays is swept.
-        let _ = std::fs::remove_file(&unfinished);
-        return Err(error);
-    }
-    std::fs::rename(&unfinished, to)?;
-    File::open(parent)?.sync_all()?;
-    Ok(())
-}
-
-fn copy_pieces(from: &FilePath, to: &FilePath, done: &Copied) -> Result<(), Error> {
-    let (source, mut target) = (File::open(from)?, File::create(to)?);
+    let mut from = File::open(from)?;
+    let staged = Staged::create_with_parents(to)?;
     loop {
         if done.stop.is_cancelled() {
             return Err(Error::ShuttingDown);
         }
-        // The kernel copies where it can.
-        let copied = io::copy(&mut (&source).take(PIECE_BYTES), &mut target)?;
+        let copied = staged.copy_from(&mut (&mut from).take(PIECE_BYTES))?;
         if copied == 0 {
-            return Ok(target.sync_all()?);
+            return Ok(staged.replace(to)?);
         }
         done.bytes.fetch_add(i64::try_from(copied).unwrap_or(i64::MAX), Ordering::Relaxed);
     }

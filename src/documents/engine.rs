@@ -3,18 +3,20 @@
 use std::{sync::Arc, time::Duration};
 
 use slatedb::{
-    CloseReason, Db,
-    config::{CloseOptions, FlushOptions, FlushType, ScanOptions},
+    CloseReason, DbReadOps,
+    config::{FlushOptions, FlushType, ScanOptions},
 };
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
+    base::Base,
     buffers::{Database, Ticket},
     checkpoint::CutOutcome,
     cutoff::Cutoff,
     drain::{Drained, Floor},
+    fault,
     filter::IdFilter,
     group::{BatchResult, Write},
     keep::Keep,
@@ -59,13 +61,16 @@ impl Submitted {
 /// An open collection.
 pub struct Engine {
     pub(super) uid: Uuid,
-    pub(super) db: Db,
+    pub(super) base: Base,
     pub(super) store: Store,
     pub(super) keep: Arc<Keep>,
     pub(super) durable: watch::Receiver<Totals>,
     pub(super) filter: Arc<IdFilter>,
     pub(super) cutoff: Arc<Cutoff>,
-    buffer: Ticket,
+    /// Which open of the database this is.
+    epoch: u64,
+    /// Of one that can be written to.
+    buffer: Option<Ticket>,
     commands: mpsc::Sender<Command>,
     failed: CancellationToken,
     closing: CancellationToken,
@@ -74,6 +79,7 @@ pub struct Engine {
 impl Engine {
     /// Makes the database of a new, empty collection.
     pub async fn create(store: &Store, uid: Uuid, retention: Option<Retention>) -> Result<(), Error> {
+        store.root.prepare(uid).await?;
         let db = store.open_quiet_database(uid).await?;
         if retention.is_some() {
             db.put(keys::TOTALS, Totals::empty(retention).encode()).await?;
@@ -92,7 +98,8 @@ impl Engine {
         floor.raise(totals.floor);
 
         let saved = store.root.get(&filter_path(uid)).await?;
-        // It covers exactly one offset; what is written from now on makes it a lie.
+        // It covers exactly one offset; what is written from now on makes it a lie. One
+        // that power loss brings back is of an offset that is not ours any more.
         if saved.is_some() {
             store.root.delete(&filter_path(uid)).await?;
         }
@@ -115,13 +122,55 @@ impl Engine {
             writer::Shared { filter: Arc::clone(&filter), floor, cutoff: Arc::clone(&cutoff), failed: failed.clone() };
         let writer = writer::Writer::new(buffer, db.clone(), store.clone(), totals, shared);
         store.tasks.work(writer.run(queue, publish));
-        let store = store.clone();
-        let engine =
-            Arc::new(Self { uid, db, store, keep, durable, filter, cutoff, buffer, commands, failed, closing });
+        let (store, epoch) = (store.clone(), db.manifest().writer_epoch());
+        let (base, buffer) = (Base::Open(db), Some(buffer));
+        let engine = Arc::new(Self {
+            uid,
+            base,
+            store,
+            keep,
+            durable,
+            filter,
+            cutoff,
+            epoch,
+            buffer,
+            commands,
+            failed,
+            closing,
+        });
         if !known_ids {
             engine.store.tasks.work(engine.learn_ids());
         }
         Ok(engine)
+    }
+
+    /// Opens the database of a collection to read what was acknowledged, while there is
+    /// no room on the disk for the entries of an open to write. Nothing is written.
+    pub async fn open_to_read(store: &Store, uid: Uuid, keep: Arc<Keep>, known: &Known) -> Result<Arc<Self>, Error> {
+        let reader = store.open_to_read(uid).await?;
+        let mut totals = read_totals(&reader).await?;
+        settle(&mut totals, known);
+        let filter = Arc::new(IdFilter::incomplete(Arc::clone(&store.filters)));
+        let cutoff = Arc::new(Cutoff::new(&totals, store.clock.clone()));
+        // Nobody answers: what is sent is refused.
+        let (commands, _) = mpsc::channel(1);
+        let (_, durable) = watch::channel(totals);
+        let (failed, closing) = (CancellationToken::new(), CancellationToken::new());
+        let (store, epoch) = (store.clone(), reader.manifest().writer_epoch());
+        let (base, buffer) = (Base::ReadOnly(Arc::new(reader)), None);
+        Ok(Arc::new(Self { uid, base, store, keep, durable, filter, cutoff, epoch, buffer, commands, failed, closing }))
+    }
+
+    /// Whether an open to write failed for want of room, so that one to read may not.
+    #[must_use]
+    pub fn needs_room(error: &Error) -> bool {
+        fault::is_full(error)
+    }
+
+    /// Whether it can only be read.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.base.to_write().is_none()
     }
 
     /// The collection's uid.
@@ -139,7 +188,7 @@ impl Engine {
     /// Bytes of the files that hold the collection now.
     #[must_use]
     pub fn stored_bytes(&self) -> i64 {
-        let manifest = self.db.manifest();
+        let manifest = self.base.manifest();
         let bytes: u64 = manifest.all_sst_views().map(slatedb::manifest::SsTableView::estimate_size).sum();
         i64::try_from(bytes).unwrap_or(i64::MAX)
     }
@@ -148,13 +197,20 @@ impl Engine {
     /// holds in memory can no longer be trusted.
     #[must_use]
     pub fn has_failed(&self) -> bool {
-        self.failed.is_cancelled() || self.db.status().close_reason.is_some()
+        self.failed.is_cancelled() || self.base.status().close_reason.is_some()
     }
 
-    /// Whether another process has opened the database since.
+    /// Whether its database has found an entry in its place: of another process, or of
+    /// an attempt of this one that was given up and came through late.
     #[must_use]
     pub fn is_fenced(&self) -> bool {
-        self.db.status().close_reason == Some(CloseReason::Fenced)
+        self.base.status().close_reason == Some(CloseReason::Fenced)
+    }
+
+    /// Whether it is fenced by another process: every open for writing is counted in the
+    /// manifest.
+    pub async fn is_overtaken(&self) -> Result<bool, Error> {
+        Ok(self.is_fenced() && self.store.is_overtaken(self.uid, self.epoch).await?)
     }
 
     /// The part of [`close`](Self::close) that must come before the database is
@@ -162,7 +218,9 @@ impl Engine {
     pub fn begin_close(&self) {
         if !self.closing.is_cancelled() {
             self.closing.cancel();
-            self.store.buffers.close(self.buffer);
+            if let Some(buffer) = self.buffer {
+                self.store.buffers.close(buffer);
+            }
         }
     }
 
@@ -203,7 +261,7 @@ impl Engine {
         let dropped = answer.await.map_err(|_| self.stopped())??;
         // What is still in memory would only become a file to be drained later.
         // It may have to wait for storage, or for merges: nobody else should.
-        let db = self.db.clone();
+        let Some(db) = self.base.to_write().cloned() else { return Ok(dropped) };
         self.store.tasks.work(async move {
             let memtable = FlushOptions { flush_type: FlushType::MemTable };
             if let Err(error) = db.flush_with_options(memtable).await {
@@ -234,6 +292,9 @@ impl Engine {
     }
 
     fn stopped(&self) -> Error {
+        if self.is_read_only() {
+            return self.store.space.refusal();
+        }
         if self.store.tasks.stop_token().is_cancelled() {
             return Error::ShuttingDown;
         }
@@ -244,7 +305,7 @@ impl Engine {
     #[must_use]
     pub fn has_checkpoint(&self, owner: Uuid) -> bool {
         let name = owner.to_string();
-        self.db.manifest().checkpoints().iter().any(|checkpoint| checkpoint.name.as_deref() == Some(&name))
+        self.base.manifest().checkpoints().iter().any(|checkpoint| checkpoint.name.as_deref() == Some(&name))
     }
 
     async fn send(&self, command: Command) -> Result<(), Error> {
@@ -265,8 +326,7 @@ impl Engine {
             self.save_ids(totals.offset).await;
         }
         let flush = if tidy { FlushType::MemTable } else { FlushType::Wal };
-        let options = CloseOptions::default().with_flush_type(Some(flush));
-        match tokio::time::timeout(CLOSE_DEADLINE, self.db.close_with_options(options)).await {
+        match tokio::time::timeout(CLOSE_DEADLINE, self.base.close(flush)).await {
             Ok(closed) => Ok(closed?),
             Err(_) => Err(Error::internal("the database did not close in time")),
         }
@@ -296,7 +356,7 @@ impl Engine {
         let options = ScanOptions { cache_blocks: false, ..scan_options() };
         // The floor may move meanwhile; what is learned of below it is never asked for.
         let from = self.durable.borrow().floor;
-        let mut entries = self.db.scan_with_options(keys::documents(from..=Bucket::MAX), &options).await?;
+        let mut entries = self.base.scan(keys::documents(from..=Bucket::MAX), &options).await?;
         while let Some(entry) = entries.next().await? {
             if let Some((bucket, id)) = keys::parse_document(&entry.key) {
                 self.filter.insert(bucket, id);
@@ -313,7 +373,7 @@ pub(super) fn scan_options() -> ScanOptions {
 }
 
 /// The totals as the database has them, with what each interval holds.
-pub(super) async fn read_totals(db: &Db) -> Result<Totals, Error> {
+pub(super) async fn read_totals(db: &(impl DbReadOps + Sync)) -> Result<Totals, Error> {
     let Some(bytes) = db.get(keys::TOTALS).await? else { return Ok(Totals::default()) };
     let mut totals = Totals::decode(&bytes)?;
     let mut intervals = db.scan(keys::intervals()).await?;

@@ -78,7 +78,7 @@ impl Engine {
     /// How far a source is (**D3**).
     pub async fn source_mark(&self, source: Uuid) -> Result<Option<SourceMark>, Error> {
         let options = ReadOptions { durability_filter: DurabilityLevel::Remote, ..ReadOptions::default() };
-        let found = self.db.get_with_options(keys::source(source), &options).await?;
+        let found = self.base.get(&keys::source(source), &options).await?;
         Ok(found.map(SourceMark::decode).transpose()?)
     }
 
@@ -86,7 +86,7 @@ impl Engine {
     /// one of them (**D3**).
     pub async fn object_marks(&self, source: Uuid, after: Option<&str>) -> Result<Vec<(String, ObjectMark)>, Error> {
         let options = ScanOptions { durability_filter: DurabilityLevel::Remote, ..ScanOptions::default() };
-        let mut entries = self.db.scan_with_options(keys::objects(source, after), &options).await?;
+        let mut entries = self.base.scan(keys::objects(source, after), &options).await?;
         let mut page = Vec::new();
         while page.len() < PAGE
             && let Some(entry) = entries.next().await?

@@ -69,7 +69,7 @@ impl Engine {
     async fn get_in(&self, bucket: Bucket, id: &str) -> Result<Option<StoredDocument>, Error> {
         let key = keys::document(bucket, id);
         let options = ReadOptions { durability_filter: DurabilityLevel::Remote, ..ReadOptions::default() };
-        let value = within(self.patience().read, self.db.get_with_options(&key, &options)).await?;
+        let value = within(self.patience().read, self.base.get(&key, &options)).await?;
         value.map(|value| StoredDocument::new(key, value)).transpose()
     }
 
@@ -80,18 +80,18 @@ impl Engine {
         retention: Retention,
         cutoff: Micros,
     ) -> Result<Option<StoredDocument>, Error> {
-        let snapshot = self.db.snapshot()?;
-        // Behind the snapshot: what it holds is in the filter by now.
+        let cut = self.base.cut()?;
+        // Behind the cut: what it holds is in the filter by now.
         let buckets = self.buckets_of(id, retention, cutoff);
         let mut found = None;
         for bucket in buckets {
             let key = keys::document(bucket, id);
-            if let Some(value) = within(self.patience().read, snapshot.get(&key)).await? {
+            if let Some(value) = within(self.patience().read, cut.get(&key)).await? {
                 found = Some(StoredDocument::new(key, value)?);
                 break;
             }
         }
-        if let Some(totals) = within(self.patience().read, snapshot.get(keys::TOTALS)).await? {
+        if let Some(totals) = within(self.patience().read, cut.get(keys::TOTALS)).await? {
             self.reach(Totals::decode(&totals)?.offset).await?;
         }
         Ok(found.and_then(|found| self.cutoff.unless_expired(found)))
@@ -121,8 +121,7 @@ impl Engine {
             max_fetch_tasks: 1,
             ..ScanOptions::default()
         };
-        let entries =
-            within(self.patience().read, self.db.scan_with_options(self.range(after, span), &options)).await?;
+        let entries = within(self.patience().read, self.base.scan(self.range(after, span), &options)).await?;
         Ok(self.scan(entries, guard, permit))
     }
 
@@ -130,18 +129,17 @@ impl Engine {
     /// the whole cut.
     pub async fn cut_scan(&self, after: Option<&Cursor>, span: Span) -> Result<(i64, Scan), Error> {
         let (guard, permit) = self.begin_scan()?;
-        let snapshot = self.db.snapshot()?;
-        let offset = match within(self.patience().read, snapshot.get(keys::TOTALS)).await? {
+        let cut = self.base.cut()?;
+        let offset = match within(self.patience().read, cut.get(keys::TOTALS)).await? {
             Some(bytes) => Totals::decode(&bytes)?.offset,
             None => 0,
         };
         self.reach(offset).await?;
-        let entries =
-            within(self.patience().read, snapshot.scan_with_options(self.range(after, span), &scan_options())).await?;
+        let entries = within(self.patience().read, cut.scan(self.range(after, span), &scan_options())).await?;
         Ok((offset, self.scan(entries, guard, permit)))
     }
 
-    /// A snapshot may hold what is not durable yet: waits for it (**D3**).
+    /// A cut may hold what is not durable yet: waits for it (**D3**).
     async fn reach(&self, offset: i64) -> Result<(), Error> {
         let mut durable = self.durable.clone();
         let reached = durable.wait_for(|durable| durable.offset >= offset).await;

@@ -3,6 +3,7 @@
 //! Nothing unknown is ever deleted: a prefix is removed only by a caller that
 //! holds a durable record naming its uid.
 
+mod disk;
 mod links;
 #[cfg(feature = "s3")]
 mod probe;
@@ -11,6 +12,7 @@ pub mod s3;
 mod sweep;
 
 use std::{
+    collections::BTreeSet,
     path::{Path as FilePath, PathBuf},
     sync::Arc,
 };
@@ -20,13 +22,17 @@ use futures::{StreamExt, TryStreamExt, stream::BoxStream};
 /// An object that is being written, of any size: it is there when the writer was
 /// shut down, and not before.
 pub use slatedb::object_store::buffered::BufWriter as Upload;
-use slatedb::object_store::{
-    Error as StoreError, ObjectStore, ObjectStoreExt, PutMode, PutPayload, local::LocalFileSystem, path::Path,
-};
+use slatedb::object_store::{Error as StoreError, ObjectStore, ObjectStoreExt, PutMode, PutPayload, path::Path};
 use uuid::Uuid;
 
+use self::disk::Disk;
 use super::location::Storage;
-use crate::{durable, error::Error};
+use crate::{durable, error::Error, tasks::off_thread};
+
+/// What lies directly under the root.
+const FOLDERS: [&str; 4] = ["collections", "staging", "files", "records"];
+/// What SlateDB has in the directory of a database.
+const DATABASE: [&str; 4] = ["manifest", "wal", "compacted", "compactions"];
 
 /// The storage root. Clones share it.
 #[derive(Clone, Debug)]
@@ -65,15 +71,13 @@ impl Root {
 
     /// A local directory, created if need be.
     pub fn local(directory: &FilePath) -> Result<Self, Error> {
-        durable::create_dir_all(directory)?;
+        durable::ensure_dir(directory)?;
         Self::existing(directory)
     }
 
-    /// Files and directories are synced: without that, a stopped machine left a
-    /// database that never opened again.
     fn existing(directory: &FilePath) -> Result<Self, Error> {
         let directory = directory.canonicalize()?;
-        let store = LocalFileSystem::new_with_prefix(&directory)?.with_fsync(true);
+        let store = Disk::new(&directory)?;
         Ok(Self { store: Arc::new(store), directory: Some(Arc::new(directory)) })
     }
 
@@ -137,12 +141,50 @@ impl Root {
     /// Makes an object that is there, though writing it failed, durable. What a
     /// bucket shows is durable.
     pub async fn sync(&self, path: &Path) -> Result<(), Error> {
+        self.on_file(path, |file| durable::sync_parent(&file)).await
+    }
+
+    /// Makes the folders that everything lies in, and makes durable what an earlier
+    /// process has made, or removed, right under the root and in them: it may have been
+    /// killed before it came to that, and we go by what we find.
+    pub async fn lay_out(&self) -> Result<(), Error> {
+        self.on_file(&Path::default(), |root| {
+            for folder in FOLDERS {
+                let folder = root.join(folder);
+                durable::create_dir_all(&folder)?;
+                durable::sync_directory(&folder)?;
+            }
+            durable::sync_directory(&root)
+        })
+        .await
+    }
+
+    /// Makes the directories of a new database, which are durable before anything is
+    /// in them: of two files that are made in a new directory at once, one would find
+    /// it there, and be acknowledged before the other has synced it.
+    pub async fn prepare(&self, uid: Uuid) -> Result<(), Error> {
+        self.on_file(&collection(uid), |database| {
+            DATABASE.iter().try_for_each(|name| durable::create_dir_all(&database.join(name)))?;
+            durable::sync_tree(&database)
+        })
+        .await
+    }
+
+    /// Makes durable what was linked below a prefix, by whichever attempt, and that
+    /// the prefix is there.
+    pub async fn sync_tree(&self, prefix: &Path) -> Result<(), Error> {
+        self.on_file(prefix, |directory| durable::sync_tree(&directory)).await
+    }
+
+    /// Does something about the file of an object, if objects are files.
+    async fn on_file(
+        &self,
+        path: &Path,
+        call: impl FnOnce(PathBuf) -> std::io::Result<()> + Send + 'static,
+    ) -> Result<(), Error> {
         let Some(file) = self.file(path) else { return Ok(()) };
-        tokio::fs::File::open(&file).await?.sync_all().await?;
-        if let Some(directory) = file.parent() {
-            tokio::fs::File::open(directory).await?.sync_all().await?;
-        }
-        Ok(())
+        let done = off_thread(move || call(file)).await;
+        Ok(done.map_err(|panicked| Error::Internal(Arc::new(panicked)))??)
     }
 
     /// The size of an object.
@@ -166,10 +208,7 @@ impl Root {
     /// when no record names it any more.
     pub async fn delete_durably(&self, path: &Path) -> Result<(), Error> {
         self.delete(path).await?;
-        match self.file(path).map(|file| durable::sync_parent(&file)) {
-            Some(Err(error)) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
-            _ => Ok(()),
-        }
+        self.on_file(path, |file| unless_gone(durable::sync_parent(&file))).await
     }
 
     /// The objects below a prefix, with their sizes.
@@ -185,24 +224,31 @@ impl Root {
 
     /// Removes everything below a prefix that a durable record names.
     pub async fn remove_prefix(&self, prefix: &Path) -> Result<(), Error> {
-        let paths = self.list(prefix).await?;
-        self.delete_all(paths.into_iter().map(|(path, _)| path)).await?;
-        let Some(directory) = self.file(prefix) else { return Ok(()) };
-        match std::fs::remove_dir_all(&directory) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
-            _ => {}
-        }
-        // Before the record that names it goes: power loss must not bring it back
-        // when nobody knows it any more.
-        match durable::sync_parent(&directory) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
-            _ => Ok(()),
-        }
+        let paths = self.list(prefix).await?.into_iter().map(|(path, _)| path).collect();
+        self.delete_each(paths).await?;
+        self.on_file(prefix, |directory| {
+            unless_gone(std::fs::remove_dir_all(&directory))?;
+            // Before the record that names it goes: power loss must not bring it back
+            // when nobody knows it any more.
+            unless_gone(durable::sync_parent(&directory))
+        })
+        .await
     }
 
-    /// Deletes these objects, in bulk where the store can.
+    /// Deletes these objects, in bulk where the store can, for good.
     pub async fn delete_all(&self, paths: impl Iterator<Item = Path>) -> Result<(), Error> {
-        let paths: Vec<_> = paths.map(Ok).collect();
+        let paths: Vec<_> = paths.collect();
+        let parents: BTreeSet<_> =
+            paths.iter().filter_map(|path| Some(self.file(path)?.parent()?.to_owned())).collect();
+        self.delete_each(paths).await?;
+        self.on_file(&Path::default(), move |_| {
+            parents.iter().try_for_each(|directory| unless_gone(durable::sync_directory(directory)))
+        })
+        .await
+    }
+
+    async fn delete_each(&self, paths: Vec<Path>) -> Result<(), Error> {
+        let paths = paths.into_iter().map(Ok);
         let mut deleted = self.store.delete_stream(futures::stream::iter(paths).boxed());
         while let Some(deleted) = deleted.next().await {
             match deleted {
@@ -218,6 +264,14 @@ impl Root {
 #[must_use]
 pub fn probes() -> Path {
     Path::from("probe")
+}
+
+/// What is not there need not be removed, nor what was in it.
+fn unless_gone(removed: std::io::Result<()>) -> std::io::Result<()> {
+    match removed {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
 }
 
 /// Where the collection's database is.
@@ -246,7 +300,10 @@ pub fn files(uid: Uuid) -> Path {
 
 #[cfg(test)]
 mod tests {
+    use rustix::io::Errno;
+
     use super::*;
+    use crate::durable::{Call, faults};
 
     #[tokio::test]
     async fn a_prefix_goes_whole_and_alone() {
@@ -261,5 +318,41 @@ mod tests {
         root.remove_prefix(&gone).await.unwrap();
         assert!(!root.file(&gone).unwrap().exists());
         assert_eq!(root.list(&kept).await.unwrap().len(), 1);
+    }
+
+    /// Every directory on the way is synced, whoever has made it, and a failure is told:
+    /// the record that counts on it must not be written.
+    #[tokio::test]
+    async fn what_is_laid_out_prepared_or_removed_is_synced_or_has_failed() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = Root::local(dir.path()).unwrap();
+        let uid = Uuid::from_u128(1);
+        let storage = dir.path().canonicalize().unwrap();
+        let (folder, database) = (storage.join("collections"), storage.join(collection(uid).as_ref()));
+        for _ in ["made", "found"] {
+            root.lay_out().await.unwrap();
+            root.prepare(uid).await.unwrap();
+            for directory in [storage.clone(), folder.clone()] {
+                let _fault = faults::fail(&directory, Call::SyncDirectory, Errno::IO, usize::MAX);
+                root.lay_out().await.unwrap_err();
+            }
+            for directory in [folder.clone(), database.clone(), database.join("wal")] {
+                let fault = faults::fail(&directory, Call::SyncDirectory, Errno::IO, usize::MAX);
+                root.prepare(uid).await.unwrap_err();
+                root.sync_tree(&collection(uid)).await.unwrap_err();
+                assert!(fault.met() > 0, "{directory:?}");
+            }
+        }
+        let file = collection(uid).join("wal").join("1");
+        root.put(&file, Bytes::from_static(b"x")).await.unwrap();
+        let fault = faults::fail(&folder, Call::SyncDirectory, Errno::IO, usize::MAX);
+        root.delete_all([file.clone()].into_iter()).await.unwrap_err();
+        root.delete_durably(&file).await.unwrap_err();
+        root.remove_prefix(&collection(uid)).await.unwrap_err();
+        drop(fault);
+        // Nothing is there any more, and that is not known to last.
+        root.delete_all([file.clone()].into_iter()).await.unwrap();
+        root.delete_durably(&file).await.unwrap();
+        root.remove_prefix(&collection(uid)).await.unwrap();
     }
 }

@@ -50,6 +50,8 @@ pub struct Store {
     pub(super) in_flight: Arc<Semaphore>,
     pub(super) space: Space,
     pub(super) scans: Arc<Semaphore>,
+    /// Another process may have the root as well.
+    may_have_rivals: bool,
     /// Where work runs that must not slow down writers.
     pub(super) background: Handle,
     cache: Arc<dyn DbCache>,
@@ -76,6 +78,7 @@ impl Store {
             in_flight: Arc::new(Semaphore::new(IN_FLIGHT_KIB)),
             space: Space::default(),
             scans: Arc::new(Semaphore::new(tuning.scans_at_once)),
+            may_have_rivals: true,
             background,
             cache: Arc::new(cache),
         }
@@ -85,6 +88,24 @@ impl Store {
     #[must_use]
     pub fn with_space(self, space: Space) -> Self {
         Self { space, ..self }
+    }
+
+    /// The same over a root that is locked: whatever is in the place of an entry of
+    /// ours, no other server has put it there.
+    #[must_use]
+    pub fn without_rivals(self) -> Self {
+        Self { may_have_rivals: false, ..self }
+    }
+
+    /// Whether another process has opened a database since it was opened here, for the
+    /// last time, as this epoch. That is shown by what is there, never guessed from a
+    /// failure.
+    pub(super) async fn is_overtaken(&self, uid: Uuid, epoch: u64) -> Result<bool, Error> {
+        if !self.may_have_rivals {
+            return Ok(false);
+        }
+        let newest = self.on_manifest(self.admin(root::collection(uid)).read_manifest(None)).await?;
+        Ok(newest.is_some_and(|newest| newest.writer_epoch() > epoch))
     }
 
     /// Room on the disks.

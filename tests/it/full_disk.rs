@@ -6,6 +6,7 @@
 //! say that they tested nothing; with `CI` in the environment they fail there.
 
 mod ingest;
+mod reads;
 mod refused;
 mod restores;
 mod sources;

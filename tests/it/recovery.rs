@@ -20,6 +20,7 @@ mod kill;
 mod kill_retained;
 mod kill_source;
 mod once;
+mod one_failure;
 mod pins;
 mod records_cli;
 mod restart;

@@ -174,7 +174,8 @@ async fn write_all(engine: &Engine) {
 }
 
 async fn flush(engine: &Engine) {
-    engine.db.flush_with_options(FlushOptions { flush_type: FlushType::MemTable }).await.unwrap();
+    let db = engine.base.to_write().unwrap();
+    db.flush_with_options(FlushOptions { flush_type: FlushType::MemTable }).await.unwrap();
 }
 
 fn held(store: &Store) -> usize {

@@ -15,6 +15,10 @@ impl Root {
         // The marker's; below the root, only what is ours is entered.
         let Some(root) = self.directory() else { return Ok(0) };
         let mut swept = sweep(root, None)?;
+        // Of directories that were synced again.
+        for folder in ["collections", "staging"] {
+            swept += sweep(&root.join(folder), None)?;
+        }
         let mut directories = vec![root.join("records"), root.join("files")];
         for uid in known {
             directories.extend([collection(uid), staging(uid)].map(|prefix| root.join(prefix.as_ref())));
@@ -47,7 +51,7 @@ fn sweep(directory: &FilePath, mut below: Option<&mut Vec<PathBuf>>) -> std::io:
     Ok(swept)
 }
 
-/// `NAME#N` is an upload of the store, `NAME.sst#copy` a copy of ours.
+/// `NAME#N` is an upload, `NAME.sst#copy` a copy of version 0.1.0.
 fn is_unfinished(name: &str) -> bool {
     let suffix = name.rsplit_once('#').map(|(_, suffix)| suffix);
     suffix.is_some_and(|suffix| suffix == "copy" || suffix.parse::<u64>().is_ok())
@@ -74,7 +78,8 @@ mod tests {
         std::fs::write(root.file(&ours).unwrap().with_file_name("2.sst#copy"), b"half").unwrap();
         std::fs::write(root.file(&ours).unwrap().with_file_name("notes#on-this"), b"whole").unwrap();
         std::fs::write(root.file(&theirs).unwrap().with_file_name("2.sst#3"), b"whole").unwrap();
-        assert_eq!(root.sweep_unfinished_uploads([known]).unwrap(), 3);
+        std::fs::write(dir.path().join("collections/sync#4"), b"").unwrap();
+        assert_eq!(root.sweep_unfinished_uploads([known]).unwrap(), 4);
         assert_eq!(root.get(&ours).await.unwrap().unwrap(), "x");
         assert!(root.file(&ours).unwrap().with_file_name("notes#on-this").exists());
         assert!(root.file(&theirs).unwrap().with_file_name("2.sst#3").exists());

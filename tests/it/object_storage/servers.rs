@@ -5,7 +5,7 @@ use stillframe::{app::App, clock::Clock, instance::StartError};
 
 use crate::{
     records::given::copy_all,
-    support::{TestServer, config, eventually, records_of, try_write, upsert},
+    support::{COMMONS, TestServer, config, eventually, records_of, try_write, upsert},
 };
 
 #[apply(on_s3!)]
@@ -22,8 +22,7 @@ async fn a_second_server_is_refused_by_the_marker() {
 }
 
 /// A copy of the data directory makes a twin that the marker cannot tell apart.
-#[apply(on_s3!)]
-async fn a_server_that_is_fenced_off_stops_and_loses_nothing() {
+async fn given_twins() -> (TestServer, TestServer) {
     let mut first = TestServer::start().await;
     first.given_collection("books").await;
     let twin = tempfile::tempdir().unwrap();
@@ -31,11 +30,16 @@ async fn a_server_that_is_fenced_off_stops_and_loses_nothing() {
     // Nobody writes to it any more.
     drop(records_of(&dir).await);
     copy_all(&dir.path().join("metadata"), &twin.path().join("metadata"));
-    let mut first = TestServer::reopen(dir).await;
-    first.write("books", vec![upsert("acknowledged", "{}")]).await;
-
+    let first = TestServer::reopen(dir).await;
     let storage = first.loopback.as_ref().unwrap().storage();
-    let mut second = TestServer::reopen_with(twin, |config| config.storage = Some(storage)).await.unwrap();
+    let second = TestServer::reopen_with(twin, |config| config.storage = Some(storage)).await.unwrap();
+    (first, second)
+}
+
+#[apply(on_s3!)]
+async fn a_server_that_is_fenced_off_stops_and_loses_nothing() {
+    let (mut first, mut second) = given_twins().await;
+    first.write("books", vec![upsert("acknowledged", "{}")]).await;
     second.write("books", vec![upsert("of-the-second", "{}")]).await;
     assert_eq!(second.scan("books").await.len(), 2, "D1");
 
@@ -43,5 +47,17 @@ async fn a_server_that_is_fenced_off_stops_and_loses_nothing() {
     first.stopped_by_itself().await;
     let ids: Vec<_> = second.scan("books").await.into_iter().map(|(id, _)| id).collect();
     assert_eq!(ids, ["acknowledged", "of-the-second"]);
+    second.stop().await;
+}
+
+/// Whoever commits second finds the revision taken, and stops.
+#[apply(on_s3!)]
+async fn a_second_server_that_changes_records_makes_the_first_stop() {
+    let (mut first, mut second) = given_twins().await;
+    second.given_collection("of-the-second").await;
+    first.create_collection(COMMONS, "late").await.unwrap_err();
+    second.given_collection("again").await;
+    // The bucket is the first one's, and goes with it.
+    first.stopped_by_itself().await;
     second.stop().await;
 }

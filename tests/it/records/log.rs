@@ -6,10 +6,7 @@ use std::path::{Path, PathBuf};
 use stillframe::{error::Error, instance::StartError};
 use tempfile::TempDir;
 
-use super::{
-    given::{Given, copy_all},
-    index::files,
-};
+use super::{given::Given, index::files};
 use crate::support::{Random, TestServer, rounds};
 
 /// A server refuses to start on a damaged log, with or without an index, and names
@@ -102,23 +99,4 @@ async fn an_entry_that_was_being_written_is_none() {
     let left = damaged.path().to_owned();
     given.check(damaged, "half an entry").await;
     assert!(!left.exists() || !half.exists());
-}
-
-/// Two servers on one root by copies of a data directory: whoever commits second
-/// finds the revision taken, and stops.
-#[apply(on_directory!)]
-async fn a_second_server_that_writes_makes_the_first_stop() {
-    let server = TestServer::start().await;
-    let dir = server.stop().await;
-    let twin = tempfile::tempdir().unwrap();
-    copy_all(&dir.path().join("metadata"), &twin.path().join("metadata"));
-    std::fs::copy(dir.path().join("stillframe.json"), twin.path().join("stillframe.json")).unwrap();
-    let storage = stillframe::documents::Storage::Directory(dir.path().join("storage"));
-    let mut first = TestServer::reopen(dir).await;
-    let mut second = TestServer::reopen_with(twin, |config| config.storage = Some(storage)).await.unwrap();
-    second.given_collection("of-the-second").await;
-    first.create_collection(crate::support::COMMONS, "late").await.unwrap_err();
-    first.stopped_by_itself().await;
-    second.given_collection("again").await;
-    second.stop().await;
 }

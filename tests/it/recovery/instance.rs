@@ -16,7 +16,10 @@ use stillframe::{
 use tempfile::TempDir;
 
 use super::{
-    super::support::{TestServer, config, eventually},
+    super::{
+        records::given::copy_all,
+        support::{TestServer, config, eventually, records_of, upsert},
+    },
     invariants::{check, contents},
 };
 
@@ -77,6 +80,24 @@ async fn a_second_server_on_the_same_data_is_refused() {
     let error = App::open(config(server.dir.path()), Clock::default()).await.err();
     assert!(matches!(error, Some(StartError::Locked(_))), "{error:?}");
     TestServer::reopen(server.stop().await).await.stop().await;
+}
+
+/// A copy of a data directory is the same instance; the root itself is locked.
+#[apply(on_directory!)]
+async fn a_twin_on_the_same_root_is_refused_while_the_first_has_it() {
+    let dir = given_root().await;
+    drop(records_of(&dir).await);
+    let twin = tempfile::tempdir().unwrap();
+    copy_all(&dir.path().join("metadata"), &twin.path().join("metadata"));
+    std::fs::copy(dir.path().join(MARKER), twin.path().join(MARKER)).unwrap();
+    let storage = dir.path().join("storage");
+    let mut first = TestServer::reopen(dir).await;
+    let error = refused(twin.path(), &storage).await;
+    assert!(matches!(error, StartError::RootLocked(_)), "{error:?}");
+    first.write("books", vec![upsert("more", "{}")]).await;
+    assert_eq!(contents(&mut first, "books").await.len(), 51);
+    check(&mut first).await;
+    first.stop().await;
 }
 
 #[apply(on_directory!)]
