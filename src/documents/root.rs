@@ -29,8 +29,8 @@ use self::disk::Disk;
 use super::location::Storage;
 use crate::{durable, error::Error, tasks::off_thread};
 
-/// What lies directly under the root.
-const FOLDERS: [&str; 4] = ["collections", "staging", "files", "records"];
+/// What lies directly under the root, and must last; what is staged is made again.
+const FOLDERS: [&str; 3] = ["collections", "files", "records"];
 /// What SlateDB has in the directory of a database.
 const DATABASE: [&str; 4] = ["manifest", "wal", "compacted", "compactions"];
 
