@@ -39,6 +39,7 @@ mod positions;
 mod reader;
 mod retention;
 mod root;
+mod sealed;
 mod settings;
 mod store;
 mod ticks;
@@ -72,6 +73,7 @@ pub use self::{
     reader::{Cursor, Scan, Scanned, Span},
     retention::Retention,
     root::{Root, Upload, collections as collections_folder, files as file_list, probes},
+    sealed::Since,
     settings::Tuning,
     store::Store,
     totals::{Dropped, Totals},

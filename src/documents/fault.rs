@@ -4,6 +4,7 @@ use std::{error::Error as StdError, io::ErrorKind, sync::Arc};
 
 use slatedb::ErrorKind as Kind;
 
+use super::sealed::Damage;
 use crate::error::Error;
 
 /// Parts of what SlateDB says of faults that pass, under kinds that mean damage or a
@@ -21,6 +22,9 @@ const PASSING: [&str; 6] = [
 
 impl From<slatedb::Error> for Error {
     fn from(error: slatedb::Error) -> Self {
+        if let Some(damage) = Damage::behind(&error) {
+            return damage.into();
+        }
         let text = error.to_string();
         match error.kind() {
             Kind::Unavailable | Kind::Closed(_) | Kind::Transaction => Error::Unavailable(Arc::new(error)),
@@ -33,7 +37,16 @@ impl From<slatedb::Error> for Error {
 
 impl From<slatedb::object_store::Error> for Error {
     fn from(error: slatedb::object_store::Error) -> Self {
-        Error::Unavailable(Arc::new(error))
+        match Damage::behind(&error) {
+            Some(damage) => damage.into(),
+            None => Error::Unavailable(Arc::new(error)),
+        }
+    }
+}
+
+impl From<&Damage> for Error {
+    fn from(damage: &Damage) -> Self {
+        Error::DataLoss(damage.to_string())
     }
 }
 

@@ -26,7 +26,10 @@ use slatedb::object_store::{Error as StoreError, ObjectStore, ObjectStoreExt, Pu
 use uuid::Uuid;
 
 use self::disk::Disk;
-use super::location::Storage;
+use super::{
+    location::Storage,
+    sealed::{Older, Sealed},
+};
 use crate::{durable, error::Error, tasks::off_thread};
 
 /// What lies directly under the root, and must last; what is staged is made again.
@@ -38,6 +41,7 @@ const DATABASE: [&str; 4] = ["manifest", "wal", "compacted", "compactions"];
 #[derive(Clone, Debug)]
 pub struct Root {
     store: Arc<dyn ObjectStore>,
+    older: Arc<Older>,
     /// Where the objects are files.
     directory: Option<Arc<PathBuf>>,
 }
@@ -49,7 +53,7 @@ impl Root {
             Storage::Directory(directory) => Self::local(directory),
             #[cfg(feature = "s3")]
             Storage::S3(bucket) => {
-                let root = Self { store: s3::connect(bucket)?, directory: None };
+                let root = Self::over(s3::connect(bucket)?, None);
                 probe::probe(&root).await?;
                 Ok(root)
             }
@@ -63,7 +67,7 @@ impl Root {
         match storage {
             Storage::Directory(directory) => Self::existing(directory),
             #[cfg(feature = "s3")]
-            Storage::S3(bucket) => Ok(Self { store: s3::connect(bucket)?, directory: None }),
+            Storage::S3(bucket) => Ok(Self::over(s3::connect(bucket)?, None)),
             #[cfg(not(feature = "s3"))]
             Storage::S3(_) => Err(Error::internal("this build has no S3")),
         }
@@ -78,10 +82,22 @@ impl Root {
     fn existing(directory: &FilePath) -> Result<Self, Error> {
         let directory = directory.canonicalize()?;
         let store = Disk::new(&directory)?;
-        Ok(Self { store: Arc::new(store), directory: Some(Arc::new(directory)) })
+        Ok(Self::over(Arc::new(store), Some(directory)))
     }
 
-    /// The object store below.
+    /// Everybody reads and writes databases through seals.
+    fn over(below: Arc<dyn ObjectStore>, directory: Option<PathBuf>) -> Self {
+        let older = Arc::<Older>::default();
+        Self { store: Arc::new(Sealed::new(below, Arc::clone(&older))), older, directory: directory.map(Arc::new) }
+    }
+
+    /// What was written before there were seals.
+    #[must_use]
+    pub fn older(&self) -> &Older {
+        &self.older
+    }
+
+    /// The object store, through seals.
     #[must_use]
     pub fn store(&self) -> Arc<dyn ObjectStore> {
         Arc::clone(&self.store)
