@@ -134,9 +134,13 @@ impl Collections {
         crate::crash_point!(CollectionIntended);
         let made = async {
             Engine::create(&inner.store, uid, retention).await?;
-            self.save_statistics(uid, Totals::empty(retention), 0).await;
+            let expected = self.expected(uid, Totals::empty(retention), 0).await?;
             crate::crash_point!(CollectionBeforeRecord);
-            inner.records.change(|| self.creation(&record, request)).await
+            let creation = || {
+                let (change, made) = self.creation(&record, request)?;
+                Ok((if made.uid() == uid { change.put(&expected) } else { change }, made))
+            };
+            inner.records.change(creation).await
         };
         let made = made.await;
         if made.as_ref().is_err_and(Error::is_undecided) {

@@ -17,6 +17,7 @@ mod adopt;
 mod base;
 mod buffers;
 mod checkpoint;
+mod compactions;
 mod copy;
 mod cutoff;
 mod drain;
@@ -27,6 +28,7 @@ mod flusher;
 #[cfg(any(test, feature = "fuzz"))]
 pub(crate) mod fuzzed;
 mod group;
+mod inspect;
 mod intervals;
 mod keep;
 mod keys;
@@ -64,6 +66,7 @@ pub use self::{
     drain::Drained,
     engine::{Engine, Known, Submitted},
     group::{BatchResult, Operation, Outcome, Write, WriteResult},
+    inspect::{Least, Newest},
     keep::Keep,
     lists::RecordedList,
     location::{Bucket, Environment, Storage},

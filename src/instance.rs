@@ -25,7 +25,9 @@ use crate::{
 
 /// The first version had no record log.
 const WITHOUT_LOG: u32 = 1;
-const FORMAT_VERSION: u32 = 2;
+/// This one had no seals behind manifests and logs.
+const WITHOUT_SEALS: u32 = 2;
+const FORMAT_VERSION: u32 = 3;
 /// In the root, and in the data directory.
 const MARKER: &str = "stillframe.json";
 const LOCK: &str = "stillframe.lock";
@@ -42,9 +44,10 @@ pub enum StartError {
     /// Another process has the storage root.
     #[error("the storage root {0} is in use by another server")]
     RootLocked(String),
-    /// A root that was not made by this server, or lost its marker.
+    /// A root that was not made by this server, or lost its marker. The advice is good for
+    /// one of the version before, too: the next start makes it that of this version.
     #[error(
-        "the storage root has objects but no {MARKER}: it is not this server's, or the marker was lost. Nothing was changed. Use another --storage, or restore the marker: {{\"uid\":\"{0}\",\"format_version\":{FORMAT_VERSION}}}"
+        "the storage root has objects but no {MARKER}: it is not this server's, or the marker was lost. Nothing was changed. Use another --storage, or restore the marker: {{\"uid\":\"{0}\",\"format_version\":{WITHOUT_SEALS}}}"
     )]
     NoMarker(Uuid),
     /// The data directory is of another root, or new.
@@ -222,8 +225,18 @@ pub async fn claim(data_dir: &Path, root: &Root, index: &IndexState) -> Result<C
 
 /// Says that a root has a record log from now on. Version 0.1.0 would not see it.
 pub async fn upgrade(data_dir: &Path, root: &Root, uid: Uuid) -> Result<(), StartError> {
-    root.put(&ObjectPath::from(MARKER), text(uid).into_bytes()).await?;
+    root.put(&ObjectPath::from(MARKER), text_of(uid, WITHOUT_SEALS).into_bytes()).await?;
     remember(data_dir, uid)
+}
+
+/// Whether databases of a root may have objects without seals that no record tells of.
+pub async fn is_unsealed(root: &Root) -> Result<bool, StartError> {
+    Ok(read_marker(root).await?.is_some_and(|marker| marker.format_version <= WITHOUT_SEALS))
+}
+
+/// Says that databases get seals from now on: older versions would take them for damage.
+pub async fn seal(root: &Root, uid: Uuid) -> Result<(), StartError> {
+    Ok(root.put(&ObjectPath::from(MARKER), text(uid).into_bytes()).await?)
 }
 
 /// The instance of a root with a record log, for commands of an operator: the data
@@ -301,7 +314,11 @@ pub fn remember(data_dir: &Path, uid: Uuid) -> Result<(), StartError> {
 }
 
 fn text(uid: Uuid) -> String {
-    serde_json::json!({ "uid": uid.to_string(), "format_version": FORMAT_VERSION }).to_string()
+    text_of(uid, FORMAT_VERSION)
+}
+
+fn text_of(uid: Uuid, format_version: u32) -> String {
+    serde_json::json!({ "uid": uid.to_string(), "format_version": format_version }).to_string()
 }
 
 async fn read_marker(root: &Root) -> Result<Option<Marker>, StartError> {
@@ -314,7 +331,7 @@ fn parse(bytes: &[u8]) -> Result<(Marker, bool), StartError> {
     let marker: serde_json::Value = serde_json::from_slice(bytes).map_err(|_| StartError::Damaged)?;
     let version = marker["format_version"].as_u64().and_then(|version| u32::try_from(version).ok());
     let format_version = match version {
-        Some(known @ (WITHOUT_LOG | FORMAT_VERSION)) => known,
+        Some(known @ (WITHOUT_LOG | WITHOUT_SEALS | FORMAT_VERSION)) => known,
         Some(newer) => return Err(StartError::Newer(newer)),
         None => return Err(StartError::Damaged),
     };

@@ -1,22 +1,85 @@
-//! Takes over a root of version 0.1.0, which had its records in the data directory
-//! alone, and copies of some of them under `catalog/`.
+//! Takes over roots of older versions. Databases of before format 3 have manifests and
+//! logs without seals: the records say up to which number, before anything gets a seal.
 //!
+//! Version 0.1.0 had its records in the data directory alone, and copies of some of them
+//! under `catalog/`.
 //! The marker goes first, so that the old version refuses the root; then the file
 //! lists, then the records as the first base of the log. A crash anywhere lets the
 //! next start begin again, up to the base, which is the end: what is left of
 //! `catalog/` goes with any later start.
 
+use futures::{StreamExt, TryStreamExt};
 use uuid::Uuid;
 
 use crate::{
     clock::Clock,
-    documents::{ObjectPath, Root, file_list},
+    documents::{ObjectPath, Root, Since, file_list},
     error::Error,
-    records::{self, ApiKeyUse, IndexState, Log},
+    records::{
+        self, ApiKeyUse, Change, Collection, CollectionState, Expected, IndexState, Log, Records, Retired, SealedFrom,
+    },
 };
 
 /// Where version 0.1.0 had its copies.
 const CATALOG: &str = "catalog";
+/// Databases that are looked at at once.
+const LOOKS_AT_ONCE: usize = 16;
+/// Records in one change.
+const RECORDS_AT_ONCE: usize = 1_000;
+
+/// Says of every database which of its objects have no seals. Nothing has one yet.
+pub async fn expect_all(root: &Root, records: &Records) -> Result<(), Error> {
+    let mut databases = Vec::new();
+    for found in records.scan(&Collection::all()) {
+        let found = found?;
+        databases.push((found.uid(), found.state() == CollectionState::Restoring));
+    }
+    for found in records.scan(&Retired::all()) {
+        databases.push((records::uid(&found?.uid), false));
+    }
+    let looked = futures::stream::iter(databases)
+        .map(|(uid, is_restoring)| async move {
+            if records.get(&Expected::at(uid))?.is_some() {
+                return Ok(None);
+            }
+            let since = root.seals_from_now(uid).await?;
+            if since.is_none() && is_restoring {
+                // The copy begins anew: all of it gets seals.
+                root.remove_database(uid).await?;
+            }
+            Ok::<_, Error>(since.map(|since| expected(uid, since)))
+        })
+        .buffered(LOOKS_AT_ONCE);
+    let expected: Vec<Expected> = looked.try_filter_map(|expected| async move { Ok(expected) }).try_collect().await?;
+    for some in expected.chunks(RECORDS_AT_ONCE) {
+        records.change(|| Ok((some.iter().fold(Change::default(), Change::put), ()))).await?;
+    }
+    tracing::info!(databases = expected.len(), "manifests and logs get seals from now on");
+    Ok(())
+}
+
+/// What is known of a database that nobody has closed since: that its newest objects stay.
+fn expected(uid: Uuid, since: Since) -> Expected {
+    let Since { manifest, compactions, log } = since;
+    Expected {
+        uid: uid.as_bytes().to_vec(),
+        manifest_id: manifest - 1,
+        log_id: log - 1,
+        sealed_from: Some(SealedFrom { manifest, compactions, log }),
+        ..Expected::default()
+    }
+}
+
+/// Tells the root which objects have no seals.
+pub fn note_older(root: &Root, records: &Records) -> Result<(), Error> {
+    for found in records.scan(&Expected::all()) {
+        let found = found?;
+        if let Some(SealedFrom { manifest, compactions, log }) = found.sealed_from {
+            root.older().note(records::uid(&found.uid), Since { manifest, compactions, log });
+        }
+    }
+    Ok(())
+}
 
 /// Makes the records in an old index the log's. Returns what belongs in the cache.
 pub async fn take_over(root: &Root, index: &IndexState, log: &Log, clock: &Clock) -> Result<Vec<ApiKeyUse>, Error> {

@@ -270,11 +270,8 @@ impl Collections {
         if self.inner.store.tasks().stop_token().is_cancelled() {
             return Err(Error::ShuttingDown);
         }
-        if !self.inner.store.exists(handle.uid).await? {
-            // Deleted, and given back, since the caller looked the name up.
-            return Err(Error::CollectionDeleted(handle.uid.to_string()));
-        }
-        let known = self.known_snapshots(handle).await?;
+        let least = self.inspect(handle).await?;
+        let known = Known { least, ..self.known_snapshots(handle).await? };
         self.forget_statistics(handle.uid);
         let (store, uid) = (&self.inner.store, handle.uid);
         let full = match Engine::open(store, uid, Arc::clone(&handle.keep), &known).await {
@@ -288,6 +285,22 @@ impl Collections {
         let opened = Engine::open_to_read(store, uid, Arc::clone(&handle.keep), &known).await?;
         tracing::warn!(error = ?full, %uid, "the disk is full; the collection can only be read");
         Ok(opened)
+    }
+
+    /// Refuses a closed collection that is not what was left, and then lets nothing of it
+    /// be collected. Returns the totals that it must have, at least.
+    async fn inspect(&self, handle: &Handle) -> Result<Vec<Totals>, Error> {
+        let uid = handle.uid;
+        let (least, totals) = self.least(uid)?;
+        match self.inner.store.inspect(uid, &least).await {
+            Ok(()) => Ok(totals),
+            // Deleted, and given back, since the caller looked the name up.
+            Err(Error::DataLoss(_)) if !self.is_known(uid)? => Err(Error::CollectionDeleted(uid.to_string())),
+            Err(error) => {
+                handle.keep.distrust();
+                Err(error)
+            }
+        }
     }
 
     /// What the records say of a collection's snapshots; also fills in what
@@ -391,9 +404,16 @@ impl Collections {
     pub async fn collect_if_closed(&self, uid: Uuid) {
         let handle = self.handle(uid);
         let slot = handle.locked().await;
-        // Nothing is deleted by the word of what is damaged.
-        if slot.is_none() && handle.damage().is_none() {
-            self.inner.store.collect_closed(uid, Arc::clone(&handle.keep)).await;
+        // What is known to be damaged is not looked at again for this.
+        if slot.is_some() || handle.damage().is_some() {
+            return;
+        }
+        match self.inspect(&handle).await {
+            Ok(_) => {
+                handle.keep.trust();
+                self.inner.store.collect_closed(uid, Arc::clone(&handle.keep)).await;
+            }
+            Err(error) => tracing::warn!(%error, %uid, "nothing of a closed collection is collected"),
         }
     }
 

@@ -1,36 +1,41 @@
 //! Gives back the bytes of deleted collections, and of creations that a crash
 //! cut short.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    time::Duration,
-};
+use std::{collections::HashMap, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::Collections;
 use crate::{
+    documents::RecordedList,
     error::Error,
-    records::{Change, Intent, Restore, Retired, Snapshot, SnapshotState, Stored, uid},
+    records::{Change, Expected, Intent, Restore, Retired, Snapshot, SnapshotState, Stored, uid},
     restore,
     tasks::Looks,
 };
 
 /// What still needs files of a retired collection.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq)]
 struct Pins {
     /// A snapshot is still to be taken of it, or something ended has still to
     /// take its checkpoint back: a manifest written while the directory goes
     /// would bring it back.
     awaited: bool,
-    /// The manifests that CREATED snapshots and restores under way stand on.
-    manifests: BTreeSet<u64>,
+    /// The CREATED snapshots that stand on its manifests.
+    snapshots: Vec<Snapshot>,
+    /// The restores under way that do.
+    restores: Vec<Restore>,
 }
 
 impl Pins {
     fn is_empty(&self) -> bool {
-        !self.awaited && self.manifests.is_empty()
+        !self.awaited && self.snapshots.is_empty() && self.restores.is_empty()
+    }
+
+    fn lists(&self) -> Vec<RecordedList<'_>> {
+        let snapshots = self.snapshots.iter().map(Snapshot::file_list);
+        snapshots.chain(self.restores.iter().map(Restore::file_list)).collect()
     }
 }
 
@@ -71,7 +76,7 @@ impl Collections {
             return Ok(());
         }
         if !pins.is_empty() {
-            inner.store.trim(id, pins.manifests.iter().copied()).await?;
+            inner.store.trim(id, &pins.lists()).await?;
             crate::crash_point!(RetireTrimmed);
             trimmed.insert(id, pins);
             return Ok(());
@@ -79,7 +84,7 @@ impl Collections {
         crate::crash_point!(RetireBeforeFiles);
         inner.store.remove(id).await?;
         crate::crash_point!(RetireBeforeRecord);
-        inner.records.change(|| Ok((Change::default().forget(Retired::at(id)), ()))).await?;
+        inner.records.change(|| Ok((Change::default().forget(Retired::at(id)).forget(Expected::at(id)), ()))).await?;
         trimmed.remove(&id);
         self.drop_handle(id);
         tracing::info!(name = %retired.name, uid = %id, "the bytes of a deleted collection are given back");
@@ -92,7 +97,7 @@ impl Collections {
         // In one look: a snapshot that is taken or deleted meanwhile is one of these.
         for snapshot in records.find(&Snapshot::of_collection(id))? {
             match snapshot.state() {
-                SnapshotState::Created => drop(pins.manifests.insert(snapshot.manifest_id)),
+                SnapshotState::Created => pins.snapshots.push(snapshot.record),
                 _ => pins.awaited |= !snapshot.released,
             }
         }
@@ -100,8 +105,8 @@ impl Collections {
             if restore::is_terminal(restore.state()) {
                 pins.awaited = true;
             } else {
-                // Its own checkpoint, or that of its snapshot: the same manifest.
-                pins.manifests.insert(restore.manifest_id);
+                // Its own checkpoint, or that of its snapshot.
+                pins.restores.push(restore.record);
             }
         }
         Ok(pins)
@@ -109,8 +114,7 @@ impl Collections {
 
     /// Removes records that nothing would remove any more.
     pub async fn tidy(&self) -> Result<(), Error> {
-        self.sweep_intents().await?;
-        self.sweep_statistics()
+        self.sweep_intents().await
     }
 
     /// Removes what creations left that a crash, or storage that failed, cut short.

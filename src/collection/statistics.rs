@@ -1,69 +1,100 @@
-//! What closed collections hold, so that a list of them opens none.
+//! What is expected of a collection: what it held when it was closed last, and which
+//! objects were its newest.
 //!
-//! It is a cache beside the records, which may be lost, or older than the
-//! collection. So it says which manifest of the database it belongs to: whoever
-//! opens a database to write begins with a new manifest. What this process has
-//! saved or compared itself is not compared again.
+//! An open is held against it: with fewer writes, or without one of those objects, the
+//! database is damaged, however well it reads. It stays until the next close has put
+//! another in its place, so it is a floor while the collection is open or was killed.
+//!
+//! It also says what a closed collection holds, so that a list of them opens none: as
+//! long as its manifest is the newest, for whoever opens a database to write begins with
+//! a new one. What this process has saved or compared itself is not compared again.
 
 use uuid::Uuid;
 
 use super::Collections;
 use crate::{
-    documents::Totals,
+    documents::{Least, Totals},
     error::Error,
-    records::{CollectionStats, uid},
+    records::{Change, Expected, Snapshot},
 };
 
 impl Collections {
-    /// Saves what a collection holds that is closed now.
-    pub async fn save_statistics(&self, uid: Uuid, totals: Totals, stored_bytes: i64) {
-        // Lost, they cost an open.
+    /// Says what a collection holds that is closed now.
+    pub(super) async fn save_statistics(&self, uid: Uuid, totals: Totals, stored_bytes: i64) {
+        // The last that was saved stays a floor.
         if let Err(error) = self.try_save_statistics(uid, totals, stored_bytes).await {
-            tracing::warn!(%error, %uid, "the statistics of a closed collection were not saved");
+            tracing::warn!(%error, %uid, "what a closed collection holds was not saved");
         }
     }
 
     async fn try_save_statistics(&self, uid: Uuid, totals: Totals, stored_bytes: i64) -> Result<(), Error> {
-        let inner = &self.inner;
-        let Some(manifest_id) = inner.store.newest_manifest(uid).await? else { return Ok(()) };
-        let uid_bytes = uid.as_bytes().to_vec();
-        let stats = CollectionStats { uid: uid_bytes, totals: Some(totals.into()), stored_bytes, manifest_id };
-        inner.records.cache().put(&stats)?;
-        inner.compared.lock().insert(uid);
+        let expected = self.expected(uid, totals, stored_bytes).await?;
+        self.forget_statistics(uid);
+        let saved = || {
+            let change = Change::default();
+            Ok((if self.is_known(uid)? { change.put(&expected) } else { change }, ()))
+        };
+        self.inner.records.change(saved).await?;
+        self.inner.compared.lock().insert(uid);
         Ok(())
+    }
+
+    /// What is expected of a collection that is closed, and stays closed until the record
+    /// is committed.
+    pub async fn expected(&self, uid: Uuid, totals: Totals, stored_bytes: i64) -> Result<Expected, Error> {
+        let inner = &self.inner;
+        let newest = inner.store.newest(uid).await?;
+        let newest = newest.ok_or_else(|| Error::DataLoss(format!("collections/{uid} has no manifest")))?;
+        let before = inner.records.get(&Expected::at(uid))?;
+        if before.is_none() {
+            inner.compared.lock().insert(uid);
+        }
+        Ok(Expected {
+            uid: uid.as_bytes().to_vec(),
+            totals: Some(totals.into()),
+            manifest_id: newest.manifest_id,
+            manifest_hash: newest.manifest_hash,
+            log_id: newest.log_id,
+            stored_bytes,
+            sealed_from: before.and_then(|before| before.record.sealed_from),
+        })
+    }
+
+    /// What a collection must have, at least: as it was closed last, or as its newest
+    /// snapshot was cut.
+    pub(super) fn least(&self, uid: Uuid) -> Result<(Least, Vec<Totals>), Error> {
+        let records = &self.inner.records;
+        let (mut least, mut totals) = (Least::default(), Vec::new());
+        if let Some(found) = records.get(&Expected::at(uid))? {
+            let Expected { totals: held, manifest_id, manifest_hash, log_id, .. } = found.record;
+            least = Least { manifest_id, manifest_hash, log_id };
+            totals.extend(held.map(Totals::from));
+        }
+        if let Some(newest) = records.find_last(&Snapshot::created_of(uid), |_| true)? {
+            if newest.manifest_id > least.manifest_id {
+                least = Least { manifest_id: newest.manifest_id, manifest_hash: Vec::new(), ..least };
+            }
+            totals.extend(newest.record.totals.map(Totals::from));
+        }
+        Ok((least, totals))
     }
 
     /// What a closed collection holds, if that is known.
     pub(super) async fn statistics(&self, uid: Uuid) -> Result<Option<(Totals, i64)>, Error> {
         let inner = &self.inner;
-        let Some(found) = inner.records.cache().get(&CollectionStats::at(uid))? else { return Ok(None) };
+        let Some(found) = inner.records.get(&Expected::at(uid))? else { return Ok(None) };
+        let Expected { totals: Some(totals), manifest_id, stored_bytes, .. } = found.record else { return Ok(None) };
         if !inner.compared.lock().contains(&uid) {
-            if inner.store.newest_manifest(uid).await? != Some(found.manifest_id) {
+            if inner.store.newest_manifest(uid).await? != Some(manifest_id) {
                 return Ok(None);
             }
             inner.compared.lock().insert(uid);
         }
-        Ok(Some((found.totals.map(Totals::from).unwrap_or_default(), found.stored_bytes)))
+        Ok(Some((totals.into(), stored_bytes)))
     }
 
-    /// Forgets what a collection held, before it changes or because it is gone.
+    /// What a collection held is not what it holds: it changes, or is gone.
     pub(super) fn forget_statistics(&self, uid: Uuid) {
         self.inner.compared.lock().remove(&uid);
-        // What stays is told apart by its manifest.
-        if let Err(error) = self.inner.records.cache().forget(&CollectionStats::at(uid)) {
-            tracing::debug!(%error, %uid, "statistics stay in the cache");
-        }
-    }
-
-    /// They may have been saved at the moment their collection was deleted.
-    pub(super) fn sweep_statistics(&self) -> Result<(), Error> {
-        for saved in self.inner.records.cache().scan(&CollectionStats::all()) {
-            let uid = uid(&saved?.uid);
-            // Those of one that is being created are saved before its record.
-            if !self.inner.creating.lock().contains(&uid) && !self.is_known(uid)? {
-                self.forget_statistics(uid);
-            }
-        }
-        Ok(())
     }
 }

@@ -11,7 +11,9 @@ use slatedb::{CheckpointHandle, VersionedManifest, config::CheckpointOptions, ob
 use ulid::Ulid;
 use uuid::Uuid;
 
-use super::{drain::CutGuard, keep, patience::within, root::collection, store::Store, totals::Totals};
+use super::{
+    copy, drain::CutGuard, keep, lists::RecordedList, patience::within, root::collection, store::Store, totals::Totals,
+};
 use crate::{clock::Micros, error::Error, stored};
 
 const SIZES_AT_ONCE: usize = 16;
@@ -174,13 +176,23 @@ impl Store {
     }
 
     /// Takes from a deleted collection, which nobody opens any more, every file
-    /// that none of these manifests needs. All manifests stay: they hold the
-    /// checkpoints, and are small.
-    pub async fn trim(&self, uid: Uuid, pinned: impl Iterator<Item = u64> + Send) -> Result<(), Error> {
+    /// that nothing needs which stands on these lists. All manifests stay: they hold
+    /// the checkpoints, and are small.
+    ///
+    /// A manifest counts only if it names what the list does, whose hash is in a record:
+    /// one of another snapshot does not. Nothing is deleted before all are read.
+    pub async fn trim(&self, uid: Uuid, pinned: &[RecordedList<'_>]) -> Result<(), Error> {
         let (mut files, mut logs) = (HashSet::new(), HashSet::new());
-        for id in pinned {
+        for list in pinned {
+            let id = list.checkpoint.manifest_id;
             let manifest = self.manifest(uid, id).await?;
-            files.extend(sst_ids(&manifest));
+            let named = sst_ids(&manifest);
+            let listed: HashSet<Ulid> = self.load_files(*list).await?.ids().collect();
+            if let Some(file) = listed.difference(&named).next() {
+                let path = copy::manifest_path(&collection(uid), id);
+                return Err(Error::DataLoss(format!("{path} is not that of files/{}: it has no {file}", list.owner)));
+            }
+            files.extend(named);
             logs.extend(log_ids(&manifest).map(log_name));
         }
         let is_needed = |path: &Path| {

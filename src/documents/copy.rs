@@ -9,7 +9,7 @@
 //!    inherited are deleted (they name manifests that will not exist, and garbage
 //!    collection would fail on them);
 //! 2. every file that is left is copied, as a hard link where the disk can;
-//! 3. data logs behind the checkpoint, if there are any;
+//! 3. the logs behind the checkpoint, which are written anew: they say whose they are;
 //! 4. the staging manifest becomes the destination's: the commit point.
 //!
 //! Linked files are immutable, so no operation on either side reaches the other
@@ -42,6 +42,7 @@ use super::{
     drain::has_files_below,
     keys::Bucket,
     root::{collection, staging},
+    sealed::{Kind, Place},
     store::Store,
 };
 use crate::{durable::Staged, error::Error};
@@ -129,7 +130,7 @@ impl Store {
         let ended: Vec<Result<(), Error>> =
             futures::stream::iter(copies).buffer_unordered(self.tuning.copies_at_once).collect().await;
         ended.into_iter().collect::<Result<(), Error>>()?;
-        self.copy_log(source, destination, &manifest, mode, done.stop.clone()).await?;
+        self.copy_log(source, destination, &manifest).await?;
         crate::crash_point!(RestoreLinked);
         // Also what an earlier attempt has linked, which may have been killed before it
         // synced that.
@@ -198,16 +199,9 @@ impl Store {
     }
 
     /// With a checkpoint of all writes there is normally only fences behind it:
-    /// empty logs, one per open. Fences at the end that were collected are put
-    /// back, because SlateDB counts on every number; a hole would be lost data.
-    async fn copy_log(
-        &self,
-        source: Uuid,
-        destination: Uuid,
-        manifest: &VersionedManifest,
-        mode: CopyMode,
-        stop: CancellationToken,
-    ) -> Result<(), Error> {
+    /// empty logs, one per open. SlateDB counts on every number. Fences at the end that
+    /// older versions collected are put back; anything else that is missing is lost.
+    async fn copy_log(&self, source: Uuid, destination: Uuid, manifest: &VersionedManifest) -> Result<(), Error> {
         let mut missing = Vec::new();
         // Logs are none of the files that were announced.
         let uncounted = Copied::new(stop);
@@ -215,13 +209,17 @@ impl Store {
             let name = log_name(id);
             let [from, to] = [source, destination].map(|uid| collection(uid).join("wal").join(name.clone()));
             if self.root.size(&from).await?.is_none() {
+                if !self.root.older().may_be(Place { uid: source, kind: Kind::Log, id }) {
+                    return Err(Error::DataLoss(format!("{from} is missing")));
+                }
                 missing.push(to);
                 continue;
             }
             if !missing.is_empty() {
                 return Err(Error::DataLoss(format!("logs before {id} of collection {source} are missing")));
             }
-            self.copy_file(&from, &to, mode, &uncounted).await?;
+            // Never a link: each has a seal of its own.
+            self.root.store().copy(&from, &to).await?;
         }
         for fence in missing {
             self.root.put(&fence, bytes::Bytes::new()).await?;
@@ -311,7 +309,7 @@ fn refused_link(error: object_store::Error) -> Error {
     }
 }
 
-fn manifest_path(database: &Path, id: u64) -> Path {
+pub(super) fn manifest_path(database: &Path, id: u64) -> Path {
     database.clone().join("manifest").join(format!("{id:020}.manifest"))
 }
 

@@ -44,6 +44,8 @@ pub struct Known {
     pub requested: Vec<Uuid>,
     /// Those that were CREATED, whatever became of them.
     pub created: Vec<Uuid>,
+    /// Totals that the collection had: it may have gone on since, but not back.
+    pub least: Vec<Totals>,
 }
 
 /// A batch on its way to the disk.
@@ -88,11 +90,24 @@ impl Engine {
         Ok(())
     }
 
-    /// Opens the database of a collection.
+    /// Opens the database of a collection. Nothing in it is collected before its totals
+    /// have shown that it is what was left.
     pub async fn open(store: &Store, uid: Uuid, keep: Arc<Keep>, known: &Known) -> Result<Arc<Self>, Error> {
+        store.mend_compactions(uid).await?;
         let floor = Arc::new(Floor::default());
         let db = store.open_database(uid, Arc::clone(&keep), Arc::clone(&floor)).await?;
-        let mut totals = read_totals(&db).await?;
+        let mut totals = match checked_totals(&db, uid, known).await {
+            Ok(totals) => totals,
+            Err(error) => {
+                keep.distrust();
+                let closed = db.close_with_options(CloseOptions::default().with_flush_type(None)).await;
+                if let Err(error) = closed {
+                    tracing::warn!(%error, %uid, "a database that was refused did not close cleanly");
+                }
+                return Err(error);
+            }
+        };
+        keep.trust();
         settle(&mut totals, known);
         // What a crash kept from being drained is drained now.
         floor.raise(totals.floor);
@@ -370,6 +385,15 @@ impl Engine {
 /// How scans read: far ahead, because they read everything.
 pub(super) fn scan_options() -> ScanOptions {
     ScanOptions { read_ahead_bytes: 1 << 20, max_fetch_tasks: 2, cache_blocks: false, ..ScanOptions::default() }
+}
+
+/// The totals as the database has them, if they are not behind what is known of them.
+async fn checked_totals(db: &Db, uid: Uuid, known: &Known) -> Result<Totals, Error> {
+    let totals = read_totals(db).await?;
+    match known.least.iter().find_map(|least| least.missing_in(&totals)) {
+        Some(why) => Err(Error::DataLoss(format!("{} is not what was left: {why}", root::collection(uid)))),
+        None => Ok(totals),
+    }
 }
 
 /// The totals as the database has them, with what each interval holds.

@@ -1,7 +1,8 @@
 //! The second lock on files: garbage collection may not take what a CREATED
 //! snapshot names (the first lock is its checkpoint), nor what a running scan
 //! may still read (compaction's own checkpoints last only a minute). While the file list
-//! of a CREATED snapshot cannot be read, nothing goes at all.
+//! of a CREATED snapshot cannot be read, or the database has not been compared with what
+//! is known of it, nothing goes at all.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -31,6 +32,7 @@ pub struct Keep {
 
 #[derive(Debug, Default)]
 struct State {
+    trusted: bool,
     snapshots: HashMap<Uuid, Vec<Ulid>>,
     /// CREATED snapshots whose files nobody knows.
     unknown: HashSet<Uuid>,
@@ -41,6 +43,22 @@ struct State {
 }
 
 impl Keep {
+    /// The database is what was left: what it does not name may go.
+    pub fn trust(&self) {
+        self.state.lock().trusted = true;
+    }
+
+    /// The database is damaged: nothing of it goes, whatever it says.
+    pub fn distrust(&self) {
+        self.state.lock().trusted = false;
+    }
+
+    /// Whether anything may go.
+    #[must_use]
+    pub fn is_trusted(&self) -> bool {
+        self.state.lock().trusted
+    }
+
     /// The files of a CREATED snapshot.
     pub fn snapshot(&self, uid: Uuid, files: Vec<Ulid>) {
         let mut state = self.state.lock();
@@ -105,7 +123,7 @@ pub(super) fn file_id(name: &str) -> Option<Ulid> {
 impl GcFilter for Keep {
     async fn filter(&self, mut candidates: HashSet<ObjectMetadata>) -> HashSet<ObjectMetadata> {
         let state = self.state.lock();
-        if !state.unknown.is_empty() {
+        if !state.trusted || !state.unknown.is_empty() {
             return HashSet::new();
         }
         let named: HashSet<Ulid> = state.snapshots.values().flatten().copied().collect();
@@ -143,6 +161,8 @@ mod tests {
         let young = Ulid::from_parts(1_700_000_060_000, 3);
         let all: HashSet<_> = [file(named), file(old), file(young)].into();
 
+        assert_eq!(keep.filter(all.clone()).await, HashSet::new(), "nothing is known of it yet");
+        keep.trust();
         keep.snapshot(Uuid::max(), vec![named]);
         assert_eq!(keep.filter(all.clone()).await, [file(old), file(young)].into());
         let guard = keep.scan();

@@ -251,6 +251,12 @@ impl Root {
         .await
     }
 
+    /// Removes what there is of a collection that a durable record names.
+    pub async fn remove_database(&self, uid: Uuid) -> Result<(), Error> {
+        self.remove_prefix(&collection(uid)).await?;
+        self.remove_prefix(&staging(uid)).await
+    }
+
     /// Deletes these objects, in bulk where the store can, for good.
     pub async fn delete_all(&self, paths: impl Iterator<Item = Path>) -> Result<(), Error> {
         let paths: Vec<_> = paths.collect();

@@ -21,6 +21,7 @@ use super::{
     keys::Segments,
     patience::within,
     root::{self, Root},
+    sealed::Kind,
     settings::{self, Tuning},
     ticks::Ticks,
     young::{Age, Young},
@@ -131,8 +132,8 @@ impl Store {
         &self.tasks
     }
 
-    /// Whether a collection has a database: opening would make one.
-    pub async fn exists(&self, uid: Uuid) -> Result<bool, Error> {
+    /// Whether a copy has become a database.
+    pub(super) async fn exists(&self, uid: Uuid) -> Result<bool, Error> {
         self.on_manifest(self.admin(root::collection(uid)).read_manifest(None)).await.map(|found| found.is_some())
     }
 
@@ -146,9 +147,7 @@ impl Store {
 
     /// The number of the newest manifest of a collection, if it has a database.
     pub async fn newest_manifest(&self, uid: Uuid) -> Result<Option<u64>, Error> {
-        let manifests = self.root.list(&root::collection(uid).join("manifest")).await?;
-        let number = |path: &super::ObjectPath| path.filename()?.strip_suffix(".manifest")?.parse().ok();
-        Ok(manifests.iter().filter_map(|(path, _)| number(path)).max())
+        self.root.newest(uid, Kind::Manifest).await
     }
 
     /// How long a stream waits for a client that does not read.
@@ -248,8 +247,7 @@ impl Store {
     /// Removes what is left of a collection, a creation or a restore that a
     /// durable record names.
     pub async fn remove(&self, uid: Uuid) -> Result<(), Error> {
-        self.root.remove_prefix(&root::collection(uid)).await?;
-        self.root.remove_prefix(&root::staging(uid)).await
+        self.root.remove_database(uid).await
     }
 
     /// The uids that have a directory under the root.

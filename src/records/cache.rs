@@ -29,11 +29,6 @@ impl Cache {
         Ok(self.0.get(key.as_bytes())?.map(|bytes| C::decode(bytes.as_ref())).transpose()?)
     }
 
-    /// The values whose keys begin with `prefix`.
-    pub fn scan<C: Cached>(&self, prefix: &Key<C>) -> impl Iterator<Item = Result<C, Error>> + use<C> {
-        self.0.scan_prefix(prefix.as_bytes()).map(|entry| Ok(C::decode(entry?.1.as_ref())?))
-    }
-
     /// Writes a value over what was there.
     pub fn put<C: Cached>(&self, value: &C) -> Result<(), Error> {
         self.0.insert(value.key().as_bytes(), value.encode_to_vec())?;

@@ -6,8 +6,8 @@ use std::{fmt, marker::PhantomData};
 use uuid::Uuid;
 
 use super::{
-    AccessPolicy, ApiKey, ApiKeyUse, Cached, ClockSeen, Collection, CollectionStats, Instance, Intent, Record,
-    RequestId, Restore, Retired, RetiredSource, Snapshot, Source, Workspace, uid,
+    AccessPolicy, ApiKey, ApiKeyUse, Cached, ClockSeen, Collection, Expected, Instance, Intent, Record, RequestId,
+    Restore, Retired, RetiredSource, Snapshot, Source, Workspace, uid,
 };
 
 /// The key of a record of kind `R`, or a prefix of such keys.
@@ -48,6 +48,7 @@ pub(super) fn kind_and_message_of(key: &[u8]) -> (&'static str, Option<&'static 
         Some(b"k") => ("API key", "ApiKey"),
         Some(b"w") => ("workspace", "Workspace"),
         Some(b"c") => ("collection", "Collection"),
+        Some(b"e") => ("expected state", "Expected"),
         Some(b"x") => ("retired collection", "Retired"),
         Some(b"i") => ("intent", "Intent"),
         Some(b"s") => ("snapshot", "Snapshot"),
@@ -96,7 +97,7 @@ keyed!(Cached, ApiKeyUse, "u", |r| uid(&r.uid).simple());
 keyed!(Workspace, "w", |r| r.id);
 keyed!(Collection, "c", |r| format_args!("{}/{}", r.workspace, r.id));
 keyed!(Cached, ClockSeen, "b", |_r| "");
-keyed!(Cached, CollectionStats, "t", |r| uid(&r.uid).simple());
+keyed!(Expected, "e", |r| uid(&r.uid).simple());
 keyed!(Retired, "x", |r| uid(&r.uid).simple());
 keyed!(Intent, "i", |r| uid(&r.uid).simple());
 // A snapshot's id may be used again while the tombstone of its first bearer
@@ -148,11 +149,11 @@ impl Collection {
     }
 }
 
-impl CollectionStats {
-    /// The last known statistics of a collection.
+impl Expected {
+    /// What is expected of the collection of this uid.
     #[must_use]
     pub fn at(uid: Uuid) -> Key<Self> {
-        Key::new(format!("t/{}", uid.simple()))
+        Key::new(format!("e/{}", uid.simple()))
     }
 }
 

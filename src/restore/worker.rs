@@ -292,8 +292,8 @@ impl Restores {
         next.end_time = inner.clock.now();
         work.ending.store(next.end_time, Ordering::Relaxed);
         let totals = seen.totals.clone().map(Totals::from).unwrap_or_default();
-        inner.collections.save_statistics(ready.uid(), totals, seen.bytes).await;
-        Ok(Next { restore: next, with: Change::default().replace(&found, &ready) })
+        let expected = inner.collections.expected(ready.uid(), totals, seen.bytes).await?;
+        Ok(Next { restore: next, with: Change::default().replace(&found, &ready).put(&expected) })
     }
 
     /// Nothing stays of what was copied; then the name is free (**R5**).

@@ -179,7 +179,7 @@ pub(crate) fn record(kind: u8, bytes: &[u8]) {
         b'u' => cached::<records::ApiKeyUse>(bytes),
         b'p' => shown(bytes, |_: records::AccessPolicy| ()),
         b'b' => cached::<records::ClockSeen>(bytes),
-        b't' => cached::<records::CollectionStats>(bytes),
+        b't' => shown(bytes, |_: records::Expected| ()),
         b'x' => shown(bytes, |_: records::Retired| ()),
         b'y' => shown(bytes, |record: records::RetiredSource| drop(record.collection_name())),
         b'n' => shown(bytes, |_: records::Intent| ()),

@@ -72,7 +72,11 @@ impl Snapshots {
     }
 
     async fn take(&self, seen: &Stored<Snapshot>) -> Result<(), Error> {
-        let lease = self.inner.collections.open(&seen.collection_name(), seen.collection_uid()).await?;
+        let opened = self.inner.collections.open(&seen.collection_name(), seen.collection_uid()).await;
+        let lease = match opened {
+            Err(error @ Error::DataLoss(_)) => return self.fail(seen, &error).await,
+            opened => opened?,
+        };
         let _turn = lease.handle().cut_turn().await;
         match self.take_in_turn(seen, &lease).await {
             Ok(()) => Ok(()),

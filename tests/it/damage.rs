@@ -1,7 +1,13 @@
-//! Damage to stored objects: what it may harm, and how it is told.
+//! Damage of what databases are made of is said with the name of the object, at once,
+//! and never served as data; nothing is deleted because of it, and the rest goes on.
 
+mod given;
 mod lists;
+mod logs;
+mod manifests;
 mod matrix;
+mod older;
+mod trim;
 
 use std::path::{Path, PathBuf};
 

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 /// The kinds of objects that have seals. The numbers are in the seals, for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 pub enum Kind {
     /// `manifest/<id>.manifest`
     Manifest = 1,

@@ -1,0 +1,72 @@
+//! Lists of compactions, which databases keep beside their manifests, hold nothing but
+//! how far merges are: one that is damaged is no reason to refuse what is whole.
+
+use uuid::Uuid;
+
+use super::{root::collection, store::Store};
+use crate::error::Error;
+
+impl Store {
+    /// Removes the lists of a closed database if the newest is damaged: the next open
+    /// makes another, and merges begin anew.
+    pub(super) async fn mend_compactions(&self, uid: Uuid) -> Result<(), Error> {
+        let read = self.on_manifest(self.admin(collection(uid)).read_compactions(None)).await;
+        let why = match read {
+            Ok(_) => return Ok(()),
+            Err(Error::DataLoss(why)) => why,
+            // One without a seal.
+            Err(Error::Internal(why)) => why.to_string(),
+            Err(error) => return Err(error),
+        };
+        tracing::warn!(%uid, %why, "the list of compactions is made anew");
+        let lists = self.root.list(&collection(uid).join("compactions")).await?;
+        self.root.delete_all(lists.into_iter().map(|(path, _)| path)).await?;
+        // Numbers begin anew, and would be below it.
+        self.root.delete(&collection(uid).join("gc").join("compactions.boundary")).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::{super::sealed::Kind, *};
+    use crate::{
+        clock::Clock,
+        documents::{Engine, Keep, Known, Operation, Root, Tuning, Write},
+        tasks::Tasks,
+    };
+
+    #[tokio::test]
+    async fn a_damaged_list_is_made_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let background = tokio::runtime::Handle::current();
+        let root = Root::local(dir.path()).unwrap();
+        let store = Store::new(root, Tasks::default(), Clock::default(), Tuning::default(), background);
+        let uid = Uuid::from_u128(1);
+        Engine::create(&store, uid, None).await.unwrap();
+        for damage in [false, true, true] {
+            let engine = Engine::open(&store, uid, Arc::<Keep>::default(), &Known::default()).await.unwrap();
+            let operation = Operation::Upsert { event_time: None, body: "{}".into() };
+            engine.write(vec![Write { id: "a".to_owned(), operation, if_etag: None }]).await.unwrap();
+            // Whoever opens a database writes one, a little later.
+            let newest = loop {
+                assert!(!engine.has_failed());
+                match store.root.newest(uid, Kind::Compactions).await.unwrap() {
+                    Some(newest) => break newest,
+                    None => tokio::task::yield_now().await,
+                }
+            };
+            engine.close(true).await.unwrap();
+            let newest = store.root.newest(uid, Kind::Compactions).await.unwrap().unwrap_or(newest);
+            let path = collection(uid).join("compactions").join(format!("{newest:020}.compactions"));
+            if damage {
+                std::fs::write(store.root.file(&path).unwrap(), b"").unwrap();
+                assert!(matches!(store.root.get(&path).await, Err(Error::DataLoss(_))));
+            }
+        }
+        let engine = Engine::open(&store, uid, Arc::<Keep>::default(), &Known::default()).await.unwrap();
+        assert_eq!(engine.totals().document_count, 1);
+        engine.close(false).await.unwrap();
+    }
+}
