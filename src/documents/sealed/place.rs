@@ -3,6 +3,8 @@
 use slatedb::object_store::path::Path;
 use uuid::Uuid;
 
+use crate::documents::keep::file_id;
+
 /// The kinds of objects that have seals. The numbers are in the seals, for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -42,11 +44,11 @@ impl Place {
 
 /// Whether an object holds documents.
 pub fn is_data_file(path: &Path) -> bool {
-    split(path).is_some_and(|(_, folder, name)| folder == "compacted" && name.ends_with(".sst"))
+    split(path).is_some_and(|(_, folder, name)| folder == "compacted" && file_id(name).is_some())
 }
 
 /// The number in a name.
-pub fn number(name: &str, extension: &str) -> Option<u64> {
+fn number(name: &str, extension: &str) -> Option<u64> {
     name.strip_suffix(extension)?.parse().ok()
 }
 

@@ -62,8 +62,8 @@ async fn nobody_sees_a_seal() {
             assert_eq!((read.meta.size, read.range.end - read.range.start), (10, part.len() as u64));
             assert_eq!(read.bytes().await.unwrap(), part);
         }
-        let folder = path.prefix_match(&Path::from("")).unwrap().take(3);
-        let listed: Vec<_> = given.sealed.list(Some(&Path::from_iter(folder))).try_collect().await.unwrap();
+        let folder: Path = path.prefix_match(&Path::from("")).unwrap().take(3).collect();
+        let listed: Vec<_> = given.sealed.list(Some(&folder)).try_collect().await.unwrap();
         assert_eq!(listed.iter().map(|meta| meta.size).collect::<Vec<_>>(), [10]);
     }
     let other = at(UID, "ids.filter");

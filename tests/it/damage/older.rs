@@ -23,7 +23,7 @@ fn is_sealed(object: &Path) -> bool {
 async fn take_seals_away(dir: &TempDir, collection: &Path, uid: Uuid) {
     for folder in ["manifest", "compactions", "wal"] {
         for object in objects(&collection.join(folder)) {
-            assert!(is_sealed(&object), "{object:?}");
+            assert!(is_sealed(&object), "{}", object.display());
             let bytes = std::fs::read(&object).unwrap();
             std::fs::write(&object, &bytes[..bytes.len() - SEAL]).unwrap();
         }
