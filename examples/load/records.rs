@@ -121,7 +121,7 @@ async fn start(place: &Path, options: &Options) -> Result<()> {
         records.commit(change).await?;
     }
     let checksum = records.checksum();
-    records.close().await?;
+    records.save().await?;
     drop(records);
     let whole = timed(&data, "a start with its index", 1.0, options).await?;
     check(whole == checksum, || "other records than were written".to_owned())?;

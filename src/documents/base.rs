@@ -120,6 +120,7 @@ impl Store {
         let reader = DbReader::builder(root::collection(uid), self.root().store())
             .with_reader_mode(DbReaderMode::FollowLatest)
             .with_segment_extractor(Arc::new(Segments))
+            .with_system_clock(self.ticks(&root::collection(uid)).await?)
             .with_db_cache(self.cache(), cache_id)
             .with_options(options);
         within(self.tuning.storage_patience.open, reader.build()).await

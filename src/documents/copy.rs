@@ -203,8 +203,6 @@ impl Store {
     /// older versions collected are put back; anything else that is missing is lost.
     async fn copy_log(&self, source: Uuid, destination: Uuid, manifest: &VersionedManifest) -> Result<(), Error> {
         let mut missing = Vec::new();
-        // Logs are none of the files that were announced.
-        let uncounted = Copied::new(stop);
         for id in log_ids(manifest) {
             let name = log_name(id);
             let [from, to] = [source, destination].map(|uid| collection(uid).join("wal").join(name.clone()));

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use slatedb::{
     CloseReason, DbReadOps,
-    config::{FlushOptions, FlushType, ScanOptions},
+    config::{CloseOptions, FlushOptions, FlushType, ScanOptions},
 };
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -163,7 +163,7 @@ impl Engine {
     /// no room on the disk for the entries of an open to write. Nothing is written.
     pub async fn open_to_read(store: &Store, uid: Uuid, keep: Arc<Keep>, known: &Known) -> Result<Arc<Self>, Error> {
         let reader = store.open_to_read(uid).await?;
-        let mut totals = read_totals(&reader).await?;
+        let mut totals = checked_totals(&reader, uid, known).await?;
         settle(&mut totals, known);
         let filter = Arc::new(IdFilter::incomplete(Arc::clone(&store.filters)));
         let cutoff = Arc::new(Cutoff::new(&totals, store.clock.clone()));
@@ -388,7 +388,7 @@ pub(super) fn scan_options() -> ScanOptions {
 }
 
 /// The totals as the database has them, if they are not behind what is known of them.
-async fn checked_totals(db: &Db, uid: Uuid, known: &Known) -> Result<Totals, Error> {
+async fn checked_totals(db: &(impl DbReadOps + Sync), uid: Uuid, known: &Known) -> Result<Totals, Error> {
     let totals = read_totals(db).await?;
     match known.least.iter().find_map(|least| least.missing_in(&totals)) {
         Some(why) => Err(Error::DataLoss(format!("{} is not what was left: {why}", root::collection(uid)))),
