@@ -30,7 +30,7 @@ async fn take_seals_away(dir: &TempDir, collection: &Path, uid: Uuid) {
     }
     let records = records_of(dir).await;
     records.change(|| Ok((Change::default().forget(Expected::at(uid)), ()))).await.unwrap();
-    records.close().await.unwrap();
+    records.save().await.unwrap();
     mark(dir, 2);
 }
 
