@@ -76,7 +76,7 @@ pub use self::{
     reader::{Cursor, Scan, Scanned, Span},
     retention::Retention,
     root::{Root, Upload, collections as collections_folder, files as file_list, probes},
-    sealed::Since,
+    sealed::{Sealed, Since},
     settings::Tuning,
     store::Store,
     totals::{Dropped, Totals},

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::Collections;
 use crate::{
-    documents::{Least, Totals},
+    documents::{Least, Newest, Totals},
     error::Error,
     records::{Change, Expected, Snapshot},
 };
@@ -83,9 +83,17 @@ impl Collections {
     pub(super) async fn statistics(&self, uid: Uuid) -> Result<Option<(Totals, i64)>, Error> {
         let inner = &self.inner;
         let Some(found) = inner.records.get(&Expected::at(uid))? else { return Ok(None) };
-        let Expected { totals: Some(totals), manifest_id, stored_bytes, .. } = found.record else { return Ok(None) };
+        let Expected { totals: Some(totals), manifest_id, manifest_hash, log_id, stored_bytes, .. } = found.record
+        else {
+            return Ok(None);
+        };
         if !inner.compared.lock().contains(&uid) {
-            if inner.store.newest_manifest(uid).await? != Some(manifest_id) {
+            let newest = match inner.store.newest(uid).await {
+                // Whoever opens it says so.
+                Ok(None) | Err(Error::DataLoss(_)) => return Ok(None),
+                newest => newest?,
+            };
+            if newest != Some(Newest { manifest_id, manifest_hash, log_id }) {
                 return Ok(None);
             }
             inner.compared.lock().insert(uid);

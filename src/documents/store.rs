@@ -21,7 +21,6 @@ use super::{
     keys::Segments,
     patience::within,
     root::{self, Root},
-    sealed::Kind,
     settings::{self, Tuning},
     ticks::Ticks,
     young::{Age, Young},
@@ -143,11 +142,6 @@ impl Store {
         work: impl Future<Output = Result<T, E>>,
     ) -> Result<T, Error> {
         within(self.tuning.storage_patience.admin, work).await
-    }
-
-    /// The number of the newest manifest of a collection, if it has a database.
-    pub async fn newest_manifest(&self, uid: Uuid) -> Result<Option<u64>, Error> {
-        self.root.newest(uid, Kind::Manifest).await
     }
 
     /// How long a stream waits for a client that does not read.

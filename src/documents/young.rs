@@ -124,9 +124,16 @@ mod tests {
         }
     }
 
+    /// Of a database that has been compared: nothing is kept for anybody.
+    fn young(age: Age) -> Arc<Young> {
+        let keep = Arc::<Keep>::default();
+        keep.trust();
+        Young::new(keep, age)
+    }
+
     #[tokio::test(start_paused = true)]
     async fn an_open_database_counts_the_time_itself() {
-        let young = Young::new(Arc::default(), Age::Seen(Duration::from_secs(10)));
+        let young = young(Age::Seen(Duration::from_secs(10)));
         // Long ago, by a clock that says so.
         let manifest: HashSet<_> = [object("manifest/00000000000000000001.manifest", 0)].into();
         let log: HashSet<_> = [object("wal/00000000000000000001.sst", 0)].into();
@@ -151,7 +158,7 @@ mod tests {
         let clock = Clock::default();
         let path = "manifest/00000000000000000001.manifest";
         let (old, new) = (object(path, clock.wall() - 2 * MINUTE), object(path, clock.wall()));
-        let young = Young::new(Arc::default(), Age::By(clock.clone()));
+        let young = young(Age::By(clock.clone()));
         assert_eq!(young.filter([old.clone()].into()).await.len(), 1);
         for by in [0, 10 * MINUTE, -10 * MINUTE] {
             clock.jump(by);

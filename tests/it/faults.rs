@@ -62,7 +62,6 @@ fn drawn(mut cases: Vec<(Call, Errno)>) -> Vec<(Call, Errno)> {
 }
 
 #[apply(on_directory!)]
-#[ignore = "the store below databases still takes an ambiguous create for a rival"]
 async fn one_failing_call_harms_nothing() {
     let tools = tempfile::tempdir().unwrap();
     let library = build_shim(tools.path());

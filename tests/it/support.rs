@@ -18,7 +18,7 @@ use slatedb::{admin::Admin, object_store::local::LocalFileSystem};
 use stillframe::{
     app::{App, Config, open_records},
     clock::Clock,
-    documents::{StoragePatience, Tuning},
+    documents::{Sealed, StoragePatience, Tuning},
     error::Error,
     instance::StartError,
     pb::{
@@ -455,5 +455,6 @@ pub fn records_command(command: &[&str], data_dir: &Path) -> Command {
 /// The database of a collection, beside its server.
 pub fn admin(server: &TestServer, uid: &str) -> Admin {
     let store = LocalFileSystem::new_with_prefix(server.dir.path().join("storage")).unwrap();
-    Admin::builder(format!("collections/{uid}"), Arc::new(store)).build()
+    let sealed = Sealed::new(Arc::new(store), Arc::default());
+    Admin::builder(format!("collections/{uid}"), Arc::new(sealed)).build()
 }

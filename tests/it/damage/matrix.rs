@@ -33,7 +33,6 @@ struct Row {
 }
 
 #[apply(on_directory!)]
-#[ignore = "databases have no seals yet: damage to manifests and logs is answered as good data"]
 async fn damage_is_told_and_harms_only_itself() {
     let mut random = Random::seeded();
     let given = [Given::new(false).await, Given::new(true).await];
