@@ -452,9 +452,13 @@ pub fn records_command(command: &[&str], data_dir: &Path) -> Command {
     process
 }
 
+/// The storage root as databases see it, beside its server.
+pub fn sealed(server: &TestServer) -> Sealed {
+    let store = LocalFileSystem::new_with_prefix(server.dir.path().join("storage")).unwrap();
+    Sealed::new(Arc::new(store), Arc::default())
+}
+
 /// The database of a collection, beside its server.
 pub fn admin(server: &TestServer, uid: &str) -> Admin {
-    let store = LocalFileSystem::new_with_prefix(server.dir.path().join("storage")).unwrap();
-    let sealed = Sealed::new(Arc::new(store), Arc::default());
-    Admin::builder(format!("collections/{uid}"), Arc::new(sealed)).build()
+    Admin::builder(format!("collections/{uid}"), Arc::new(sealed(server))).build()
 }

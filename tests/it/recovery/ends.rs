@@ -146,7 +146,7 @@ async fn only_what_is_permanent_is_left_in_the_end() {
 
     // `kept` keeps files of its deleted collection.
     let snapshots = 4;
-    let alive = [("restore", 3), ("snapshot", snapshots), ("retired collection", 1)];
+    let alive = [("restore", 3), ("snapshot", snapshots), ("retired collection", 1), ("expected state", 1)];
     let rows = [&alive[..], &[("request id", 8)]].concat();
     let mut server = has(server, "all is deleted", &rows).await;
 
@@ -214,7 +214,7 @@ async fn positions_of_objects_end_with_their_source() {
 
     let mut server = TestServer::reopen(dir).await;
     server.delete_source("books").await.unwrap();
-    let server = has(server, "the source is gone", &[("collection", 1)]).await;
+    let server = has(server, "the source is gone", &[("collection", 1), ("expected state", 1)]).await;
     let dir = server.stop().await;
     assert_eq!(marks(dir.path(), &books.uid, &source.uid).await, (0, false));
 }

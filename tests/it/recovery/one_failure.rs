@@ -2,11 +2,14 @@
 //! collection beside it notices.
 
 use rustix::io::Errno;
-use stillframe::durable::{Call, faults::fail};
+use stillframe::{
+    documents::{ObjectPath, object_store::ObjectStoreExt},
+    durable::{Call, faults::fail},
+};
 use tonic::Status;
 
 use super::{
-    super::support::{TestServer, eventually, reason, try_write, upsert},
+    super::support::{TestServer, eventually, reason, sealed, try_write, upsert},
     invariants::{check, contents},
 };
 
@@ -93,7 +96,8 @@ async fn an_entry_in_its_place_that_nobody_else_has_made_costs_a_reopening() {
         .unwrap()
         .filter_map(|entry| entry.unwrap().file_name().to_str()?.strip_suffix(".sst")?.parse::<u64>().ok());
     let next = numbers.max().unwrap() + 1;
-    std::fs::write(wal.join(format!("{next:020}.sst")), b"").unwrap();
+    let fence = ObjectPath::from(format!("collections/{uid}/wal/{next:020}.sst"));
+    sealed(&server).put(&fence, Vec::new().into()).await.unwrap();
     assert!(is_unknown(try_write(&mut server, "fenced").await.map(drop)));
     server.write("other", vec![upsert("a", "{}")]).await;
     eventually("it takes writes", async || try_write(&mut server, "after").await.is_ok()).await;
