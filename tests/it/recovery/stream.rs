@@ -2,10 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use stillframe::pb;
+use futures::TryStreamExt;
+use stillframe::{
+    documents::{ObjectPath, object_store::ObjectStore},
+    pb,
+};
 
 use super::{
-    super::support::{TestServer, collect, collection_name, eventually, json, snapshot_name, upsert},
+    super::support::{TestServer, collect, collection_name, eventually, json, sealed, snapshot_name, upsert},
     space::{expire_compactions, live_files, sst_files},
 };
 
@@ -55,17 +59,16 @@ async fn a_stream_held_still_under_compaction_reads_exactly_its_cut() {
 /// Waits until garbage collection has come by: it takes the logs of what has been
 /// flushed, but for the last.
 async fn given_collected(server: &mut TestServer, uid: &str) {
-    let directory = server.files(uid).join("wal");
-    let logs = || {
-        let entries = std::fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap());
+    let (directory, root) = (ObjectPath::from(format!("collections/{uid}/wal")), sealed(server));
+    let logs = async || {
+        let listed: Vec<_> = root.list(Some(&directory)).try_collect().await.unwrap();
         // Empty ones stay: they say that a database was opened.
-        let with_data = entries.filter(|entry| entry.metadata().is_ok_and(|log| log.len() > 0));
-        with_data.map(|entry| entry.file_name()).collect::<BTreeSet<_>>()
+        listed.into_iter().filter(|log| log.size > 0).map(|log| log.location).collect::<BTreeSet<_>>()
     };
     for version in 8..10 {
-        let before = logs();
+        let before = logs().await;
         assert!(!before.is_empty());
         overwrite(server, version).await;
-        eventually("old logs are collected", async || logs().is_disjoint(&before)).await;
+        eventually("old logs are collected", async || logs().await.is_disjoint(&before)).await;
     }
 }
