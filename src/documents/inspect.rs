@@ -61,7 +61,8 @@ impl Store {
     }
 
     async fn look(&self, uid: Uuid, least: &Least) -> Result<(), Error> {
-        let known = least.manifest_id.max(1);
+        let end = self.root.end(uid).await?;
+        let known = least.manifest_id.max(end.manifest_id).max(1);
         let mut newest = self.root.newest(uid, Kind::Manifest).await?.unwrap_or(0);
         if newest < known {
             self.require(&manifest_path(uid, known)).await?;
@@ -75,7 +76,7 @@ impl Store {
             }
         }
         let manifest = self.readable_manifest(uid, newest).await?;
-        self.look_at_logs(uid, &manifest, least).await?;
+        self.look_at_logs(uid, &manifest, least.log_id.max(end.log_id)).await?;
         // A read of one that is missing says so all the same: no reason to pay for a list
         // at each open.
         if self.root.directory().is_some() { self.look_at_files(uid, &manifest).await } else { Ok(()) }
@@ -91,12 +92,12 @@ impl Store {
 
     /// Behind the manifest every number is there, up to the last that is known: the end
     /// of the log is looked for by its numbers, so behind a hole nobody looks.
-    async fn look_at_logs(&self, uid: Uuid, manifest: &VersionedManifest, least: &Least) -> Result<(), Error> {
+    async fn look_at_logs(&self, uid: Uuid, manifest: &VersionedManifest, known: u64) -> Result<(), Error> {
         let after = manifest.replay_after_wal_id();
         let last_written = manifest.next_wal_sst_id().saturating_sub(1);
         let is_older = self.root.older().may_be(Place { uid, kind: Kind::Log, id: last_written });
         // Of what older versions wrote fences at the end may be missing.
-        let known = if is_older { least.log_id } else { least.log_id.max(last_written) };
+        let known = if is_older { known } else { known.max(last_written) };
         let last = self.root.newest(uid, Kind::Log).await?.unwrap_or(0).max(known);
         // That looks at their seals as well.
         let looked =

@@ -4,6 +4,7 @@
 //! holds a durable record naming its uid.
 
 mod disk;
+mod ends;
 mod links;
 #[cfg(feature = "s3")]
 mod probe;
@@ -25,7 +26,7 @@ pub use slatedb::object_store::buffered::BufWriter as Upload;
 use slatedb::object_store::{Error as StoreError, ObjectStore, ObjectStoreExt, PutMode, PutPayload, path::Path};
 use uuid::Uuid;
 
-use self::disk::Disk;
+use self::{disk::Disk, ends::End};
 use super::{
     location::Storage,
     sealed::{Older, Sealed},
@@ -192,13 +193,18 @@ impl Root {
         self.on_file(prefix, |directory| durable::sync_tree(&directory)).await
     }
 
+    /// How far a database has got, where that is noted.
+    pub(super) async fn end(&self, uid: Uuid) -> Result<End, Error> {
+        self.on_file(&Path::default(), move |root| Ok(ends::end(&root, uid)?.unwrap_or_default())).await
+    }
+
     /// Does something about the file of an object, if objects are files.
-    async fn on_file(
+    async fn on_file<T: Default + Send + 'static>(
         &self,
         path: &Path,
-        call: impl FnOnce(PathBuf) -> std::io::Result<()> + Send + 'static,
-    ) -> Result<(), Error> {
-        let Some(file) = self.file(path) else { return Ok(()) };
+        call: impl FnOnce(PathBuf) -> std::io::Result<T> + Send + 'static,
+    ) -> Result<T, Error> {
+        let Some(file) = self.file(path) else { return Ok(T::default()) };
         let done = off_thread(move || call(file)).await;
         Ok(done.map_err(|panicked| Error::Internal(Arc::new(panicked)))??)
     }

@@ -24,6 +24,7 @@ use slatedb::object_store::{
 };
 use slatedb_common::retry::NonRetryable;
 
+use super::ends::Ends;
 use crate::{
     durable::{Identity, Staged, sync_parent},
     tasks::off_thread,
@@ -36,6 +37,7 @@ pub struct Disk {
     below: LocalFileSystem,
     /// Files that have got their names, while their directories could not be synced.
     unsettled: Arc<Mutex<HashMap<PathBuf, Identity>>>,
+    ends: Arc<Ends>,
 }
 
 /// What a call failed at.
@@ -50,7 +52,7 @@ impl Disk {
     /// The objects below a directory that is there.
     pub fn new(directory: &FilePath) -> Result<Self> {
         let below = LocalFileSystem::new_with_prefix(directory)?;
-        Ok(Self { directory: Arc::new(directory.to_owned()), below, unsettled: Arc::default() })
+        Ok(Self { directory: Arc::new(directory.to_owned()), below, unsettled: Arc::default(), ends: Arc::default() })
     }
 
     /// Creates an object; false if there is one of another. What an earlier call of
@@ -124,8 +126,15 @@ impl ObjectStore for Disk {
         let path = self.below.path_to_filesystem(location)?;
         match mode {
             PutMode::Create => {
-                let disk = self.clone();
-                if on(path, move |path| disk.create(path, &payload)).await? {
+                let (disk, object) = (self.clone(), location.clone());
+                let create = move |path: &FilePath| {
+                    let created = disk.create(path, &payload)?;
+                    if created {
+                        disk.ends.note(&disk.directory, &object);
+                    }
+                    Ok(created)
+                };
+                if on(path, create).await? {
                     return Ok(written());
                 }
                 let source = io::Error::from(io::ErrorKind::AlreadyExists).into();

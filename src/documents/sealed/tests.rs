@@ -1,4 +1,9 @@
-use slatedb::{Db, admin::Admin, config::CloseOptions, object_store::memory::InMemory};
+use slatedb::{
+    Db,
+    admin::Admin,
+    config::{CloseOptions, FlushOptions, FlushType},
+    object_store::memory::InMemory,
+};
 use uuid::Uuid;
 
 use super::*;
@@ -139,6 +144,7 @@ async fn a_database_reads_what_it_wrote_and_names_what_is_damaged() {
     let path = Path::from(format!("collections/{UID}"));
     let db = Db::open(path.clone(), Arc::clone(&given.sealed) as Arc<dyn ObjectStore>).await.unwrap();
     db.put(b"key", b"value").await.unwrap();
+    db.flush_with_options(FlushOptions { flush_type: FlushType::Wal }).await.unwrap();
     // The log is left to be replayed.
     db.close_with_options(CloseOptions::default().with_flush_type(None)).await.unwrap();
     let with_seals = Admin::builder(path.clone(), Arc::clone(&given.raw) as Arc<dyn ObjectStore>).build();

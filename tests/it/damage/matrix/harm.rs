@@ -16,6 +16,7 @@ pub enum Class {
     LogData,
     LogLast,
     LogFence,
+    End,
     Documents,
     Compactions,
     Filter,
@@ -174,6 +175,11 @@ fn classes(files: &Files, given: &Given) -> BTreeMap<Class, Vec<PathBuf>> {
     found
 }
 
+/// A log without a row: there is nothing before its seal.
+fn is_fence(contents: &[u8]) -> bool {
+    contents.len() == 96
+}
+
 fn classes_of(path: &Path, contents: &[u8], files: &Files, given: &Given) -> Vec<Class> {
     let parts: Vec<_> = path.iter().map(|part| part.to_str().unwrap()).collect();
     // The last of its directory that this holds for.
@@ -189,8 +195,8 @@ fn classes_of(path: &Path, contents: &[u8], files: &Files, given: &Given) -> Vec
         ["storage", "files", _] => vec![Class::FileList],
         ["storage", "collections", _, "compacted", _] => vec![Class::Documents],
         ["storage", "collections", _, "compactions", _] if is_last(&|_| true) => vec![Class::Compactions],
-        ["storage", "collections", _, "wal", _] if contents.is_empty() => vec![Class::LogFence],
-        ["storage", "collections", _, "wal", _] if is_last(&|contents| !contents.is_empty()) => vec![Class::LogLast],
+        ["storage", "collections", _, "wal", _] if is_fence(contents) => vec![Class::LogFence],
+        ["storage", "collections", _, "wal", _] if is_last(&|contents| !is_fence(contents)) => vec![Class::LogLast],
         ["storage", "collections", _, "wal", _] => vec![Class::LogData],
         ["storage", "collections", uid, "manifest", name] => {
             let is_pinned = given.snapshots.values().any(|snapshot| {
@@ -200,6 +206,7 @@ fn classes_of(path: &Path, contents: &[u8], files: &Files, given: &Given) -> Vec
             newest.into_iter().chain(is_pinned.then_some(Class::ManifestPinned)).collect()
         }
         ["storage", "collections", _, "ids.filter"] => vec![Class::Filter],
+        ["storage", "collections", _, "end"] => vec![Class::End],
         _ => Vec::new(),
     }
 }
