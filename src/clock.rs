@@ -125,6 +125,7 @@ impl Clock {
 
     /// Goes on from what was known before. `accept`: the wall clock is right, whatever
     /// that is.
+    #[must_use]
     pub fn resume(&self, known: Known, newest: Option<Micros>, accept: bool) -> Option<Verdict> {
         if let Some(newest) = newest {
             // No uid is behind those that there are.

@@ -63,6 +63,7 @@ pub enum Verdict {
 
 impl Verdict {
     /// Whether time was set, be it back.
+    #[must_use]
     pub fn sets_time(self) -> bool {
         matches!(self, Self::Settled | Self::Accepted)
     }

@@ -4,11 +4,7 @@
 //! tick that is stored fails, a file or a merge whose name is older than the newest is
 //! refused. The wall clock is set, so a database gets a clock of its own.
 
-use std::{
-    pin::Pin,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use slatedb::{VersionedManifest, WalReader, object_store::path::Path};
@@ -111,7 +107,7 @@ fn newest_in(manifest: &VersionedManifest) -> Option<DateTime<Utc>> {
 
 /// When something was named.
 pub(super) fn time_of(id: Ulid) -> DateTime<Utc> {
-    DateTime::from(SystemTime::from(id.datetime()))
+    DateTime::from(id.datetime())
 }
 
 #[cfg(test)]
