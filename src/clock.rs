@@ -48,6 +48,8 @@ struct Inner {
 struct Time {
     /// When the machine was started, by the time that is believed.
     offset: Micros,
+    /// It is only the earliest that it can be.
+    has_gap: bool,
     /// The latest answer.
     last: AtomicI64,
 }
@@ -68,7 +70,7 @@ impl fmt::Debug for Clock {
 impl Clock {
     fn of(machine: Machine) -> Self {
         let reading = machine.read_closely();
-        let time = Time { offset: reading.offset(), last: reading.wall.into() };
+        let time = Time { offset: reading.offset(), has_gap: false, last: reading.wall.into() };
         let judge = Judge::believing(reading);
         let inner = Inner { machine, time: RwLock::new(time), judge: Mutex::new(judge), uids: Mutex::default() };
         Self { inner: Arc::new(inner) }
@@ -88,6 +90,22 @@ impl Clock {
     #[must_use]
     pub fn wall(&self) -> Micros {
         self.inner.machine.read().wall
+    }
+
+    /// The time that a life counts from which begins now. After a start whose clock is not
+    /// believed yet the time that is may be behind by as long as the machine was off, and
+    /// what lived from there on would end early: then it is that of the machine, if that
+    /// is later.
+    #[must_use]
+    pub fn stamp(&self) -> Micros {
+        let now = self.now();
+        if self.has_gap() { self.latest(now) } else { now }
+    }
+
+    /// Whether the time that is believed is only the earliest that it can be.
+    #[must_use]
+    pub fn has_gap(&self) -> bool {
+        self.inner.time.read().has_gap
     }
 
     /// The latest that anybody may take for `now`: who goes by the wall clock of the
@@ -135,7 +153,7 @@ impl Clock {
         let reading = self.inner.machine.read_closely();
         let verdict = judge.resume(reading, known, accept);
         // Nobody has been told a time yet.
-        self.set(judge.offset(), reading, true);
+        self.set(&judge, reading, true);
         verdict
     }
 
@@ -144,15 +162,15 @@ impl Clock {
         let mut judge = self.inner.judge.lock();
         let reading = self.inner.machine.read_closely();
         let verdict = judge.look(reading);
-        self.set(judge.offset(), reading, verdict.is_some_and(Verdict::sets_time));
+        self.set(&judge, reading, verdict.is_some_and(Verdict::sets_time));
         verdict
     }
 
-    fn set(&self, offset: Micros, reading: Reading, anew: bool) {
+    fn set(&self, judge: &Judge, reading: Reading, anew: bool) {
         let mut time = self.inner.time.write();
-        time.offset = offset;
+        (time.offset, time.has_gap) = (judge.offset(), judge.has_gap());
         if anew {
-            time.last = AtomicI64::new(reading.boot.saturating_add(offset));
+            time.last = AtomicI64::new(reading.boot.saturating_add(time.offset));
         }
     }
 

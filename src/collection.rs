@@ -7,6 +7,7 @@
 
 mod expire;
 mod handle;
+mod pins;
 mod retire;
 mod statistics;
 mod subscriptions;

@@ -161,7 +161,8 @@ impl Snapshots {
             return Ok((Change::default(), self.by_uid(name, uid)?));
         }
         let now = inner.clock.now();
-        let expire_time = expire_time(*expiration, now, now)?;
+        let stamp = inner.clock.stamp();
+        let expire_time = expire_time(*expiration, stamp, stamp + micros(MAX_LIFE))?;
         let bearers = Snapshot::live_named(name);
         if inner.records.count_after(&bearers, now) > 0 {
             return Err(Error::Exists { kind: Kind::Snapshot, name: name.to_string() });
@@ -299,7 +300,8 @@ impl Snapshots {
             next.labels = labels.unwrap_or(next.labels);
             let now = self.inner.clock.now();
             if expiration.is_some() {
-                next.expire_time = expire_time(expiration, now, seen.create_time)?;
+                let latest = (seen.create_time + micros(MAX_LIFE)).max(seen.expire_time);
+                next.expire_time = expire_time(expiration, self.inner.clock.stamp(), latest)?;
             }
             next.update_time = now;
             next.revision += 1;
@@ -396,16 +398,16 @@ impl Snapshots {
     }
 }
 
-/// When the data goes, if that is allowed. A time to live counts from `now`.
-fn expire_time(expiration: Option<Expiration>, now: Micros, create_time: Micros) -> Result<Micros, Error> {
-    let latest = create_time + micros(MAX_LIFE);
+/// When the data goes, if that is allowed: by the latest that it may. A time to live counts
+/// from `now`.
+fn expire_time(expiration: Option<Expiration>, now: Micros, latest: Micros) -> Result<Micros, Error> {
     let Some(asked) = expiration.map(|expiration| expiration.time(now)) else { return Ok(latest) };
     if asked <= now {
         // A span that is not positive has been refused at the door.
         return Err(Error::invalid("snapshot.expire_time", "must be in the future"));
     }
     if asked > latest + micros(CLOCK_SKEW) {
-        let asked = crate::clock::duration(asked.saturating_sub(create_time));
+        let asked = crate::clock::duration(asked.saturating_sub(latest - micros(MAX_LIFE)));
         return Err(Error::ExpirationTooLong { asked: humantime::format_duration(asked).to_string() });
     }
     Ok(asked)

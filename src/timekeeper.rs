@@ -50,7 +50,7 @@ fn known(
         (Some(seen), _) => {
             let since = seen.disputed_since;
             let dispute = seen.disputed_offset.map(|offset| Dispute { offset, since });
-            Known::Boot { offset: seen.offset, dispute }
+            Known::Boot { offset: seen.offset, dispute, has_gap: seen.has_gap }
         }
         (None, Some(newest)) => Known::Time(newest),
         (None, None) => Known::Nothing,
@@ -103,6 +103,7 @@ fn note(clock: &Clock, records: &Records) -> Result<(), Error> {
         offset: clock.offset(),
         disputed_offset: dispute.map(|dispute| dispute.offset),
         disputed_since: dispute.map_or(0, |dispute| dispute.since),
+        has_gap: clock.has_gap(),
     })
 }
 
@@ -139,7 +140,7 @@ mod tests {
 
     #[test]
     fn the_same_machine_knows_the_time_and_another_the_newest() {
-        let (time, boot) = (Known::Time, Known::Boot { offset: 7, dispute: None });
+        let (time, boot) = (Known::Time, Known::Boot { offset: 7, dispute: None, has_gap: false });
         assert_eq!(known(Some(BOOT), None, 0, None), (Known::Nothing, None), "the first start of all");
         assert_eq!(known(Some(BOOT), None, 3, Some(30)), (time(30), Some(30)), "the log alone");
         assert_eq!(known(Some(BOOT), Some(&seen(40, 3)), 3, Some(30)), (boot, Some(40)));
@@ -154,8 +155,8 @@ mod tests {
 
     #[test]
     fn a_clock_that_is_not_believed_is_remembered() {
-        let seen = ClockSeen { disputed_offset: Some(-5), disputed_since: 3, ..seen(40, 3) };
+        let seen = ClockSeen { disputed_offset: Some(-5), disputed_since: 3, has_gap: true, ..seen(40, 3) };
         let dispute = Some(Dispute { offset: -5, since: 3 });
-        assert_eq!(known(Some(BOOT), Some(&seen), 3, None).0, Known::Boot { offset: 7, dispute });
+        assert_eq!(known(Some(BOOT), Some(&seen), 3, None).0, Known::Boot { offset: 7, dispute, has_gap: true });
     }
 }

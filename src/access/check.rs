@@ -67,10 +67,9 @@ impl ApiKeys {
         let expected = known.as_ref().map_or(&[0; 32][..], |known| &known.record.secret_sha256);
         let is_right = secret.is(expected);
         let known = known.filter(|_| is_right).ok_or_else(|| self.refused(KeyFault::Invalid))?;
-        let now = inner.clock.now();
-        match State::of(&known.record, now) {
+        match State::of(&known.record, inner.clock.stamp()) {
             State::Active => {
-                known.note_use(now);
+                known.note_use(inner.clock.now());
                 Ok(Caller(Who::Key(known)))
             }
             State::Expired => Err(self.refused(KeyFault::Expired)),
@@ -89,14 +88,14 @@ impl ApiKeys {
         let Some(key) = caller.key() else { return self.refused(KeyFault::Missing) };
         let now = self.inner.keyring.get(&key.id);
         let now = now.filter(|now| now.record.uid == key.uid);
-        let state = now.map_or(State::Revoked, |now| State::of(&now.record, self.inner.clock.now()));
+        let state = now.map_or(State::Revoked, |now| State::of(&now.record, self.inner.clock.stamp()));
         self.refused(if state == State::Expired { KeyFault::Expired } else { KeyFault::Revoked })
     }
 
     /// Refuses a caller who was let in and has ended since: a call may begin long
     /// before its message comes (**A4**).
     pub fn check_still(&self, caller: &Caller) -> Result<(), Error> {
-        let is_over = |key| State::of(key, self.inner.clock.now()) != State::Active;
+        let is_over = |key| State::of(key, self.inner.clock.stamp()) != State::Active;
         if caller.ended().is_cancelled() || caller.key().is_some_and(is_over) {
             Err(self.why_ended(caller))
         } else {

@@ -34,6 +34,8 @@ pub enum Known {
         offset: Micros,
         /// The clock that was not.
         dispute: Option<Dispute>,
+        /// Whether the machine may have been off before that, for longer than is known.
+        has_gap: bool,
     },
     /// The newest time that was believed, on whatever machine.
     Time(Micros),
@@ -81,12 +83,14 @@ pub struct Judge {
     /// Looks in a row that found both in agreement.
     agreeing: u32,
     dispute: Option<Dispute>,
+    /// The time that is believed is only the earliest that it can be.
+    has_gap: bool,
 }
 
 impl Judge {
     /// Believes the wall clock.
     pub fn believing(reading: Reading) -> Self {
-        let mut judge = Self { offset: 0, room: TOLERANCE, moved: 0, agreeing: LOOKS, dispute: None };
+        let mut judge = Self { offset: 0, room: TOLERANCE, moved: 0, agreeing: LOOKS, dispute: None, has_gap: false };
         judge.settle(reading);
         judge
     }
@@ -98,7 +102,9 @@ impl Judge {
             Known::Boot { offset, .. } => offset,
             Known::Time(time) => time - reading.boot,
         };
-        self.room = if matches!(known, Known::Time(_)) { DOWNTIME } else { TOLERANCE };
+        self.has_gap = matches!(known, Known::Time(_) | Known::Boot { has_gap: true, .. });
+        // It may have been off for so long.
+        self.room = if self.has_gap { DOWNTIME } else { TOLERANCE };
         self.offset = offset;
         self.dispute = None;
         self.agreeing = 0;
@@ -165,6 +171,12 @@ impl Judge {
         self.dispute
     }
 
+    /// Whether the time that is believed is only the earliest that it can be: the machine
+    /// was off, and its clock is not believed yet.
+    pub fn has_gap(&self) -> bool {
+        self.has_gap
+    }
+
     fn ahead(&self, reading: Reading) -> Micros {
         reading.offset().saturating_sub(self.offset)
     }
@@ -176,7 +188,7 @@ impl Judge {
     /// Believes the wall clock from here on.
     fn settle(&mut self, reading: Reading) {
         (self.offset, self.moved) = (reading.offset(), reading.boot);
-        (self.room, self.dispute) = (TOLERANCE, None);
+        (self.room, self.dispute, self.has_gap) = (TOLERANCE, None, false);
     }
 }
 
@@ -233,6 +245,22 @@ mod tests {
     }
 
     #[test]
+    fn after_a_gap_time_is_only_the_earliest_that_it_can_be() {
+        let mut judge = Judge::believing(at(0, 0));
+        assert_eq!(judge.resume(at(0, 0), Known::Time(START - 9 * HOUR), false), Some(Verdict::Disputed(9 * HOUR)));
+        assert!(judge.has_gap());
+        // The process starts again, and the clock is set to what the machine may have been off.
+        let (offset, dispute) = (judge.offset(), judge.dispute());
+        judge.resume(at(SECOND, 0), Known::Boot { offset, dispute, has_gap: true }, false);
+        assert!(judge.has_gap());
+        judge.look(at(2 * SECOND, -HOUR * 17 / 2));
+        assert_eq!(judge.look(at(3 * SECOND, -HOUR * 17 / 2)), Some(Verdict::Agreed));
+        assert!(!judge.has_gap());
+        judge.look(at(4 * SECOND, 0));
+        assert!(!judge.has_gap(), "a clock that is set while we look leaves no doubt");
+    }
+
+    #[test]
     fn a_clock_that_creeps_is_believed_a_little() {
         let mut judge = Judge::believing(at(0, 0));
         let mut seen = Vec::new();
@@ -255,7 +283,7 @@ mod tests {
             let verdict = judge.resume(reading, known, accept);
             (judge, verdict)
         };
-        let boot = |dispute| Known::Boot { offset: START, dispute };
+        let boot = |dispute| Known::Boot { offset: START, dispute, has_gap: false };
         let (mut judge, verdict) = resumed(boot(None), at(HOUR, 0), false);
         assert_eq!((verdict, judge.confirms(at(HOUR, 0))), (None, false), "one look");
         assert_eq!(judge.look(at(HOUR + SECOND, 0)), None);

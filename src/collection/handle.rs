@@ -274,6 +274,11 @@ impl Collections {
         let known = Known { least, ..self.known_snapshots(handle).await? };
         self.forget_statistics(handle.uid);
         let (store, uid) = (&self.inner.store, handle.uid);
+        if handle.damage().is_some() {
+            // It may be refused again, by what it holds: an open to write would leave its
+            // entries each time.
+            Engine::open_to_read(store, uid, Arc::clone(&handle.keep), &known).await?.close(false).await?;
+        }
         let full = match Engine::open(store, uid, Arc::clone(&handle.keep), &known).await {
             Err(error) if !is_read && Engine::needs_room(&error) => handle.failed(error),
             opened => return opened,
@@ -316,7 +321,7 @@ impl Collections {
                 known.created.push(snapshot.uid());
                 known.last_created_offset = known.last_created_offset.max(Some(totals.offset));
             }
-            if snapshot.state() == SnapshotState::Created {
+            if snapshot.state() == SnapshotState::Created && !handle.keep.knows(snapshot.uid()) {
                 created.push(snapshot);
             }
         }
@@ -408,7 +413,11 @@ impl Collections {
         if slot.is_some() || handle.damage().is_some() {
             return;
         }
-        match self.inspect(&handle).await {
+        let looked = async {
+            self.inspect(&handle).await?;
+            self.known_snapshots(&handle).await
+        };
+        match looked.await {
             Ok(_) => {
                 handle.keep.trust();
                 self.inner.store.collect_closed(uid, Arc::clone(&handle.keep)).await;

@@ -43,7 +43,7 @@ impl Collections {
     /// is committed.
     pub async fn expected(&self, uid: Uuid, totals: Totals, stored_bytes: i64) -> Result<Expected, Error> {
         let inner = &self.inner;
-        let newest = inner.store.newest(uid).await?;
+        let newest = inner.store.root().durable_newest(uid).await?;
         let newest = newest.ok_or_else(|| Error::DataLoss(format!("collections/{uid} has no manifest")))?;
         let before = inner.records.get(&Expected::at(uid))?;
         if before.is_none() {
@@ -88,7 +88,7 @@ impl Collections {
             return Ok(None);
         };
         if !inner.compared.lock().contains(&uid) {
-            let newest = match inner.store.newest(uid).await {
+            let newest = match inner.store.root().newest(uid).await {
                 // Whoever opens it says so.
                 Ok(None) | Err(Error::DataLoss(_)) => return Ok(None),
                 newest => newest?,
@@ -96,7 +96,11 @@ impl Collections {
             if newest != Some(Newest { manifest_id, manifest_hash, log_id }) {
                 return Ok(None);
             }
-            inner.compared.lock().insert(uid);
+            // Whoever opens it makes a handle first, and then forgets this.
+            let handles = inner.handles.lock();
+            if !handles.contains_key(&uid) {
+                inner.compared.lock().insert(uid);
+            }
         }
         Ok(Some((totals.into(), stored_bytes)))
     }

@@ -52,13 +52,13 @@ mod tests {
             // Whoever opens a database writes one, a little later.
             let newest = loop {
                 assert!(!engine.has_failed());
-                match store.root.newest(uid, Kind::Compactions).await.unwrap() {
+                match store.root.newest_number(uid, Kind::Compactions).await.unwrap() {
                     Some(newest) => break newest,
                     None => tokio::task::yield_now().await,
                 }
             };
             engine.close(true).await.unwrap();
-            let newest = store.root.newest(uid, Kind::Compactions).await.unwrap().unwrap_or(newest);
+            let newest = store.root.newest_number(uid, Kind::Compactions).await.unwrap().unwrap_or(newest);
             let path = collection(uid).join("compactions").join(format!("{newest:020}.compactions"));
             if damage {
                 std::fs::write(store.root.file(&path).unwrap(), b"").unwrap();

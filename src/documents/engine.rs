@@ -93,13 +93,13 @@ impl Engine {
     /// Opens the database of a collection. Nothing in it is collected before its totals
     /// have shown that it is what was left.
     pub async fn open(store: &Store, uid: Uuid, keep: Arc<Keep>, known: &Known) -> Result<Arc<Self>, Error> {
+        keep.distrust();
         store.mend_compactions(uid).await?;
         let floor = Arc::new(Floor::default());
         let db = store.open_database(uid, Arc::clone(&keep), Arc::clone(&floor)).await?;
         let mut totals = match checked_totals(&db, uid, known).await {
             Ok(totals) => totals,
             Err(error) => {
-                keep.distrust();
                 let closed = db.close_with_options(CloseOptions::default().with_flush_type(None)).await;
                 if let Err(error) = closed {
                     tracing::warn!(%error, %uid, "a database that was refused did not close cleanly");
@@ -163,7 +163,15 @@ impl Engine {
     /// no room on the disk for the entries of an open to write. Nothing is written.
     pub async fn open_to_read(store: &Store, uid: Uuid, keep: Arc<Keep>, known: &Known) -> Result<Arc<Self>, Error> {
         let reader = store.open_to_read(uid).await?;
-        let mut totals = checked_totals(&reader, uid, known).await?;
+        let mut totals = match checked_totals(&reader, uid, known).await {
+            Ok(totals) => totals,
+            Err(error) => {
+                if let Err(error) = reader.close().await {
+                    tracing::debug!(%error, %uid, "a reader that was refused did not close");
+                }
+                return Err(error);
+            }
+        };
         settle(&mut totals, known);
         let filter = Arc::new(IdFilter::incomplete(Arc::clone(&store.filters)));
         let cutoff = Arc::new(Cutoff::new(&totals, store.clock.clone()));

@@ -19,6 +19,7 @@ use super::{
     filter::{Candidates, IdFilter},
     keys::{self, Bucket, ONLY_BUCKET},
     marks::Marking,
+    retention::Retention,
     totals::{Entry, Totals},
     value::{self, StoredDocument},
 };
@@ -142,13 +143,22 @@ impl Old {
     }
 }
 
+/// What time it is for a group of writes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Times {
+    /// The time that is believed.
+    pub now: Micros,
+    /// What a document gets that says no event time.
+    pub stamp: Micros,
+    /// The latest time that anybody may take for the present one.
+    pub latest: Micros,
+}
+
 /// A group in preparation.
 pub(super) struct Group<'a> {
     totals: &'a mut Totals,
     filter: &'a IdFilter,
-    now: Micros,
-    /// The latest time that anybody may take for the present one.
-    latest: Micros,
+    times: Times,
     /// What the writes so far and storage say of the ids in this group, expired
     /// documents included.
     current: HashMap<Bytes, Option<Old>>,
@@ -169,7 +179,7 @@ impl<'a> Group<'a> {
         db: &Db,
         filter: &'a IdFilter,
         totals: &'a mut Totals,
-        (now, latest): (Micros, Micros),
+        times: Times,
         writes: &[&[Write]],
     ) -> Result<Self, Error> {
         let mut known: HashMap<&str, Lookup> = HashMap::new();
@@ -189,9 +199,9 @@ impl<'a> Group<'a> {
         let lookups =
             futures::stream::iter(known).map(|(id, lookup)| look_up(db.clone(), id, lookup, Arc::clone(&loaded)));
         let current = lookups.buffer_unordered(LOOKUPS_AT_ONCE).try_collect().await?;
-        totals.move_cutoff(now);
+        totals.move_cutoff(times.now);
         let (touched, batch) = (BTreeSet::new(), WriteBatch::new());
-        Ok(Self { totals, filter, now, latest, current, touched, patched: 0, batch, bytes: 0, changed: false })
+        Ok(Self { totals, filter, times, current, touched, patched: 0, batch, bytes: 0, changed: false })
     }
 
     /// Applies one batch.
@@ -239,13 +249,15 @@ impl<'a> Group<'a> {
             return WriteResult { id, outcome, etag };
         }
         let (outcome, etag) = match operation {
-            Operation::Upsert { event_time, body } => match self.check_time(event_time.unwrap_or(self.now)) {
-                Ok(event_time) => {
-                    let outcome = if old.is_some() { Outcome::Replaced } else { Outcome::Added };
-                    (outcome, Some(self.put(&id, stored.as_ref(), event_time, &body)))
+            Operation::Upsert { event_time, body } => {
+                match self.check_time(event_time.unwrap_or_else(|| self.present())) {
+                    Ok(event_time) => {
+                        let outcome = if old.is_some() { Outcome::Replaced } else { Outcome::Added };
+                        (outcome, Some(self.put(&id, stored.as_ref(), event_time, &body)))
+                    }
+                    Err(error) => (Outcome::Failed(error), etag),
                 }
-                Err(error) => (Outcome::Failed(error), etag),
-            },
+            }
             Operation::Patch(operations) => match old {
                 None => (Outcome::NotFound, None),
                 Some(document) => match self.patch(document, &operations) {
@@ -273,11 +285,26 @@ impl<'a> Group<'a> {
     /// puts into the far future.
     fn check_time(&self, event_time: Micros) -> Result<Micros, Error> {
         let Some(retention) = self.totals.retention else { return Ok(event_time) };
-        let window = retention.window(self.latest, self.totals.cutoff);
-        if window.contains(&event_time) {
+        let Times { now, latest, .. } = self.times;
+        let window = retention.window(now.max(self.seen(retention)), self.totals.cutoff);
+        // Whoever goes by the clock of the machine may be right, and so may be we; what is
+        // between, if they are years apart, is nobody's present.
+        let other = retention.window(latest, self.totals.cutoff.max(retention.cutoff(latest)));
+        if window.contains(&event_time) || other.contains(&event_time) {
             return Ok(event_time);
         }
-        Err(Error::EventTimeOutOfRange { event_time, earliest: *window.start(), latest: *window.end() })
+        Err(Error::EventTimeOutOfRange { event_time, earliest: *window.start(), latest: *other.end() })
+    }
+
+    /// When a document is from that does not say it.
+    fn present(&self) -> Micros {
+        let seen = self.totals.retention.map(|retention| self.seen(retention));
+        seen.map_or(self.times.stamp, |seen| seen.max(self.times.stamp))
+    }
+
+    /// The newest time that the collection has seen. The server may know less by now.
+    fn seen(&self, retention: Retention) -> Micros {
+        self.totals.cutoff.saturating_add(retention.keep())
     }
 
     fn delete(&mut self, id: &str, old: &Entry) {

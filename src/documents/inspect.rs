@@ -63,7 +63,7 @@ impl Store {
     async fn look(&self, uid: Uuid, least: &Least) -> Result<(), Error> {
         let end = self.root.end(uid).await?;
         let known = least.manifest_id.max(end.manifest_id).max(1);
-        let mut newest = self.root.newest(uid, Kind::Manifest).await?.unwrap_or(0);
+        let mut newest = self.root.newest_number(uid, Kind::Manifest).await?.unwrap_or(0);
         if newest < known {
             self.require(&manifest_path(uid, known)).await?;
             newest = known;
@@ -98,7 +98,7 @@ impl Store {
         let is_older = self.root.older().may_be(Place { uid, kind: Kind::Log, id: last_written });
         // Of what older versions wrote fences at the end may be missing.
         let known = if is_older { known } else { known.max(last_written) };
-        let last = self.root.newest(uid, Kind::Log).await?.unwrap_or(0).max(known);
+        let last = self.root.newest_number(uid, Kind::Log).await?.unwrap_or(0).max(known);
         // That looks at their seals as well.
         let looked =
             futures::stream::iter(after + 1..=last).map(|id| async move { self.require(&log_path(uid, id)).await });
@@ -123,19 +123,39 @@ impl Store {
     async fn require(&self, path: &Path) -> Result<(), Error> {
         self.root.size(path).await?.map(drop).ok_or_else(|| missing(path))
     }
+}
 
+impl Root {
     /// The newest objects of a database, if it has any.
     pub async fn newest(&self, uid: Uuid) -> Result<Option<Newest>, Error> {
-        let Some(manifest_id) = self.root.newest(uid, Kind::Manifest).await? else { return Ok(None) };
-        let bytes = self.root.get(&manifest_path(uid, manifest_id)).await?;
-        let log_id = self.root.newest(uid, Kind::Log).await?.unwrap_or(0);
+        let Some(manifest_id) = self.newest_number(uid, Kind::Manifest).await? else { return Ok(None) };
+        let bytes = self.get(&manifest_path(uid, manifest_id)).await?;
+        let log_id = self.newest_number(uid, Kind::Log).await?.unwrap_or(0);
         // Without bytes there is a newer one by now.
         let manifest_hash = bytes.map(|bytes| hash_of(&bytes)).unwrap_or_default();
         Ok(Some(Newest { manifest_id, manifest_hash, log_id }))
     }
-}
 
-impl Root {
+    /// The same, to be counted on: the manifest may have been written by an attempt that
+    /// could not make it durable.
+    pub async fn durable_newest(&self, uid: Uuid) -> Result<Option<Newest>, Error> {
+        let newest = self.newest(uid).await?;
+        if let Some(newest) = &newest {
+            self.sync(&manifest_path(uid, newest.manifest_id)).await?;
+        }
+        Ok(newest)
+    }
+
+    /// Refuses a database whose newest manifest is older than one that it has had. None at
+    /// all is no business of this: it may have been removed.
+    pub async fn check_newest_manifest(&self, uid: Uuid, known: u64) -> Result<(), Error> {
+        let known = known.max(self.end(uid).await?.manifest_id);
+        match self.newest_number(uid, Kind::Manifest).await? {
+            Some(newest) if newest < known => Err(missing(&manifest_path(uid, known))),
+            _ => Ok(()),
+        }
+    }
+
     async fn numbers(&self, uid: Uuid, kind: Kind) -> Result<impl Iterator<Item = u64> + use<>, Error> {
         let folder = match kind {
             Kind::Manifest => "manifest",
@@ -149,16 +169,16 @@ impl Root {
     }
 
     /// The newest number of a kind of objects.
-    pub(super) async fn newest(&self, uid: Uuid, kind: Kind) -> Result<Option<u64>, Error> {
+    pub(super) async fn newest_number(&self, uid: Uuid, kind: Kind) -> Result<Option<u64>, Error> {
         Ok(self.numbers(uid, kind).await?.max())
     }
 
     /// From which numbers on a database has seals whose present objects have none. `None`
     /// if it has no manifest.
     pub async fn seals_from_now(&self, uid: Uuid) -> Result<Option<Since>, Error> {
-        let Some(manifest) = self.newest(uid, Kind::Manifest).await? else { return Ok(None) };
-        let compactions = self.newest(uid, Kind::Compactions).await?.unwrap_or(0);
-        let log = self.newest(uid, Kind::Log).await?.unwrap_or(0);
+        let Some(manifest) = self.newest_number(uid, Kind::Manifest).await? else { return Ok(None) };
+        let compactions = self.newest_number(uid, Kind::Compactions).await?.unwrap_or(0);
+        let log = self.newest_number(uid, Kind::Log).await?.unwrap_or(0);
         Ok(Some(Since { manifest: manifest + 1, compactions: compactions + 1, log: log + 1 }))
     }
 }
@@ -227,7 +247,7 @@ mod tests {
             engine.write(vec![Write { id: id.to_owned(), operation, if_etag: None }]).await.unwrap();
             engine.close(tidy).await.unwrap();
             if !tidy {
-                return (engine.totals(), store.newest(UID).await.unwrap().unwrap());
+                return (engine.totals(), store.root.newest(UID).await.unwrap().unwrap());
             }
         }
         unreachable!()

@@ -66,6 +66,12 @@ impl Keep {
         state.snapshots.insert(uid, files);
     }
 
+    /// Whether the files of a snapshot are known.
+    #[must_use]
+    pub fn knows(&self, uid: Uuid) -> bool {
+        self.state.lock().snapshots.contains_key(&uid)
+    }
+
     /// A CREATED snapshot whose file list cannot be read: any file may be one of its own,
     /// so none goes while it is there.
     pub fn snapshot_of_unknown_files(&self, uid: Uuid) {

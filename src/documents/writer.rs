@@ -22,7 +22,7 @@ use super::{
     drain::Floor,
     filter::IdFilter,
     flusher::{Flight, Flusher, Reply, in_time},
-    group::{BatchResult, Group, Write},
+    group::{BatchResult, Group, Times, Write},
     keys::{self, Bucket},
     marks::Marking,
     store::Store,
@@ -236,9 +236,10 @@ impl Writer {
         let writes: Vec<&[Write]> = group.iter().map(|batch| batch.writes.as_slice()).collect();
         let now = self.store.clock.now();
         self.hide_from_readers(now);
-        let latest = self.store.clock.latest(now);
+        let clock = &self.store.clock;
+        let times = Times { now, stamp: clock.stamp(), latest: clock.latest(now) };
         let patience = self.patience();
-        let prepared = Group::prepare(&self.db, &self.filter, &mut self.totals, (now, latest), &writes);
+        let prepared = Group::prepare(&self.db, &self.filter, &mut self.totals, times, &writes);
         let prepared = tokio::time::timeout(patience, prepared).await;
         let prepared = prepared.unwrap_or_else(|late| Err(Error::Unavailable(Arc::new(late))));
         let mut prepared = match prepared {

@@ -216,7 +216,7 @@ impl Restores {
         let inner = &self.inner;
         let source = seen.source_collection_uid();
         let files = inner.store.load_files(seen.file_list()).await?;
-        let checkpoint = inner.store.pin(source, uid(&seen.checkpoint_id), seen.uid()).await?;
+        let checkpoint = inner.collections.pin(source, uid(&seen.checkpoint_id), seen.uid()).await?;
         crate::crash_point!(RestorePinned);
         let mut next = to(seen, RestoreState::Copying)?;
         next.pinned = true;
@@ -321,7 +321,7 @@ impl Restores {
             return Ok(());
         }
         let source = seen.source_collection_uid();
-        inner.store.unpin(source, seen.uid()).await?;
+        inner.collections.unpin(source, seen.uid()).await?;
         inner.store.forget_files(seen.uid()).await?;
         let mut next = seen.record.clone();
         next.released = true;

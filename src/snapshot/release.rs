@@ -57,7 +57,7 @@ impl Snapshots {
         // A snapshot deleted while it is being taken waits for its turn.
         let handle = inner.collections.handle(collection);
         let _turn = handle.cut_turn().await;
-        inner.store.unpin(collection, uid).await?;
+        inner.collections.unpin(collection, uid).await?;
         crate::crash_point!(ReleaseUnpinned);
         handle.keep().release(uid);
         inner.store.forget_files(uid).await?;

@@ -90,7 +90,7 @@ impl Snapshots {
         let (uid, collection) = (seen.uid(), seen.collection_uid());
         if lease.has_checkpoint(uid) {
             // A cut whose record a crash prevented: it is cut again.
-            inner.store.unpin(collection, uid).await?;
+            inner.collections.unpin(collection, uid).await?;
         }
         let previous = self.previous(seen).await?;
         let reuse = previous.as_ref().and_then(|previous| previous.record.totals.as_ref());
@@ -106,7 +106,7 @@ impl Snapshots {
         let created = matches!(taken, Ok(true));
         lease.settle_cut(uid, created).await?;
         if !created {
-            inner.store.unpin(collection, uid).await?;
+            inner.collections.unpin(collection, uid).await?;
         }
         taken.map(|_| ())
     }
@@ -126,7 +126,7 @@ impl Snapshots {
             (Some(handle), _) => inner.store.finish_checkpoint(handle).await?,
             (None, Some(previous)) => {
                 let source = crate::records::uid(&previous.record.checkpoint_id);
-                inner.store.pin(collection, source, uid).await?
+                inner.collections.pin(collection, source, uid).await?
             }
             (None, None) => return Err(Error::internal("nothing to reuse")),
         };

@@ -200,15 +200,12 @@ impl ObjectStore for Disk {
         let source = source?;
         let linked = on(path?, {
             let source = source.clone();
-            move |path| Staged::linked(&source, path)?.replace(path)
+            move |path| match Staged::linked(&source, path) {
+                Err(error) if Identity::at(&source)?.is_none() => Ok(Err(error)),
+                staged => staged?.replace(path).map(Ok),
+            }
         });
-        match linked.await {
-            Err(_) if !source.exists() => Err(StoreError::NotFound {
-                path: from.to_string(),
-                source: io::Error::from(io::ErrorKind::NotFound).into(),
-            }),
-            linked => linked,
-        }
+        linked.await?.map_err(|error| StoreError::NotFound { path: from.to_string(), source: error.into() })
     }
 }
 

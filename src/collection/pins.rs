@@ -1,0 +1,28 @@
+//! Who writes a manifest of a collection without opening it: snapshots and restores, for
+//! the checkpoints that hold their files.
+
+use uuid::Uuid;
+
+use super::Collections;
+use crate::{documents::Checkpoint, error::Error};
+
+impl Collections {
+    /// A checkpoint of the same files as `source`, under the name of `owner`.
+    pub async fn pin(&self, uid: Uuid, source: Uuid, owner: Uuid) -> Result<Checkpoint, Error> {
+        self.check_newest_manifest(uid).await?;
+        self.inner.store.pin(uid, source, owner).await
+    }
+
+    /// Deletes every checkpoint of this name, if the database still is there.
+    pub async fn unpin(&self, uid: Uuid, owner: Uuid) -> Result<(), Error> {
+        self.check_newest_manifest(uid).await?;
+        self.inner.store.unpin(uid, owner).await
+    }
+
+    /// Behind an older manifest than the newest nothing may be written: it would take the
+    /// place of the one that is missing.
+    async fn check_newest_manifest(&self, uid: Uuid) -> Result<(), Error> {
+        let (least, _) = self.least(uid)?;
+        self.inner.store.root().check_newest_manifest(uid, least.manifest_id).await
+    }
+}
