@@ -83,11 +83,13 @@ impl Engine {
     pub async fn create(store: &Store, uid: Uuid, retention: Option<Retention>) -> Result<(), Error> {
         store.root.prepare(uid).await?;
         let db = store.open_quiet_database(uid).await?;
-        if retention.is_some() {
-            db.put(keys::TOTALS, Totals::empty(retention).encode()).await?;
-        }
+        let put = match retention {
+            Some(_) => db.put(keys::TOTALS, Totals::empty(retention).encode()).await.map(drop),
+            None => Ok(()),
+        };
+        // Whatever became of that: one that is left open goes on writing.
         db.close().await?;
-        Ok(())
+        Ok(put?)
     }
 
     /// Opens the database of a collection. Nothing in it is collected before its totals
@@ -95,7 +97,14 @@ impl Engine {
     pub async fn open(store: &Store, uid: Uuid, keep: Arc<Keep>, known: &Known) -> Result<Arc<Self>, Error> {
         keep.distrust();
         store.mend_compactions(uid).await?;
+        // It covers exactly one offset; what is written from now on makes it a lie. One
+        // that power loss brings back is of an offset that is not ours any more.
+        let saved = store.root.get(&filter_path(uid)).await?;
+        if saved.is_some() {
+            store.root.delete(&filter_path(uid)).await?;
+        }
         let floor = Arc::new(Floor::default());
+        // From here on it is closed, or the engine's: left open it would go on writing.
         let db = store.open_database(uid, Arc::clone(&keep), Arc::clone(&floor)).await?;
         let mut totals = match checked_totals(&db, uid, known).await {
             Ok(totals) => totals,
@@ -112,12 +121,6 @@ impl Engine {
         // What a crash kept from being drained is drained now.
         floor.raise(totals.floor);
 
-        let saved = store.root.get(&filter_path(uid)).await?;
-        // It covers exactly one offset; what is written from now on makes it a lie. One
-        // that power loss brings back is of an offset that is not ours any more.
-        if saved.is_some() {
-            store.root.delete(&filter_path(uid)).await?;
-        }
         let loaded = saved.and_then(|bytes| IdFilter::decode(&bytes, totals.offset, &store.filters));
         let known_ids = loaded.is_some() || totals.document_count == 0;
         let filter = Arc::new(match loaded {

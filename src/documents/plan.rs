@@ -59,18 +59,10 @@ impl Store {
             .with_options(options)
             .build()
             .await?;
-        let mut dropped = Dropped::default();
-        let mut entries = reader.scan_with_options(keys::documents(bucket..=bucket), &scan_options()).await?;
-        while let Some(entry) = entries.next().await? {
-            let document = StoredDocument::new(entry.key, entry.value)?;
-            if document.event_time() < cutoff {
-                dropped.documents += 1;
-                dropped.bytes += document.size();
-            }
-        }
-        drop(entries);
+        let counted = count_in(&reader, bucket, cutoff).await;
+        // Whatever became of that: one that is left open goes on looking.
         reader.close().await?;
-        Ok(dropped)
+        counted
     }
 
     /// Whether there is more behind a checkpoint than fences, which are empty.
@@ -84,4 +76,16 @@ impl Store {
         }
         Ok(false)
     }
+}
+async fn count_in(reader: &DbReader, bucket: Bucket, cutoff: Micros) -> Result<Dropped, Error> {
+    let mut dropped = Dropped::default();
+    let mut entries = reader.scan_with_options(keys::documents(bucket..=bucket), &scan_options()).await?;
+    while let Some(entry) = entries.next().await? {
+        let document = StoredDocument::new(entry.key, entry.value)?;
+        if document.event_time() < cutoff {
+            dropped.documents += 1;
+            dropped.bytes += document.size();
+        }
+    }
+    Ok(dropped)
 }
