@@ -92,13 +92,12 @@ impl Clock {
         self.inner.machine.read().wall
     }
 
-    /// The time that a life counts from which begins now. After a start whose clock is not
+    /// The time that a life counts from which begins `now`. After a start whose clock is not
     /// believed yet the time that is may be behind by as long as the machine was off, and
     /// what lived from there on would end early: then it is that of the machine, if that
     /// is later.
     #[must_use]
-    pub fn stamp(&self) -> Micros {
-        let now = self.now();
+    pub fn stamp(&self, now: Micros) -> Micros {
         if self.has_gap() { self.latest(now) } else { now }
     }
 

@@ -161,7 +161,7 @@ impl Snapshots {
             return Ok((Change::default(), self.by_uid(name, uid)?));
         }
         let now = inner.clock.now();
-        let stamp = inner.clock.stamp();
+        let stamp = inner.clock.stamp(now);
         let expire_time = expire_time(*expiration, stamp, stamp + micros(MAX_LIFE))?;
         let bearers = Snapshot::live_named(name);
         if inner.records.count_after(&bearers, now) > 0 {
@@ -300,8 +300,9 @@ impl Snapshots {
             next.labels = labels.unwrap_or(next.labels);
             let now = self.inner.clock.now();
             if expiration.is_some() {
-                let latest = (seen.create_time + micros(MAX_LIFE)).max(seen.expire_time);
-                next.expire_time = expire_time(expiration, self.inner.clock.stamp(), latest)?;
+                // One that was requested while the time was in doubt may have longer.
+                let latest = (seen.create_time + micros(MAX_LIFE)).max(seen.expire_time - micros(CLOCK_SKEW));
+                next.expire_time = expire_time(expiration, self.inner.clock.stamp(now), latest)?;
             }
             next.update_time = now;
             next.revision += 1;

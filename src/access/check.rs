@@ -67,7 +67,7 @@ impl ApiKeys {
         let expected = known.as_ref().map_or(&[0; 32][..], |known| &known.record.secret_sha256);
         let is_right = secret.is(expected);
         let known = known.filter(|_| is_right).ok_or_else(|| self.refused(KeyFault::Invalid))?;
-        match State::of(&known.record, inner.clock.stamp()) {
+        match self.state_of(&known.record) {
             State::Active => {
                 known.note_use(inner.clock.now());
                 Ok(Caller(Who::Key(known)))
@@ -75,6 +75,12 @@ impl ApiKeys {
             State::Expired => Err(self.refused(KeyFault::Expired)),
             State::Revoked => Err(self.refused(KeyFault::Revoked)),
         }
+    }
+
+    /// What a key is now. One that may have ended while the machine was off has.
+    fn state_of(&self, key: &ApiKey) -> State {
+        let clock = &self.inner.clock;
+        State::of(key, clock.stamp(clock.now()))
     }
 
     /// Resolves when a caller may go on no longer, to why (**A4**).
@@ -88,14 +94,14 @@ impl ApiKeys {
         let Some(key) = caller.key() else { return self.refused(KeyFault::Missing) };
         let now = self.inner.keyring.get(&key.id);
         let now = now.filter(|now| now.record.uid == key.uid);
-        let state = now.map_or(State::Revoked, |now| State::of(&now.record, self.inner.clock.stamp()));
+        let state = now.map_or(State::Revoked, |now| self.state_of(&now.record));
         self.refused(if state == State::Expired { KeyFault::Expired } else { KeyFault::Revoked })
     }
 
     /// Refuses a caller who was let in and has ended since: a call may begin long
     /// before its message comes (**A4**).
     pub fn check_still(&self, caller: &Caller) -> Result<(), Error> {
-        let is_over = |key| State::of(key, self.inner.clock.stamp()) != State::Active;
+        let is_over = |key| self.state_of(key) != State::Active;
         if caller.ended().is_cancelled() || caller.key().is_some_and(is_over) {
             Err(self.why_ended(caller))
         } else {
@@ -189,7 +195,7 @@ impl ApiKeys {
 
     /// Whether a key lets an operator of everything in at this moment.
     pub(super) fn is_active_operator(&self, key: &ApiKey) -> bool {
-        is_full_operator(&key.bindings) && State::of(key, self.inner.clock.now()) == State::Active
+        is_full_operator(&key.bindings) && self.state_of(key) == State::Active
     }
 
     pub(super) fn denied(&self, caller: &Caller, permission: Permission, resource: String) -> Error {

@@ -237,7 +237,7 @@ impl Writer {
         let now = self.store.clock.now();
         self.hide_from_readers(now);
         let clock = &self.store.clock;
-        let times = Times { now, stamp: clock.stamp(), latest: clock.latest(now) };
+        let times = Times { now, stamp: clock.stamp(now), latest: clock.latest(now) };
         let patience = self.patience();
         let prepared = Group::prepare(&self.db, &self.filter, &mut self.totals, times, &writes);
         let prepared = tokio::time::timeout(patience, prepared).await;

@@ -4,6 +4,7 @@
 mod accepted;
 mod boots;
 mod jumps;
+mod real;
 mod shifted;
 mod shim;
 
@@ -30,30 +31,25 @@ pub fn wrong() -> impl Iterator<Item = i64> {
     all.into_iter().take(rounds(4, 8) as usize)
 }
 
-/// A server with what a wrong clock could harm: `books`, and `events`, whose documents
-/// expire, with a snapshot of each.
+/// What a wrong clock could harm: `books`, and `events`, whose documents expire, with a
+/// snapshot of each.
+pub struct Data {
+    books: Vec<(String, String)>,
+    events: Vec<Doc>,
+    checked: usize,
+}
+
+/// A server with that.
 pub struct Given {
     pub server: TestServer,
-    books: Vec<(String, String)>,
-    pub events: Vec<Doc>,
-    checked: usize,
+    data: Data,
 }
 
 impl Given {
     pub async fn start(clock: Clock) -> Self {
-        let server = TestServer::reopen_at(tempfile::tempdir().unwrap(), clock, |_| {}).await.unwrap();
-        let mut given = Self { server, books: Vec::new(), events: Vec::new(), checked: 0 };
-        given.server.given_collection("books").await;
-        given.server.given_documents("books", 10, 1).await;
-        given.books = given.server.scan("books").await;
-        given.server.given_retained("events", RETENTION).await;
-        let now = given.server.clock.now();
-        given.events = (0..EVENTS).map(|n| Doc::new(format!("e{n:02}"), now - n * HOUR, "{}")).collect();
-        given.server.write("events", given.events.iter().map(Doc::write).collect()).await;
-        for collection in ["books", "events"] {
-            given.server.given_snapshot(collection, &format!("{collection}-kept")).await;
-        }
-        given
+        let mut server = TestServer::reopen_at(tempfile::tempdir().unwrap(), clock, |_| {}).await.unwrap();
+        let data = Data::given(&mut server).await;
+        Self { server, data }
     }
 
     /// The same data on another server.
@@ -73,45 +69,67 @@ impl Given {
 
     /// Everything is there, takes writes and can be restored.
     pub async fn check(&mut self, when: &str) {
+        self.data.check(&mut self.server, when).await;
+    }
+}
+
+impl Data {
+    /// Puts it on a server.
+    pub async fn given(server: &mut TestServer) -> Self {
+        server.given_collection("books").await;
+        server.given_documents("books", 10, 1).await;
+        let books = server.scan("books").await;
+        server.given_retained("events", RETENTION).await;
+        let now = server.clock.now();
+        let events: Vec<_> = (0..EVENTS).map(|n| Doc::new(format!("e{n:02}"), now - n * HOUR, "{}")).collect();
+        server.write("events", events.iter().map(Doc::write).collect()).await;
+        for collection in ["books", "events"] {
+            server.given_snapshot(collection, &format!("{collection}-kept")).await;
+        }
+        Self { books, events, checked: 0 }
+    }
+
+    /// Everything is there, takes writes and can be restored.
+    pub async fn check(&mut self, server: &mut TestServer, when: &str) {
         self.checked += 1;
         let n = self.checked;
         // Behind it the worker has looked at all snapshots, at this time.
         let new = format!("new-{n}");
-        self.server.given_snapshot("books", &new).await;
-        self.server.delete_snapshot(&new).await.unwrap();
+        server.given_snapshot("books", &new).await;
+        server.delete_snapshot(&new).await.unwrap();
 
-        self.check_counts(when).await;
+        self.check_counts(server, when).await;
         let id = format!("w{n:03}");
         let added = vec![upsert(&id, "{}")];
         for collection in ["books", "events"] {
-            let written = self.server.write(collection, added.clone()).await;
+            let written = server.write(collection, added.clone()).await;
             assert_eq!(written.results[0].status(), pb::write_result::Status::Added, "{when}: {written:?}");
         }
-        self.check_counts_of("books", self.books.len() + n, when).await;
-        self.check_counts_of("events", self.events.len() + n, when).await;
+        self.check_counts_of(server, "books", self.books.len() + n, when).await;
+        self.check_counts_of(server, "events", self.events.len() + n, when).await;
 
         for collection in ["books", "events"] {
             let (snapshot, copy) = (format!("{collection}-kept"), format!("{collection}-{n}"));
-            assert_eq!(self.server.get_snapshot(&snapshot).await.unwrap().state(), State::Created, "{when}");
-            self.server.given_restore(&snapshot, &copy).await;
-            let restored = self.server.stats(&copy).await.document_count;
+            assert_eq!(server.get_snapshot(&snapshot).await.unwrap().state(), State::Created, "{when}");
+            server.given_restore(&snapshot, &copy).await;
+            let restored = server.stats(&copy).await.document_count;
             let expected = if collection == "books" { self.books.len() } else { self.events.len() };
             assert_eq!(restored, i64::try_from(expected).unwrap(), "{when}: {copy}");
-            assert_eq!(self.server.scan(&copy).await.len(), expected, "{when}: {copy}");
-            self.server.delete_collection(&copy).await.unwrap();
+            assert_eq!(server.scan(&copy).await.len(), expected, "{when}: {copy}");
+            server.delete_collection(&copy).await.unwrap();
         }
     }
 
-    async fn check_counts(&mut self, when: &str) {
+    async fn check_counts(&self, server: &mut TestServer, when: &str) {
         let before = self.checked - 1;
-        self.check_counts_of("books", self.books.len() + before, when).await;
-        self.check_counts_of("events", self.events.len() + before, when).await;
+        self.check_counts_of(server, "books", self.books.len() + before, when).await;
+        self.check_counts_of(server, "events", self.events.len() + before, when).await;
     }
 
-    async fn check_counts_of(&mut self, collection: &str, expected: usize, when: &str) {
-        let stats = self.server.stats(collection).await;
+    async fn check_counts_of(&self, server: &mut TestServer, collection: &str, expected: usize, when: &str) {
+        let stats = server.stats(collection).await;
         let counted = (stats.document_count, stats.expired_document_count);
         assert_eq!(counted, (i64::try_from(expected).unwrap(), 0), "{when}: {collection}");
-        assert_eq!(self.server.scan(collection).await.len(), expected, "{when}: {collection}");
+        assert_eq!(server.scan(collection).await.len(), expected, "{when}: {collection}");
     }
 }

@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use stillframe::clock::Clock;
+use stillframe::{clock::Clock, pb::snapshot::State};
 
 use super::{Given, HOUR, SECOND};
-use crate::support::{Doc, eventually};
+use crate::support::{Doc, eventually, expire_time};
 
 #[apply(on_directory!)]
 async fn a_machine_that_was_off_for_a_moment_is_believed() {
@@ -32,12 +32,17 @@ async fn one_that_was_off_for_days_destroys_nothing_until_it_is_told_to() {
     let late = Doc::new("late", clock.wall() - SECOND, "{}");
     given.server.write("events", vec![late.write()]).await;
     assert!(given.server.try_get("events", "late").await.is_ok());
+    // What begins now lives as long as if there were no doubt.
+    let taken = given.server.given_snapshot("books", "in-doubt").await;
+    assert!(expire_time(&taken) > clock.wall() + 6 * 24 * HOUR);
 
     let clock = clock.of_another_process();
     given = given.reopen(clock, true).await;
     assert_eq!(given.server.clock.dispute(), None);
-    eventually("what has expired is dropped", async || given.server.stats("events").await.document_count == 1).await;
-    assert_eq!(given.server.scan("events").await.len(), 1);
+    eventually("what has expired is dropped", async || given.server.stats("events").await.document_count == 2).await;
+    // `late`, and the one that said no time.
+    assert_eq!(given.server.scan("events").await.len(), 2);
+    assert_eq!(given.server.get_snapshot("in-doubt").await.unwrap().state(), State::Created);
     given.server.given_restore("books-kept", "books-again").await;
     given.server.stop().await;
 }
