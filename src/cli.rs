@@ -1,17 +1,18 @@
 //! The command line.
 
+mod collections;
 mod connections;
 mod open_files;
 mod place;
 mod records;
 
-use std::{io::IsTerminal, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{io::IsTerminal, net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tokio::{net::TcpListener, signal::unix::SignalKind};
 use tracing_subscriber::EnvFilter;
 
-use self::{connections::ConnectionArgs, place::PlaceArgs, records::RecordsCommand};
+use self::{collections::CollectionsCommand, connections::ConnectionArgs, place::PlaceArgs, records::RecordsCommand};
 use crate::{
     app::{App, Config},
     clock::Clock,
@@ -52,6 +53,9 @@ enum Command {
     /// Checks, shows or rebuilds the records, beside the server.
     #[command(subcommand)]
     Records(RecordsCommand),
+    /// Does what is to be decided about a damaged collection, beside the server.
+    #[command(subcommand)]
+    Collections(CollectionsCommand),
 }
 
 /// Whether something is allowed.
@@ -129,8 +133,8 @@ pub struct ServeArgs {
     log_format: LogFormat,
 }
 
-/// Runs the command line on a runtime of its own.
-pub fn start(cli: Cli) -> Result<()> {
+/// Runs the command line on a runtime of its own. Says how the process ends.
+pub fn start(cli: Cli) -> Result<ExitCode> {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if matches!(cli.command, Some(Command::Demo)) {
         // It is not to look fast because of a large machine.
@@ -143,19 +147,24 @@ pub fn start(cli: Cli) -> Result<()> {
     ended
 }
 
-async fn run(cli: Cli) -> Result<()> {
+async fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
-        None => serve(cli.serve).await,
-        Some(Command::Serve(args)) => serve(*args).await,
+        None => serve(cli.serve).await?,
+        Some(Command::Serve(args)) => serve(*args).await?,
         Some(Command::Demo) => {
             start_log("error", LogFormat::Text)?;
-            demo::run(stop_signal()?).await
+            demo::run(stop_signal()?).await?;
         }
         Some(Command::Records(command)) => {
             start_log("error", LogFormat::Text)?;
-            records::run(command).await
+            records::run(command).await?;
+        }
+        Some(Command::Collections(command)) => {
+            start_log("error", LogFormat::Text)?;
+            return collections::run(command).await;
         }
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn serve(args: ServeArgs) -> Result<()> {

@@ -5,6 +5,7 @@
 //! unbinds the name in one commit; what is left is *retired*: it gives back its
 //! files as snapshots and restores let go of them (**S4**).
 
+pub mod accept;
 mod expire;
 mod handle;
 mod pins;

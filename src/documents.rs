@@ -39,6 +39,7 @@ mod patience;
 mod plan;
 mod positions;
 mod reader;
+mod repair;
 mod retention;
 mod root;
 mod sealed;
@@ -74,6 +75,7 @@ pub use self::{
     patience::StoragePatience,
     positions::MAX_POSITIONS,
     reader::{Cursor, Scan, Scanned, Span},
+    repair::{Left, Survey},
     retention::Retention,
     root::{Root, Upload, collections as collections_folder, files as file_list, probes},
     sealed::{Sealed, Since},

@@ -7,7 +7,7 @@ use stillframe::cli::{self, Cli};
 
 fn main() -> ExitCode {
     match cli::start(Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("stillframe: {error}");
             ExitCode::FAILURE

@@ -296,9 +296,12 @@ impl Collections {
     /// be collected. Returns the totals that it must have, at least.
     async fn inspect(&self, handle: &Handle) -> Result<Vec<Totals>, Error> {
         let uid = handle.uid;
-        let (least, totals) = self.least(uid)?;
-        match self.inner.store.inspect(uid, &least).await {
-            Ok(()) => Ok(totals),
+        let inspected = async {
+            let (least, totals) = self.least(uid)?;
+            self.inner.store.inspect(uid, &least).await.map(|()| totals)
+        };
+        match inspected.await {
+            Ok(totals) => Ok(totals),
             // Deleted, and given back, since the caller looked the name up.
             Err(Error::DataLoss(_)) if !self.is_known(uid)? => Err(Error::CollectionDeleted(uid.to_string())),
             Err(error) => {

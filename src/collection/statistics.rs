@@ -15,7 +15,7 @@ use super::Collections;
 use crate::{
     documents::{Least, Newest, Totals},
     error::Error,
-    records::{Change, Expected, Snapshot},
+    records::{Change, Expected, Records, Snapshot},
 };
 
 impl Collections {
@@ -57,33 +57,28 @@ impl Collections {
             log_id: newest.log_id,
             stored_bytes,
             sealed_from: before.and_then(|before| before.record.sealed_from),
+            acceptance: None,
         })
     }
 
-    /// What a collection must have, at least: as it was closed last, or as its newest
-    /// snapshot was cut.
+    /// What a collection must have, at least.
     pub(super) fn least(&self, uid: Uuid) -> Result<(Least, Vec<Totals>), Error> {
-        let records = &self.inner.records;
-        let (mut least, mut totals) = (Least::default(), Vec::new());
-        if let Some(found) = records.get(&Expected::at(uid))? {
-            let Expected { totals: held, manifest_id, manifest_hash, log_id, .. } = found.record;
-            least = Least { manifest_id, manifest_hash, log_id };
-            totals.extend(held.map(Totals::from));
+        let expected = self.inner.records.get(&Expected::at(uid))?.map(|found| found.record);
+        if expected.as_ref().is_some_and(|expected| expected.acceptance.is_some()) {
+            return Err(Error::DataLoss(format!(
+                "collections/{uid} may be half repaired: collections accept-loss was begun; run it again"
+            )));
         }
-        if let Some(newest) = records.find_last(&Snapshot::created_of(uid), |_| true)? {
-            if newest.manifest_id > least.manifest_id {
-                least = Least { manifest_id: newest.manifest_id, manifest_hash: Vec::new(), ..least };
-            }
-            totals.extend(newest.record.totals.map(Totals::from));
-        }
-        Ok((least, totals))
+        least(&self.inner.records, uid, expected)
     }
 
     /// What a closed collection holds, if that is known.
     pub(super) async fn statistics(&self, uid: Uuid) -> Result<Option<(Totals, i64)>, Error> {
         let inner = &self.inner;
         let Some(found) = inner.records.get(&Expected::at(uid))? else { return Ok(None) };
-        let Expected { totals: Some(totals), manifest_id, manifest_hash, log_id, stored_bytes, .. } = found.record
+        let Expected {
+            totals: Some(totals), manifest_id, manifest_hash, log_id, stored_bytes, acceptance: None, ..
+        } = found.record
         else {
             return Ok(None);
         };
@@ -109,4 +104,21 @@ impl Collections {
     pub(super) fn forget_statistics(&self, uid: Uuid) {
         self.inner.compared.lock().remove(&uid);
     }
+}
+
+/// What a collection must have, at least: as it was closed last, or as its newest snapshot
+/// was cut.
+pub(super) fn least(records: &Records, uid: Uuid, expected: Option<Expected>) -> Result<(Least, Vec<Totals>), Error> {
+    let (mut least, mut totals) = (Least::default(), Vec::new());
+    if let Some(Expected { totals: held, manifest_id, manifest_hash, log_id, .. }) = expected {
+        least = Least { manifest_id, manifest_hash, log_id };
+        totals.extend(held.map(Totals::from));
+    }
+    if let Some(newest) = records.find_last(&Snapshot::created_of(uid), |_| true)? {
+        if newest.manifest_id > least.manifest_id {
+            least = Least { manifest_id: newest.manifest_id, manifest_hash: Vec::new(), ..least };
+        }
+        totals.extend(newest.record.totals.map(Totals::from));
+    }
+    Ok((least, totals))
 }

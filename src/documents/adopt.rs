@@ -130,6 +130,12 @@ async fn take_over(db: &Db, adoption: &Adoption) -> Result<Totals, Error> {
         return Ok(found);
     }
     let totals = adoption.totals.as_restored(adoption.restore);
+    replace(db, &found, &totals).await?;
+    Ok(totals)
+}
+
+/// Writes totals over those that were found. Durable when this returns.
+pub(super) async fn replace(db: &Db, found: &Totals, totals: &Totals) -> Result<(), Error> {
     let mut batch = WriteBatch::new();
     for bucket in found.intervals.keys() {
         batch.delete(keys::interval(*bucket));
@@ -141,8 +147,7 @@ async fn take_over(db: &Db, adoption: &Adoption) -> Result<Totals, Error> {
     }
     batch.put(keys::TOTALS, totals.encode());
     db.write(batch).await?;
-    flush(db).await?;
-    Ok(totals)
+    flush(db).await
 }
 
 async fn delete(db: &Db, documents: Vec<bytes::Bytes>, totals: &Totals) -> Result<(), Error> {

@@ -68,21 +68,22 @@ impl Store {
             self.require(&manifest_path(uid, known)).await?;
             newest = known;
         }
-        if newest == least.manifest_id && !least.manifest_hash.is_empty() {
-            let path = manifest_path(uid, newest);
-            let bytes = self.root.get(&path).await?.ok_or_else(|| missing(&path))?;
-            if hash_of(&bytes) != least.manifest_hash {
-                return Err(Error::DataLoss(format!("{path} is not what was written")));
-            }
-        }
-        let manifest = self.readable_manifest(uid, newest).await?;
+        let manifest = self.whole_manifest(uid, newest, least).await?;
         self.look_at_logs(uid, &manifest, least.log_id.max(end.log_id)).await?;
         // A read of one that is missing says so all the same: no reason to pay for a list
         // at each open.
         if self.root.directory().is_some() { self.look_at_files(uid, &manifest).await } else { Ok(()) }
     }
 
-    async fn readable_manifest(&self, uid: Uuid, id: u64) -> Result<VersionedManifest, Error> {
+    /// A manifest that can be read and, if its hash is known, is what was written.
+    pub(super) async fn whole_manifest(&self, uid: Uuid, id: u64, least: &Least) -> Result<VersionedManifest, Error> {
+        if id == least.manifest_id && !least.manifest_hash.is_empty() {
+            let path = manifest_path(uid, id);
+            let bytes = self.root.get(&path).await?.ok_or_else(|| missing(&path))?;
+            if hash_of(&bytes) != least.manifest_hash {
+                return Err(Error::DataLoss(format!("{path} is not what was written")));
+            }
+        }
         self.manifest(uid, id).await.map_err(|error| match error {
             // One without a seal.
             Error::Internal(why) => Error::DataLoss(format!("{} cannot be read: {why}", manifest_path(uid, id))),
@@ -120,7 +121,7 @@ impl Store {
     }
 
     /// An object that is not listed may be in a folder that cannot be read now.
-    async fn require(&self, path: &Path) -> Result<(), Error> {
+    pub(super) async fn require(&self, path: &Path) -> Result<(), Error> {
         self.root.size(path).await?.map(drop).ok_or_else(|| missing(path))
     }
 }
@@ -156,7 +157,8 @@ impl Root {
         }
     }
 
-    async fn numbers(&self, uid: Uuid, kind: Kind) -> Result<impl Iterator<Item = u64> + use<>, Error> {
+    /// The numbers of a kind of objects that there are.
+    pub(super) async fn numbers(&self, uid: Uuid, kind: Kind) -> Result<impl Iterator<Item = u64> + use<>, Error> {
         let folder = match kind {
             Kind::Manifest => "manifest",
             Kind::Compactions => "compactions",
@@ -208,15 +210,15 @@ fn hash_of(bytes: &[u8]) -> Vec<u8> {
     xxh3_128(bytes).to_le_bytes().to_vec()
 }
 
-fn missing(path: &Path) -> Error {
+pub(super) fn missing(path: &Path) -> Error {
     Error::DataLoss(format!("{path} is missing"))
 }
 
-fn manifest_path(uid: Uuid, id: u64) -> Path {
+pub(super) fn manifest_path(uid: Uuid, id: u64) -> Path {
     super::copy::manifest_path(&collection(uid), id)
 }
 
-fn log_path(uid: Uuid, id: u64) -> Path {
+pub(super) fn log_path(uid: Uuid, id: u64) -> Path {
     collection(uid).join("wal").join(log_name(id))
 }
 

@@ -33,8 +33,10 @@ impl Interval {
         self.size_bytes += entry.size;
         self.digest.add(entry.digest);
         self.slices[retention.slice_of(entry.event_time, SLICES)] += 1;
-        self.changed_bytes = self.changed_since(since) + entry.size;
-        self.snapshot_offset = since;
+        if entry.changed_at > since {
+            self.changed_bytes = self.changed_since(since) + entry.size;
+            self.snapshot_offset = since;
+        }
     }
 
     /// Counts a document out.

@@ -3,6 +3,7 @@
 //! Nothing unknown is ever deleted: a prefix is removed only by a caller that
 //! holds a durable record naming its uid.
 
+mod aside;
 mod disk;
 mod ends;
 mod links;
@@ -37,11 +38,16 @@ use crate::{durable, error::Error, tasks::off_thread};
 const FOLDERS: [&str; 3] = ["collections", "files", "records"];
 /// What SlateDB has in the directory of a database.
 const DATABASE: [&str; 4] = ["manifest", "wal", "compacted", "compactions"];
+/// Beside a database: says which of its objects were the newest a moment ago. Without it
+/// nothing is wrong.
+pub(super) const END: &str = "end";
 
 /// The storage root. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Root {
     store: Arc<dyn ObjectStore>,
+    /// The same without seals: what is damaged is moved as it is.
+    below: Arc<dyn ObjectStore>,
     older: Arc<Older>,
     /// Where the objects are files.
     directory: Option<Arc<PathBuf>>,
@@ -89,7 +95,13 @@ impl Root {
     /// Everybody reads and writes databases through seals.
     fn over(below: Arc<dyn ObjectStore>, directory: Option<PathBuf>) -> Self {
         let older = Arc::<Older>::default();
-        Self { store: Arc::new(Sealed::new(below, Arc::clone(&older))), older, directory: directory.map(Arc::new) }
+        let store = Arc::new(Sealed::new(Arc::clone(&below), Arc::clone(&older)));
+        Self { store, below, older, directory: directory.map(Arc::new) }
+    }
+
+    /// The same root, as another store shows it.
+    pub(super) fn shown_by(&self, store: Arc<dyn ObjectStore>) -> Self {
+        Self { store, ..self.clone() }
     }
 
     /// What was written before there were seals.

@@ -98,19 +98,27 @@ impl Totals {
         }
         self.offset += 1;
         let entry = Entry { digest, size, changed_at: self.offset, event_time };
+        self.count(&entry);
+        entry
+    }
+
+    /// Counts in a document that is there.
+    pub fn count(&mut self, entry: &Entry) {
+        let Entry { digest, size, changed_at, event_time } = *entry;
         self.document_count += 1;
         self.size_bytes += size;
         self.digest.add(digest);
-        self.changed_bytes += size;
+        if changed_at > self.snapshot_offset {
+            self.changed_bytes += size;
+        }
         self.event_times = match self.event_times {
             Some((oldest, newest)) => Some((oldest.min(event_time), newest.max(event_time))),
             None => Some((event_time, event_time)),
         };
         if let Some(retention) = self.retention {
             let interval = self.intervals.entry(retention.bucket_of(event_time)).or_default();
-            interval.put(retention, &entry, self.snapshot_offset);
+            interval.put(retention, entry, self.snapshot_offset);
         }
-        entry
     }
 
     /// Takes a document out and moves the offset.

@@ -4,9 +4,9 @@ use uuid::Uuid;
 
 use super::{Record, Records};
 pub use crate::stored::{
-    AccessPolicy, ApiKey, ApiKeyUse, BadRecord, ClockSeen, Collection, CollectionState, Expected, Failure, Instance,
-    Intent, ObjectMark, PendingCut, RequestId, Restore, RestoreInfo, RestoreState, Retired, RetiredSource, Role,
-    RoleBinding, SealedFrom, Snapshot, SnapshotState, Source, SourceCompression, SourceFormat, SourceMark,
+    Acceptance, AccessPolicy, ApiKey, ApiKeyUse, BadRecord, ClockSeen, Collection, CollectionState, Expected, Failure,
+    Instance, Intent, ObjectMark, PendingCut, RequestId, Restore, RestoreInfo, RestoreState, Retired, RetiredSource,
+    Role, RoleBinding, SealedFrom, Snapshot, SnapshotState, Source, SourceCompression, SourceFormat, SourceMark,
     SourcePosition, SourceState, Totals, Verification, Workspace,
 };
 use crate::{

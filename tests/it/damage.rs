@@ -1,6 +1,7 @@
 //! Damage of what databases are made of is said with the name of the object, at once,
 //! and never served as data; nothing is deleted because of it, and the rest goes on.
 
+pub mod accept;
 mod given;
 mod lists;
 mod logs;

@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests spawn what runs beside them")]
 
 pub mod child;
+mod crash_accept;
 mod crash_billing;
 mod crash_points;
 mod crash_restore;

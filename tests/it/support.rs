@@ -447,8 +447,13 @@ pub async fn records_of(dir: &TempDir) -> Records {
 
 /// `stillframe records` with a data directory, whatever the environment says of a root.
 pub fn records_command(command: &[&str], data_dir: &Path) -> Command {
+    operator_command(&[&["records"], command].concat(), data_dir)
+}
+
+/// A command of an operator, in the same way.
+pub fn operator_command(command: &[&str], data_dir: &Path) -> Command {
     let mut process = Command::new(env!("CARGO_BIN_EXE_stillframe"));
-    process.env_remove("STILLFRAME_STORAGE").arg("records").args(command).arg("--data-dir").arg(data_dir);
+    process.env_remove("STILLFRAME_STORAGE").args(command).arg("--data-dir").arg(data_dir);
     process
 }
 

@@ -17,7 +17,7 @@ use super::{
         support::{TestServer, collection_name, restore_name, snapshot_name, upsert},
     },
     child::{Child, aborts_by_itself},
-    crash_source,
+    crash_accept, crash_source,
     crash_trim::a_trim,
     invariants::{Totals, check, contents, size_of},
 };
@@ -49,6 +49,7 @@ async fn visit(point: Point) {
         | Point::RestorePublished => a_restore(point).await,
         Point::RestoreTrimmed => a_trim(point).await,
         Point::RestoreRemoved => a_cancellation(point).await,
+        Point::AcceptBegun | Point::AcceptMoved | Point::AcceptCounted => crash_accept::visit(point).await,
         Point::SourceInitialised | Point::SourceLanded | Point::SourceRetired => crash_source::visit(point).await,
     }
 }

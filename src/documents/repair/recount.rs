@@ -1,0 +1,85 @@
+//! Counts what is left anew.
+
+use slatedb::DbReadOps;
+
+use crate::{
+    digest,
+    documents::{
+        engine::{Known, scan_options},
+        intervals::Interval,
+        keys::{self, Bucket},
+        retention::Retention,
+        totals::Totals,
+        value::StoredDocument,
+    },
+    error::Error,
+};
+
+/// Reads every document that is left, and counts it. `found` is what the database says;
+/// what it has forgotten of what is known does not come back: not an offset, nor what was
+/// dropped, nor the time that had passed.
+pub(super) async fn recount(
+    db: &(impl DbReadOps + Sync),
+    found: &Totals,
+    known: &Known,
+    retention: Option<Retention>,
+) -> Result<Totals, Error> {
+    let mut totals = nothing(found, known, retention);
+    let range = keys::documents(totals.floor..=Bucket::MAX);
+    let mut entries = db.scan_with_options(range, &scan_options()).await?;
+    while let Some(entry) = entries.next().await? {
+        let document = StoredDocument::new(entry.key, entry.value)?;
+        if digest::of_document(document.id(), document.event_time(), &document.body()) != document.digest() {
+            return Err(Error::DataLoss(format!("the document {} is not what was written", document.id())));
+        }
+        totals.count(&document.entry());
+    }
+    Ok(totals)
+}
+
+/// The totals before the first document is counted.
+fn nothing(found: &Totals, known: &Known, retention: Option<Retention>) -> Totals {
+    let all = || known.least.iter().chain([found]);
+    let most = |of: fn(&Totals) -> i64| all().map(of).fold(i64::MIN, i64::max);
+    let floor = all().map(|totals| totals.floor).fold(found.floor, Bucket::max);
+    Totals {
+        offset: most(|totals| totals.offset) + 1,
+        // What came before the last snapshot is no change, whatever was forgotten of it.
+        snapshot_offset: found.snapshot_offset.max(known.last_created_offset.unwrap_or(0)),
+        pending: found.pending.clone(),
+        retention: found.retention.or(retention),
+        floor,
+        cutoff: most(|totals| totals.cutoff),
+        // An empty one has files until it is dropped.
+        intervals: found.intervals.range(floor..).map(|(bucket, _)| (*bucket, Interval::default())).collect(),
+        restore: found.restore,
+        marks: most(|totals| totals.marks),
+        ..Totals::default()
+    }
+}
+
+impl Totals {
+    /// Whether both count the same documents.
+    #[must_use]
+    pub fn counts_as(&self, other: &Self) -> bool {
+        let counted = |totals: &Self| (totals.document_count, totals.size_bytes, totals.digest);
+        counted(self) == counted(other)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_is_known_comes_back() {
+        let retention = Some(Retention::new(32));
+        let found = Totals { offset: 5, snapshot_offset: 1, document_count: 3, marks: 2, ..Totals::default() };
+        let closed = Totals { offset: 9, floor: 4, cutoff: 7, ..Totals::default() };
+        let known = Known { least: vec![closed], last_created_offset: Some(8), ..Known::default() };
+        let totals = nothing(&found, &known, retention);
+        assert_eq!((totals.offset, totals.snapshot_offset, totals.marks), (10, 8, 2));
+        assert_eq!((totals.floor, totals.cutoff, totals.document_count), (4, 7, 0));
+        assert_eq!(totals.retention, retention);
+    }
+}
