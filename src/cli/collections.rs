@@ -37,7 +37,7 @@ pub enum CollectionsCommand {
     ///
     /// Exits 0 if the collection is whole, or has been accepted; 2 if it is damaged and --yes was not said; 3 if
     /// files with documents are missing or damaged, without which there is nothing to accept (restore a snapshot,
-    /// or delete the collection); 1 if anything else went wrong. Only 0 after --yes has changed anything.
+    /// or delete the collection); 1 if anything else went wrong. With 2 and 3 nothing was changed.
     #[command(verbatim_doc_comment)]
     AcceptLoss(AcceptArgs),
 }

@@ -178,3 +178,138 @@ fn aside(uid: Uuid, path: &Path) -> Path {
     let below = path.prefix_match(&collection(uid)).into_iter().flatten();
     below.fold(damaged(uid), Path::join)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        clock::Clock,
+        documents::{
+            Engine, Keep, Least, Operation, Root, Since, Tuning, Write,
+            checkpoint::{sst, sst_ids},
+        },
+        tasks::Tasks,
+    };
+
+    const UID: Uuid = Uuid::from_u128(1);
+    const SEAL: usize = 96;
+    const DOCUMENTS: i64 = 4;
+
+    /// A database with a document in a file, and others in logs, each of an open of its
+    /// own. With or without seals behind its logs.
+    async fn given(dir: &std::path::Path, is_sealed: bool) -> Store {
+        let (root, background) = (Root::local(dir).unwrap(), tokio::runtime::Handle::current());
+        let store = Store::new(root, Tasks::default(), Clock::default(), Tuning::default(), background);
+        Engine::create(&store, UID, None).await.unwrap();
+        for n in 0..DOCUMENTS {
+            let engine = open(&store).await;
+            let operation = Operation::Upsert { event_time: None, body: "{}".into() };
+            engine.write(vec![Write { id: n.to_string(), operation, if_etag: None }]).await.unwrap();
+            engine.close(n == 0).await.unwrap();
+        }
+        if !is_sealed {
+            for id in store.root.numbers(UID, Kind::Log).await.unwrap() {
+                let file = store.root.file(&log_path(UID, id)).unwrap();
+                let bytes = std::fs::read(&file).unwrap();
+                std::fs::write(file, &bytes[..bytes.len() - SEAL]).unwrap();
+            }
+            let newest = store.newest(UID).await.unwrap().unwrap();
+            store.root.older().note(UID, Since { log: newest.log_id + 1, ..Since::default() });
+        }
+        store
+    }
+
+    async fn open(store: &Store) -> Arc<Engine> {
+        Engine::open(store, UID, Arc::<Keep>::default(), &Known::default()).await.unwrap()
+    }
+
+    fn remove(store: &Store, path: &Path) {
+        std::fs::remove_file(store.root.file(path).unwrap()).unwrap();
+    }
+
+    /// Repairs it as it was last, and opens it.
+    async fn repaired(store: &Store, least: &Least) -> (Survey, Left) {
+        let survey = store.survey(UID, least).await.unwrap();
+        assert!(!survey.wrong.is_empty() && survey.lost.is_empty(), "{survey:?}");
+        let left = store.left(UID, &survey, &Known::default(), None).await.unwrap();
+        store.repair(UID, &survey).await.unwrap();
+        let again = store.survey(UID, &Least::default()).await.unwrap();
+        assert!(again.wrong.is_empty() && again.aside.is_empty() && again.fences.is_empty(), "{again:?}");
+        store.replace_totals(UID, &left).await.unwrap();
+        store.inspect(UID, &Least::default()).await.unwrap();
+        let engine = open(store).await;
+        let Totals { document_count, offset, .. } = engine.totals();
+        assert_eq!((document_count, offset), (left.counted.document_count, left.counted.offset));
+        engine.close(true).await.unwrap();
+        (survey, left)
+    }
+
+    #[tokio::test]
+    async fn whichever_log_is_missing_what_came_before_it_is_left() {
+        for is_sealed in [true, false] {
+            let (mut counts, mut behind, mut at) = (Vec::new(), 0, 0);
+            loop {
+                let dir = tempfile::tempdir().unwrap();
+                let store = given(dir.path(), is_sealed).await;
+                let newest = store.newest(UID).await.unwrap().unwrap();
+                let manifest = store.manifest(UID, newest.manifest_id).await.unwrap();
+                let id = manifest.replay_after_wal_id() + 1 + at;
+                if id > newest.log_id {
+                    break;
+                }
+                remove(&store, &log_path(UID, id));
+                let least = Least { log_id: newest.log_id, ..Least::default() };
+                let (survey, left) = repaired(&store, &least).await;
+                assert_eq!(survey.aside.len() as u64, newest.log_id - id);
+                counts.push(left.counted.document_count);
+                behind += survey.fences.clone().count();
+                at += 1;
+            }
+            assert!(counts.is_sorted(), "{counts:?}");
+            assert_eq!((counts.first(), counts.last()), (Some(&1), Some(&(DOCUMENTS - 1))));
+            assert!(behind > 0, "the manifest counts on some of them");
+        }
+    }
+
+    /// However many are damaged, the one that is left gets the highest number.
+    #[tokio::test]
+    async fn the_newest_manifest_that_can_be_read_is_taken() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = given(dir.path(), true).await;
+        let mut ids: Vec<u64> = store.root.numbers(UID, Kind::Manifest).await.unwrap().collect();
+        ids.sort_unstable();
+        let highest = *ids.last().unwrap();
+        for id in &ids[ids.len() - 2..] {
+            std::fs::write(store.root.file(&manifest_path(UID, *id)).unwrap(), b"zeros").unwrap();
+        }
+        let (survey, left) = repaired(&store, &Least::default()).await;
+        assert_eq!((survey.manifest, survey.promoted), (ids[ids.len() - 3], Some(highest + 1)));
+        assert_eq!(left.counted.document_count, DOCUMENTS);
+        let moved = store.root.list(&damaged(UID)).await.unwrap();
+        assert_eq!(moved.iter().filter(|(path, _)| path.as_ref().ends_with(".manifest")).count(), 2);
+        for id in &ids[ids.len() - 2..] {
+            assert_eq!(store.root.size(&manifest_path(UID, *id)).await.unwrap(), None, "nobody has its number again");
+        }
+    }
+
+    #[tokio::test]
+    async fn files_that_are_lost_are_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = given(dir.path(), true).await;
+        let newest = store.newest(UID).await.unwrap().unwrap();
+        let manifest = store.manifest(UID, newest.manifest_id).await.unwrap();
+        let path = sst(UID, *sst_ids(&manifest).iter().next().unwrap());
+        let file = store.root.file(&path).unwrap();
+        let whole = std::fs::read(&file).unwrap();
+        for length in [0, 10, whole.len() / 2, whole.len() - 1] {
+            std::fs::write(&file, &whole[..length]).unwrap();
+            let survey = store.survey(UID, &Least::default()).await.unwrap();
+            assert!(matches!(survey.lost.as_slice(), [why] if why.starts_with(path.as_ref())), "{length}: {survey:?}");
+        }
+        let zeros = vec![0; whole.len()];
+        std::fs::write(&file, zeros).unwrap();
+        assert_eq!(store.survey(UID, &Least::default()).await.unwrap().lost.len(), 1);
+        remove(&store, &path);
+        assert_eq!(store.survey(UID, &Least::default()).await.unwrap().lost, [format!("{path} is missing")]);
+    }
+}

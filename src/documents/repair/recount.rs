@@ -69,7 +69,62 @@ impl Totals {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use uuid::Uuid;
+
     use super::*;
+    use crate::{
+        clock::{Clock, Micros},
+        documents::{Engine, Keep, Operation, Root, Store, Tuning, Write, engine::read_totals},
+        tasks::Tasks,
+    };
+
+    const UID: Uuid = Uuid::from_u128(1);
+    const MINUTE: Micros = 60_000_000;
+
+    fn upsert(n: i64, event_time: Micros) -> Write {
+        let operation = Operation::Upsert { event_time: Some(event_time), body: format!("{{\"n\":{n}}}").into() };
+        Write { id: (n % 100).to_string(), operation, if_etag: None }
+    }
+
+    #[tokio::test]
+    async fn what_is_counted_anew_is_what_the_writer_has_counted() {
+        let now = Clock::default().now();
+        for retention in [None, Some(Retention::new(32 * MINUTE))] {
+            let dir = tempfile::tempdir().unwrap();
+            let (root, background) = (Root::local(dir.path()).unwrap(), tokio::runtime::Handle::current());
+            let store = Store::new(root, Tasks::default(), Clock::default(), Tuning::default(), background);
+            Engine::create(&store, UID, retention).await.unwrap();
+            let engine = Engine::open(&store, UID, Arc::<Keep>::default(), &Known::default()).await.unwrap();
+            engine.write((0..100).map(|n| upsert(n, now - n * MINUTE / 10)).collect()).await.unwrap();
+            engine.cut(Uuid::from_u128(2), None).await.unwrap();
+            engine.write((0..30).map(|n| upsert(n + 100, now - n * MINUTE / 20)).collect()).await.unwrap();
+            engine.close(false).await.unwrap();
+
+            let db = store.open_quiet_database(UID).await.unwrap();
+            let found = read_totals(&db).await.unwrap();
+            assert_eq!((found.document_count, found.intervals.is_empty()), (100, retention.is_none()));
+            let counted = recount(&db, &found, &Known::default(), None).await.unwrap();
+            let intervals = counted.intervals.iter();
+            let intervals = intervals.map(|(bucket, interval)| (bucket, interval.changed_since(found.snapshot_offset)));
+            let kept = found.intervals.iter();
+            let kept = kept.map(|(bucket, interval)| (bucket, interval.changed_since(found.snapshot_offset)));
+            assert!(intervals.eq(kept));
+            // Bounds of all that there ever was.
+            let event_times = counted.event_times;
+            assert_eq!(event_times.unwrap().0, found.event_times.unwrap().0);
+            let intervals = found.intervals.clone();
+            let found = Totals { offset: found.offset + 1, event_times, intervals: counted.intervals.clone(), ..found };
+            assert_eq!(counted, found);
+            for (bucket, interval) in intervals {
+                let counted = &counted.intervals[&bucket];
+                let held = |interval: &Interval| (interval.document_count, interval.size_bytes, interval.digest);
+                assert_eq!(held(counted), held(&interval));
+            }
+            db.close().await.unwrap();
+        }
+    }
 
     #[test]
     fn nothing_that_is_known_comes_back() {
