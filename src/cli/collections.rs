@@ -145,7 +145,7 @@ fn tell(name: &CollectionName, loss: &Loss) {
             grouped(there.offset + 1),
             grouped(known)
         )),
-        None => say("missing: writes that came later, if there were any; nothing tells of them"),
+        None => say("missing: nothing that anything tells of; writes that came later, if there were any"),
     }
     if survey.behind.logs > 0 {
         let logs = counted(survey.behind.logs as u64, "log", "logs");

@@ -163,6 +163,7 @@ impl Store {
         if is_damaged || survey.promoted.is_some() {
             let lists = self.root.list(&collection(uid).join("compactions")).await?;
             survey.derived = lists.into_iter().map(|(path, _)| path).collect();
+            survey.derived.sort_unstable();
         }
         Ok(())
     }

@@ -5,14 +5,18 @@ use std::{
     os::unix::process::ExitStatusExt,
     path::{Path, PathBuf},
     process::Output,
+    time::Duration,
 };
 
-use stillframe::pb;
+use stillframe::{pb, records::Snapshot};
 use tempfile::TempDir;
 use tonic::Code;
 
 use super::given::{empty, listing, objects, overwrite, remove};
-use crate::support::{COMMONS, Loopback, Root, TestServer, collection_name, operator_command, refused, upsert};
+use crate::support::{
+    COMMONS, Loopback, Root, TestServer, collection_name, eventually, operator_command, records_of, refused, upsert,
+    upsert_at,
+};
 
 type Contents = Vec<(String, String)>;
 
@@ -193,6 +197,62 @@ async fn the_newest_manifest_is_zeroed() {
     assert_eq!(std::fs::read(aside).unwrap(), zeros);
     assert!(!newest.exists(), "its number is not given again");
     drop(dir);
+}
+
+/// Not even one of the same number, of what is written later.
+#[apply(on_directory!)]
+async fn a_snapshot_whose_manifest_is_damaged_finds_no_other_in_its_place() {
+    let given = given().await;
+    let records = records_of(&given.dir).await;
+    let monday = records.scan(&Snapshot::named("commons", "monday")).next().unwrap().unwrap();
+    drop(records);
+    let pinned = given.books.join(format!("manifest/{:020}.manifest", monday.manifest_id));
+    for manifest in objects(&given.books.join("manifest")) {
+        if manifest >= pinned {
+            empty(&manifest);
+        }
+    }
+    let name = given.name(&pinned);
+    accept_loss(&given.dir, &["--yes"], "").await.assert(0, &[&name, "at offset 401"]);
+
+    let mut server = TestServer::reopen(given.dir).await;
+    let left = server.scan("books").await;
+    assert_eq!(server.stats("books").await.document_count, i64::try_from(left.len()).unwrap());
+    for version in 4..9 {
+        server.given_documents("books", COUNT, version).await;
+        server.given_snapshot("books", &format!("later-{version}")).await;
+    }
+    server.request_restore("monday", "monday-again").await.unwrap();
+    assert_eq!(server.ended_restore("monday-again").await.state(), pb::restore::State::Failed);
+    let error = server.get_restore("monday-again").await.unwrap().error.unwrap();
+    assert_eq!(Code::from(error.code), Code::DataLoss, "{error:?}");
+    server.given_restore("later-8", "later-again").await;
+    assert!(!pinned.exists());
+    server.stop().await;
+}
+
+/// What each interval holds is counted anew as well, for it is taken off when that is
+/// dropped.
+#[apply(on_directory!)]
+async fn what_a_retention_keeps_is_counted_by_intervals() {
+    let mut server = TestServer::start().await;
+    let books = server.given_retained("books", Duration::from_hours(1)).await;
+    let now = server.clock.now();
+    let at = |n: i64| upsert_at(&format!("{n:06}"), now - n * 20_000_000, "{}");
+    server.write("books", (0..100).map(at).collect()).await;
+    server.write("books", (100..150).map(at).collect()).await;
+    let files = server.files(&books.uid);
+    let dir = server.stop().await;
+    remove(&objects(&files.join("wal")).pop().unwrap());
+    accept_loss(&dir, &["--yes"], "").await.assert(0, &["is now 100 documents", "at offset 151"]);
+
+    let mut server = TestServer::reopen(dir).await;
+    assert_eq!(server.scan("books").await.len(), 100);
+    assert_eq!(server.stats("books").await.document_count, 100);
+    server.clock.advance(Duration::from_mins(90));
+    eventually("all are dropped", async || server.stats("books").await.document_count == 0).await;
+    assert_eq!(server.stats("books").await.size_bytes, 0);
+    server.stop().await;
 }
 
 #[apply(on_each_storage!)]
