@@ -145,7 +145,7 @@ impl Accepting {
         let stored_bytes = self.store.replace_totals(self.uid, &loss.left).await?;
         crate::crash_point!(AcceptCounted);
         self.store.forget_end(self.uid).await?;
-        let newest = self.store.newest(self.uid).await?;
+        let newest = self.store.root().durable_newest(self.uid).await?;
         let Some(Newest { manifest_id, manifest_hash, log_id }) = newest else {
             return Err(Error::DataLoss(format!("{} has no manifest", self.directory())));
         };

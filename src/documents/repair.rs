@@ -213,7 +213,7 @@ mod tests {
                 let bytes = std::fs::read(&file).unwrap();
                 std::fs::write(file, &bytes[..bytes.len() - SEAL]).unwrap();
             }
-            let newest = store.newest(UID).await.unwrap().unwrap();
+            let newest = store.root.newest(UID).await.unwrap().unwrap();
             store.root.older().note(UID, Since { log: newest.log_id + 1, ..Since::default() });
         }
         store
@@ -251,7 +251,7 @@ mod tests {
             loop {
                 let dir = tempfile::tempdir().unwrap();
                 let store = given(dir.path(), is_sealed).await;
-                let newest = store.newest(UID).await.unwrap().unwrap();
+                let newest = store.root.newest(UID).await.unwrap().unwrap();
                 let manifest = store.manifest(UID, newest.manifest_id).await.unwrap();
                 let id = manifest.replay_after_wal_id() + 1 + at;
                 if id > newest.log_id {
@@ -296,7 +296,7 @@ mod tests {
     async fn files_that_are_lost_are_named() {
         let dir = tempfile::tempdir().unwrap();
         let store = given(dir.path(), true).await;
-        let newest = store.newest(UID).await.unwrap().unwrap();
+        let newest = store.root.newest(UID).await.unwrap().unwrap();
         let manifest = store.manifest(UID, newest.manifest_id).await.unwrap();
         let path = sst(UID, *sst_ids(&manifest).iter().next().unwrap());
         let file = store.root.file(&path).unwrap();

@@ -27,6 +27,7 @@ pub use slatedb::object_store::buffered::BufWriter as Upload;
 use slatedb::object_store::{Error as StoreError, ObjectStore, ObjectStoreExt, PutMode, PutPayload, path::Path};
 use uuid::Uuid;
 
+pub(super) use self::ends::END;
 use self::{disk::Disk, ends::End};
 use super::{
     location::Storage,
@@ -38,9 +39,6 @@ use crate::{durable, error::Error, tasks::off_thread};
 const FOLDERS: [&str; 3] = ["collections", "files", "records"];
 /// What SlateDB has in the directory of a database.
 const DATABASE: [&str; 4] = ["manifest", "wal", "compacted", "compactions"];
-/// Beside a database: says which of its objects were the newest a moment ago. Without it
-/// nothing is wrong.
-pub(super) const END: &str = "end";
 
 /// The storage root. Clones share it.
 #[derive(Clone, Debug)]

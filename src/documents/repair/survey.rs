@@ -32,8 +32,13 @@ impl Store {
     /// nothing to go on from.
     pub async fn survey(&self, uid: Uuid, least: &Least) -> Result<Survey, Error> {
         let mut survey = Survey::default();
-        let manifest = self.survey_manifests(uid, least, &mut survey).await?;
-        self.survey_logs(uid, least, &manifest, &mut survey).await?;
+        let end = self.root.end(uid).await?;
+        let mut least = Least { log_id: least.log_id.max(end.log_id), ..least.clone() };
+        if end.manifest_id > least.manifest_id {
+            least = Least { manifest_id: end.manifest_id, manifest_hash: Vec::new(), ..least };
+        }
+        let manifest = self.survey_manifests(uid, &least, &mut survey).await?;
+        self.survey_logs(uid, &least, &manifest, &mut survey).await?;
         survey.lost = self.lost_files(uid, &manifest).await?;
         self.survey_compactions(uid, &mut survey).await?;
         Ok(survey)

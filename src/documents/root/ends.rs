@@ -23,7 +23,7 @@ use super::collection;
 use crate::documents::sealed::{Kind, Place};
 
 /// The name of the file.
-const NAME: &str = "end";
+pub const END: &str = "end";
 const MAGIC: &[u8; 16] = b"stillframe-end1\n";
 /// Magic, two numbers, little endian, and the XXH3-128 of those and the uid.
 const LEN: usize = 48;
@@ -86,7 +86,7 @@ pub fn end(directory: &FilePath, uid: Uuid) -> io::Result<Option<End>> {
 }
 
 fn path(directory: &FilePath, uid: Uuid) -> PathBuf {
-    directory.join(collection(uid).join(NAME).as_ref())
+    directory.join(collection(uid).join(END).as_ref())
 }
 
 fn read(file: &File, uid: Uuid) -> Option<End> {
