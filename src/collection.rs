@@ -6,11 +6,11 @@
 //! files as snapshots and restores let go of them (**S4**).
 
 pub mod accept;
+mod expected;
 mod expire;
 mod handle;
 mod pins;
 mod retire;
-mod statistics;
 mod subscriptions;
 
 use std::{
