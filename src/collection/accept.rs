@@ -6,13 +6,14 @@
 
 use uuid::Uuid;
 
-use super::{key, statistics::least};
+use super::{expected::least, key};
 use crate::{
     clock::Clock,
     documents::{Known, Least, Left, Newest, ObjectPath, Retention, Store, Survey, Totals},
     error::Error,
     names::CollectionName,
-    records::{Acceptance, Change, CollectionState, Expected, Records, Snapshot},
+    records::{Acceptance, Change, CollectionState, Expected, Records, Restore, SealedFrom, Snapshot, SnapshotState},
+    upgrade,
 };
 
 /// A collection that may be damaged, while no server runs.
@@ -73,7 +74,13 @@ impl Accepting {
         let (least, totals) = least(&self.records, self.uid, expected)?;
         let known = self.known(totals)?;
         let survey = match self.store.survey(self.uid, &least).await {
-            Ok(survey) if survey.lost.is_empty() => survey,
+            Ok(mut survey) if survey.lost.is_empty() => {
+                survey.lost = self.lost_snapshots(&survey).await?;
+                if !survey.lost.is_empty() {
+                    return Ok(Look::Lost(survey.lost));
+                }
+                survey
+            }
             Ok(survey) => return Ok(Look::Lost(survey.lost)),
             Err(Error::DataLoss(why)) => return Ok(Look::Lost(vec![why])),
             Err(error) => return Err(error),
@@ -134,14 +141,57 @@ impl Accepting {
         Ok(wrong)
     }
 
+    /// The snapshots that are whole, and would not be any more: what keeps their files is
+    /// in a manifest that cannot be read.
+    async fn lost_snapshots(&self, survey: &Survey) -> Result<Vec<String>, Error> {
+        let Some(manifest) = survey.older_manifest() else { return Ok(Vec::new()) };
+        let owners = self.store.owners(self.uid, manifest).await?;
+        let mut lost = Vec::new();
+        for found in self.records.find(&Snapshot::of_collection(self.uid))? {
+            let is_held = found.state() != SnapshotState::Created || owners.contains(&found.uid());
+            if !is_held && self.store.has_manifest(self.uid, found.manifest_id).await? {
+                lost.push(format!("{} would lose its files: restore it, or delete it, before", found.name()));
+            }
+        }
+        Ok(lost)
+    }
+
+    /// Lets go of what an older manifest holds for snapshots and restores that are over.
+    async fn let_go(&self, survey: &Survey) -> Result<(), Error> {
+        let Some(manifest) = survey.older_manifest() else { return Ok(()) };
+        let mut over = self.store.owners(self.uid, manifest).await?;
+        for found in self.records.find(&Snapshot::of_collection(self.uid))? {
+            if !found.released {
+                over.remove(&found.uid());
+            }
+        }
+        for found in self.records.find(&Restore::pending_of(self.uid))? {
+            over.remove(&found.uid());
+        }
+        for owner in over {
+            self.store.unpin(self.uid, owner).await?;
+        }
+        Ok(())
+    }
+
     /// Makes what is left the collection. Returns where what was damaged is now.
     pub async fn accept(&self, loss: &Loss) -> Result<Vec<ObjectPath>, Error> {
         let counted = &loss.left.counted;
         let acceptance = Acceptance { begin_time: self.clock.now(), offset: counted.offset };
-        self.commit(|before| Expected { acceptance: Some(acceptance), ..before }).await?;
+        // What takes the place of older logs has seals, as all that is written now.
+        let from = loss.survey.replaced_from().unwrap_or(u64::MAX);
+        let sealed_from = |since: SealedFrom| SealedFrom { log: since.log.min(from), ..since };
+        self.commit(|before| Expected {
+            acceptance: Some(acceptance),
+            sealed_from: before.sealed_from.map(sealed_from),
+            ..before
+        })
+        .await?;
+        upgrade::note_older(self.store.root(), &self.records)?;
         crate::crash_point!(AcceptBegun);
         let moved = self.store.repair(self.uid, &loss.survey).await?;
         crate::crash_point!(AcceptMoved);
+        self.let_go(&loss.survey).await?;
         let stored_bytes = self.store.replace_totals(self.uid, &loss.left).await?;
         crate::crash_point!(AcceptCounted);
         self.store.forget_end(self.uid).await?;

@@ -27,7 +27,6 @@ use super::{
     inspect::{log_path, manifest_path, missing},
     retention::Retention,
     root::{self, collection},
-    sealed::{Kind, Place},
     store::Store,
     totals::Totals,
 };
@@ -77,6 +76,20 @@ pub struct Left {
     pub counted: Totals,
     /// What the database is known to have had, and has not.
     pub missing: Option<String>,
+}
+
+impl Survey {
+    /// The first log that is replaced; none if none is.
+    #[must_use]
+    pub fn replaced_from(&self) -> Option<u64> {
+        Some(self.fences.start).filter(|from| *from > 0)
+    }
+
+    /// The manifest that is taken, if it is an older one.
+    #[must_use]
+    pub fn older_manifest(&self) -> Option<u64> {
+        self.promoted.map(|_| self.manifest)
+    }
 }
 
 impl Store {
@@ -161,11 +174,23 @@ impl Store {
 
     /// A log that holds nothing.
     async fn put_fence(&self, uid: Uuid, id: u64) -> Result<(), Error> {
-        let path = log_path(uid, id);
-        if self.root.older().may_be(Place { uid, kind: Kind::Log, id }) {
-            return self.root.put_empty_unsealed(&path).await;
+        self.root.put_new(&log_path(uid, id), Bytes::new()).await.map(drop)
+    }
+
+    /// Whether a manifest is there and can be read.
+    pub async fn has_manifest(&self, uid: Uuid, id: u64) -> Result<bool, Error> {
+        match self.manifest(uid, id).await {
+            Ok(_) => Ok(true),
+            Err(Error::DataLoss(_) | Error::Internal(_)) => Ok(false),
+            Err(error) => Err(error),
         }
-        self.root.put_new(&path, Bytes::new()).await.map(drop)
+    }
+
+    /// Who has a checkpoint without an end in a manifest.
+    pub async fn owners(&self, uid: Uuid, manifest: u64) -> Result<BTreeSet<Uuid>, Error> {
+        let manifest = self.manifest(uid, manifest).await?;
+        let held = manifest.checkpoints().iter().filter(|checkpoint| checkpoint.expire_time.is_none());
+        Ok(held.filter_map(|checkpoint| Uuid::parse_str(checkpoint.name.as_deref()?).ok()).collect())
     }
 }
 
@@ -187,6 +212,7 @@ mod tests {
         documents::{
             Engine, Keep, Least, Operation, Root, Since, Tuning, Write,
             checkpoint::{sst, sst_ids},
+            sealed::{Kind, Place},
         },
         tasks::Tasks,
     };
@@ -203,8 +229,7 @@ mod tests {
         Engine::create(&store, UID, None).await.unwrap();
         for n in 0..DOCUMENTS {
             let engine = open(&store).await;
-            let operation = Operation::Upsert { event_time: None, body: "{}".into() };
-            engine.write(vec![Write { id: n.to_string(), operation, if_etag: None }]).await.unwrap();
+            write(&engine, &n.to_string()).await;
             engine.close(n == 0).await.unwrap();
         }
         if !is_sealed {
@@ -217,6 +242,11 @@ mod tests {
             store.root.older().note(UID, Since { log: newest.log_id + 1, ..Since::default() });
         }
         store
+    }
+
+    async fn write(engine: &Engine, id: &str) {
+        let operation = Operation::Upsert { event_time: None, body: "{}".into() };
+        engine.write(vec![Write { id: id.to_owned(), operation, if_etag: None }]).await.unwrap();
     }
 
     async fn open(store: &Store) -> Arc<Engine> {
@@ -232,6 +262,11 @@ mod tests {
         let survey = store.survey(UID, least).await.unwrap();
         assert!(!survey.wrong.is_empty() && survey.lost.is_empty(), "{survey:?}");
         let left = store.left(UID, &survey, &Known::default(), None).await.unwrap();
+        if let Some(from) = survey.replaced_from()
+            && store.root.older().may_be(Place { uid: UID, kind: Kind::Log, id: from })
+        {
+            store.root.older().note(UID, Since { log: from, ..Since::default() });
+        }
         store.repair(UID, &survey).await.unwrap();
         let again = store.survey(UID, &Least::default()).await.unwrap();
         assert!(again.wrong.is_empty() && again.aside.is_empty() && again.fences.is_empty(), "{again:?}");
@@ -240,7 +275,14 @@ mod tests {
         let engine = open(store).await;
         let Totals { document_count, offset, .. } = engine.totals();
         assert_eq!((document_count, offset), (left.counted.document_count, left.counted.offset));
-        engine.close(true).await.unwrap();
+        engine.close(false).await.unwrap();
+        // What is written from now on is read again, under numbers that there have been.
+        for n in 1..4 {
+            let engine = open(store).await;
+            write(&engine, &format!("new-{n}")).await;
+            engine.close(false).await.unwrap();
+            assert_eq!(engine.totals().document_count, document_count + n);
+        }
         (survey, left)
     }
 

@@ -4,10 +4,12 @@
 //! are compared with the log, and made again if they differ. It is written behind
 //! the log and never synced for the log's sake.
 
+mod renewed;
+
 use std::{
     collections::BTreeMap,
     ops::{Bound, ControlFlow},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -45,12 +47,39 @@ pub struct Place<'a> {
 /// The revision that wrote a record.
 pub type Version = u64;
 
-/// The index. Clones share it.
+/// The database and its parts.
 #[derive(Clone)]
-pub struct Index {
+struct Trees {
+    directory: PathBuf,
     records: sled::Tree,
     cache: sled::Tree,
     db: sled::Db,
+    /// The first that could not be written any more, if one could not.
+    before: Option<sled::Db>,
+}
+
+impl Trees {
+    fn open(directory: &Path) -> Result<Self, Error> {
+        let db = sled::Config::new().path(directory).cache_capacity(CACHE_BYTES).flush_every_ms(None).open()?;
+        let (records, cache) = (db.open_tree("records")?, db.open_tree("cache")?);
+        Ok(Self { directory: directory.to_owned(), records, cache, db, before: None })
+    }
+
+    fn checksum(&self) -> Result<Checksum, Error> {
+        let mut checksum = Checksum::default();
+        for entry in self.records.range(FIRST_KEY..) {
+            let (key, raw) = entry?;
+            let (version, value) = split(&raw)?;
+            checksum.add(&key, version, value);
+        }
+        Ok(checksum)
+    }
+}
+
+/// The index. Clones share it.
+#[derive(Clone)]
+pub struct Index {
+    trees: Arc<RwLock<Trees>>,
     /// Held shared by scans, alone while a change is applied: a scan shows the
     /// records of one revision.
     secondary: Arc<RwLock<SecondaryIndexes>>,
@@ -61,14 +90,22 @@ impl Index {
     /// panic, which the caller has to expect.
     pub fn open(directory: &Path) -> Result<Self, Error> {
         remove_leftovers(directory)?;
-        let db = sled::Config::new().path(directory).cache_capacity(CACHE_BYTES).flush_every_ms(None).open()?;
-        let (records, cache) = (db.open_tree("records")?, db.open_tree("cache")?);
-        Ok(Self { records, cache, db, secondary: Arc::default() })
+        let trees = Trees::open(directory)?;
+        renewed::remove_all(directory);
+        Ok(Self { trees: Arc::new(RwLock::new(trees)), secondary: Arc::default() })
+    }
+
+    fn records(&self) -> sled::Tree {
+        self.trees.read().records.clone()
+    }
+
+    fn db(&self) -> sled::Db {
+        self.trees.read().db.clone()
     }
 
     /// How far it is, and of which instance; `None` if it is new.
     pub fn tip(&self) -> Result<Option<(Uuid, Tip)>, Error> {
-        let Some(bytes) = self.records.get(TIP)? else { return Ok(None) };
+        let Some(bytes) = self.records().get(TIP)? else { return Ok(None) };
         let damaged = || Error::DataLoss("the index of the records is damaged".to_owned());
         let stored = IndexTip::decode(bytes.as_ref())?;
         let instance = Uuid::from_slice(&stored.instance).map_err(|_| damaged())?;
@@ -79,18 +116,12 @@ impl Index {
 
     /// Adds up all records, reading every one.
     pub fn checksum(&self) -> Result<Checksum, Error> {
-        let mut checksum = Checksum::default();
-        for entry in self.records.range(FIRST_KEY..) {
-            let (key, raw) = entry?;
-            let (version, value) = split(&raw)?;
-            checksum.add(&key, version, value);
-        }
-        Ok(checksum)
+        self.trees.read().clone().checksum()
     }
 
     /// One record.
     pub fn get(&self, key: &[u8]) -> Result<Option<Raw>, Error> {
-        self.records.get(key)?.map(Raw::new).transpose()
+        self.records().get(key)?.map(Raw::new).transpose()
     }
 
     /// The records whose keys begin with a prefix, in their order, as they are at
@@ -101,7 +132,7 @@ impl Index {
         mut each: impl FnMut(&[u8], Raw) -> Result<ControlFlow<()>, Error>,
     ) -> Result<(), Error> {
         let _one_revision = self.secondary.read();
-        for entry in self.records.scan_prefix(prefix) {
+        for entry in self.records().scan_prefix(prefix) {
             let (key, raw) = entry?;
             if key.starts_with(TIP) {
                 continue;
@@ -115,7 +146,7 @@ impl Index {
 
     /// Removes all records, to take a base in.
     pub fn clear(&self) -> Result<(), Error> {
-        self.records.clear()?;
+        self.records().clear()?;
         *self.secondary.write() = SecondaryIndexes::default();
         Ok(())
     }
@@ -123,7 +154,7 @@ impl Index {
     /// Fills the secondary indexes, once, when the records are those of the log.
     pub fn fill_secondary(&self) -> Result<(), Error> {
         let mut secondary = self.secondary.write();
-        for entry in self.records.range(FIRST_KEY..) {
+        for entry in self.records().range(FIRST_KEY..) {
             let (key, raw) = entry?;
             secondary.change(&key, Vec::new(), terms::entries(&key, split(&raw)?.1)?);
         }
@@ -202,7 +233,7 @@ impl Index {
         for BaseRecord { key, version, value } in records {
             batch.insert(key.as_slice(), joined(*version, value));
         }
-        Ok(self.records.apply_batch(batch)?)
+        Ok(self.records().apply_batch(batch)?)
     }
 
     /// Says how far it is.
@@ -213,13 +244,16 @@ impl Index {
     fn write(&self, instance: Uuid, tip: &Tip, mut batch: sled::Batch) -> Result<(), Error> {
         let stored = IndexTip { instance: instance.as_bytes().to_vec(), ..IndexTip::from(*tip) };
         batch.insert(TIP, stored.encode_to_vec());
-        Ok(self.records.apply_batch(batch)?)
+        match self.records().apply_batch(batch.clone()) {
+            Ok(()) => Ok(()),
+            Err(error) => self.renew(&error, batch, &tip.checksum),
+        }
     }
 
     /// What is not in the log, and may be lost.
     #[must_use]
-    pub fn cache(&self) -> &sled::Tree {
-        &self.cache
+    pub fn cache(&self) -> sled::Tree {
+        self.trees.read().cache.clone()
     }
 
     /// Writes what is in memory to the disk, so that the next start has less to
@@ -229,7 +263,7 @@ impl Index {
     /// another, and seven at once in a process wait for ever.
     #[allow(clippy::disallowed_methods, reason = "awaited here, and its own end")]
     pub async fn flush(&self) -> Result<(), Error> {
-        let db = self.db.clone();
+        let db = self.db();
         let flushed = tokio::task::spawn_blocking(move || db.flush()).await;
         flushed.map_err(|panicked| Error::Internal(Arc::new(panicked)))??;
         Ok(())
@@ -238,7 +272,7 @@ impl Index {
     /// The records of version 0.1.0, which had them here alone.
     pub fn legacy(&self) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, Error> {
         let mut records = BTreeMap::new();
-        for entry in self.db.iter() {
+        for entry in self.db().iter() {
             let (key, value) = entry?;
             records.insert(key.to_vec(), value.to_vec());
         }
@@ -247,7 +281,7 @@ impl Index {
 
     /// One of them.
     pub fn legacy_get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        Ok(self.db.get(key)?.map(|value| value.to_vec()))
+        Ok(self.db().get(key)?.map(|value| value.to_vec()))
     }
 }
 

@@ -216,7 +216,18 @@ impl Restores {
         let inner = &self.inner;
         let source = seen.source_collection_uid();
         let files = inner.store.load_files(seen.file_list()).await?;
-        let checkpoint = inner.collections.pin(source, uid(&seen.checkpoint_id), seen.uid()).await?;
+        let checkpoint = match inner.collections.pin(source, uid(&seen.checkpoint_id), seen.uid()).await {
+            // What the collection itself is by now is damaged. The snapshot is made of other
+            // objects, and waits for its restore.
+            Err(Error::DataLoss(why)) if seen.totals.as_ref().is_none_or(|totals| totals.retention == 0) => {
+                tracing::warn!(why, name = %seen.name(), "restored by the snapshot's own checkpoint");
+                let mut next = to(seen, RestoreState::Copying)?;
+                next.start_time = inner.clock.now();
+                (next.bytes, next.files) = (files.bytes(), files.count());
+                return Ok(Next::only(next));
+            }
+            pinned => pinned?,
+        };
         crate::crash_point!(RestorePinned);
         let mut next = to(seen, RestoreState::Copying)?;
         next.pinned = true;

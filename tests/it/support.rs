@@ -459,6 +459,10 @@ pub fn operator_command(command: &[&str], data_dir: &Path) -> Command {
 
 /// The storage root as databases see it, beside its server.
 pub fn sealed(server: &TestServer) -> Sealed {
+    #[cfg(feature = "s3")]
+    if let Some(stillframe::documents::Storage::S3(bucket)) = server.loopback.as_ref().map(Loopback::storage) {
+        return Sealed::new(stillframe::documents::connect(&bucket).unwrap(), Arc::default());
+    }
     let store = LocalFileSystem::new_with_prefix(server.dir.path().join("storage")).unwrap();
     Sealed::new(Arc::new(store), Arc::default())
 }

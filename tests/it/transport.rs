@@ -15,6 +15,7 @@ mod mutual;
 mod patience;
 mod raw;
 mod renewal;
+mod resets;
 mod streams;
 
 use std::{net::SocketAddr, sync::Arc};

@@ -15,6 +15,10 @@ use crate::{
     error::Error,
 };
 
+/// So many writes at most are in logs that nobody can read any more: clients have seen the
+/// offsets of all of them.
+const UNSEEN: i64 = 1 << 32;
+
 /// Reads every document that is left, and counts it. `found` is what the database says;
 /// what it has forgotten of what is known does not come back: not an offset, nor what was
 /// dropped, nor the time that had passed.
@@ -43,7 +47,7 @@ fn nothing(found: &Totals, known: &Known, retention: Option<Retention>) -> Total
     let most = |of: fn(&Totals) -> i64| all().map(of).fold(i64::MIN, i64::max);
     let floor = all().map(|totals| totals.floor).fold(found.floor, Bucket::max);
     Totals {
-        offset: most(|totals| totals.offset) + 1,
+        offset: most(|totals| totals.offset) + UNSEEN,
         // What came before the last snapshot is no change, whatever was forgotten of it.
         snapshot_offset: found.snapshot_offset.max(known.last_created_offset.unwrap_or(0)),
         pending: found.pending.clone(),
@@ -115,7 +119,8 @@ mod tests {
             let event_times = counted.event_times;
             assert_eq!(event_times.unwrap().0, found.event_times.unwrap().0);
             let intervals = found.intervals.clone();
-            let found = Totals { offset: found.offset + 1, event_times, intervals: counted.intervals.clone(), ..found };
+            let found =
+                Totals { offset: found.offset + UNSEEN, event_times, intervals: counted.intervals.clone(), ..found };
             assert_eq!(counted, found);
             for (bucket, interval) in intervals {
                 let counted = &counted.intervals[&bucket];
@@ -133,7 +138,7 @@ mod tests {
         let closed = Totals { offset: 9, floor: 4, cutoff: 7, ..Totals::default() };
         let known = Known { least: vec![closed], last_created_offset: Some(8), ..Known::default() };
         let totals = nothing(&found, &known, retention);
-        assert_eq!((totals.offset, totals.snapshot_offset, totals.marks), (10, 8, 2));
+        assert_eq!((totals.offset, totals.snapshot_offset, totals.marks), (9 + UNSEEN, 8, 2));
         assert_eq!((totals.floor, totals.cutoff, totals.document_count), (4, 7, 0));
         assert_eq!(totals.retention, retention);
     }

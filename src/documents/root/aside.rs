@@ -30,12 +30,6 @@ impl Root {
     async fn is_put(&self, path: &Path, bytes: &Bytes) -> Result<bool, Error> {
         Ok(self.put_new(path, bytes.clone()).await? || self.get(path).await?.as_ref() == Some(bytes))
     }
-
-    /// An empty object under this name, if there is none, without a seal.
-    pub(in super::super) async fn put_empty_unsealed(&self, path: &Path) -> Result<(), Error> {
-        self.below.put(path, Bytes::new().into()).await?;
-        Ok(())
-    }
 }
 
 #[cfg(test)]

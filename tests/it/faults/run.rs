@@ -157,12 +157,11 @@ impl Run<'_> {
         None
     }
 
-    /// A server that ended is started again. Only faults of the records may end it: of
-    /// their log, and of their index, which takes no call behind one that failed.
+    /// A server that ended is started again. Only the record log's faults may end it.
     async fn revive(&mut self, child: &mut Child) -> Option<()> {
         let Some(status) = child.has_ended() else { return Some(()) };
         let what = format!("the server ended with {status}");
-        if self.fault.is_some_and(|(call, _)| is_of_records(&call.place)) {
+        if self.fault.is_some_and(|(call, _)| call.place.starts_with("storage/records")) {
             self.outcome.notes.insert(what);
         } else {
             self.problem(what);
@@ -316,8 +315,4 @@ fn exists(asked: Result<(), Status>) -> Result<(), Status> {
 /// What an answer that was lost had removed is removed.
 fn missing(asked: Result<(), Status>) -> Result<(), Status> {
     asked.or_else(|status| if status.code() == Code::NotFound { Ok(()) } else { Err(status) })
-}
-
-fn is_of_records(place: &str) -> bool {
-    place.starts_with("storage/records") || place.starts_with("metadata")
 }
