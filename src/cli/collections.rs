@@ -37,7 +37,8 @@ pub enum CollectionsCommand {
     ///
     /// Exits 0 if the collection is whole, or has been accepted; 2 if it is damaged and --yes was not said; 3 if
     /// files with documents are missing or damaged, without which there is nothing to accept (restore a snapshot,
-    /// or delete the collection), or if a snapshot that is whole would lose its files; 1 if anything else went wrong. With 2 and 3 nothing was changed.
+    /// or delete the collection), or if a snapshot that is whole would lose its files; 1 if anything else went
+    /// wrong. With 2 and 3 nothing was changed.
     #[command(verbatim_doc_comment)]
     AcceptLoss(AcceptArgs),
 }
@@ -79,7 +80,7 @@ pub async fn run(command: CollectionsCommand) -> Result<ExitCode> {
         Look::Lost(lost) => {
             say(format_args!("{name} is damaged:"));
             list(&lost);
-            say("nothing was changed. Restore a snapshot of it, or delete what is named, or the collection");
+            say("nothing was changed. Restore a snapshot of it, or delete the collection");
             Ok(LOST.into())
         }
         Look::Damaged(loss) => {
