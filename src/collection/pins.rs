@@ -30,6 +30,6 @@ impl Collections {
     /// place of the one that is missing.
     async fn check_newest_manifest(&self, uid: Uuid) -> Result<(), Error> {
         let (least, _) = self.least(uid)?;
-        self.inner.store.root().check_newest_manifest(uid, least.manifest_id).await
+        self.inner.store.root().check_newest_manifest(uid, &least).await
     }
 }

@@ -1,6 +1,7 @@
 //! Lists of compactions, which databases keep beside their manifests, hold nothing but
 //! how far merges are: one that is damaged is no reason to refuse what is whole.
 
+use slatedb::object_store::path::Path;
 use uuid::Uuid;
 
 use super::{root::collection, store::Store};
@@ -10,19 +11,32 @@ impl Store {
     /// Removes the lists of a closed database if the newest is damaged: the next open
     /// makes another, and merges begin anew.
     pub(super) async fn mend_compactions(&self, uid: Uuid) -> Result<(), Error> {
-        let read = self.on_manifest(self.admin(collection(uid)).read_compactions(None)).await;
-        let why = match read {
-            Ok(_) => return Ok(()),
-            Err(Error::DataLoss(why)) => why,
-            // One without a seal.
-            Err(Error::Internal(why)) => why.to_string(),
-            Err(error) => return Err(error),
-        };
+        let Some(why) = self.damage_of_compactions(uid).await? else { return Ok(()) };
         tracing::warn!(%uid, %why, "the list of compactions is made anew");
+        self.root.delete_all(self.compactions(uid).await?.into_iter()).await?;
+        self.forget_compactions(uid).await
+    }
+
+    /// What is wrong with the newest list, if anything is.
+    pub(super) async fn damage_of_compactions(&self, uid: Uuid) -> Result<Option<String>, Error> {
+        match self.on_manifest(self.admin(collection(uid)).read_compactions(None)).await {
+            Ok(_) => Ok(None),
+            Err(Error::DataLoss(why)) => Ok(Some(why)),
+            // One without a seal.
+            Err(Error::Internal(why)) => Ok(Some(why.to_string())),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// All lists that there are.
+    pub(super) async fn compactions(&self, uid: Uuid) -> Result<Vec<Path>, Error> {
         let lists = self.root.list(&collection(uid).join("compactions")).await?;
-        self.root.delete_all(lists.into_iter().map(|(path, _)| path)).await?;
-        // Numbers begin anew, and would be below it.
-        self.root.delete(&collection(uid).join("gc").join("compactions.boundary")).await
+        Ok(lists.into_iter().map(|(path, _)| path).collect())
+    }
+
+    /// Forgets which lists were collected: the next begin anew, with numbers below that.
+    pub(super) async fn forget_compactions(&self, uid: Uuid) -> Result<(), Error> {
+        self.root.delete_durably(&collection(uid).join("gc").join("compactions.boundary")).await
     }
 }
 

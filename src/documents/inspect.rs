@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use super::{
     checkpoint::{log_name, sst, sst_ids},
     patience::within,
-    root::{Root, collection},
+    root::{End, Root, collection},
     sealed::{Kind, Place, Since},
     store::Store,
     totals::Totals,
@@ -61,15 +61,15 @@ impl Store {
     }
 
     async fn look(&self, uid: Uuid, least: &Least) -> Result<(), Error> {
-        let end = self.root.end(uid).await?;
-        let known = least.manifest_id.max(end.manifest_id).max(1);
+        let least = &self.root.raised(uid, least).await?;
+        let known = least.manifest_id.max(1);
         let mut newest = self.root.newest_number(uid, Kind::Manifest).await?.unwrap_or(0);
         if newest < known {
             self.require(&manifest_path(uid, known)).await?;
             newest = known;
         }
         let manifest = self.whole_manifest(uid, newest, least).await?;
-        self.look_at_logs(uid, &manifest, least.log_id.max(end.log_id)).await?;
+        self.look_at_logs(uid, &manifest, least).await?;
         // A read of one that is missing says so all the same: no reason to pay for a list
         // at each open.
         if self.root.directory().is_some() { self.look_at_files(uid, &manifest).await } else { Ok(()) }
@@ -93,17 +93,22 @@ impl Store {
 
     /// Behind the manifest every number is there, up to the last that is known: the end
     /// of the log is looked for by its numbers, so behind a hole nobody looks.
-    async fn look_at_logs(&self, uid: Uuid, manifest: &VersionedManifest, known: u64) -> Result<(), Error> {
+    async fn look_at_logs(&self, uid: Uuid, manifest: &VersionedManifest, least: &Least) -> Result<(), Error> {
         let after = manifest.replay_after_wal_id();
-        let last_written = manifest.next_wal_sst_id().saturating_sub(1);
-        let is_older = self.root.older().may_be(Place { uid, kind: Kind::Log, id: last_written });
-        // Of what older versions wrote fences at the end may be missing.
-        let known = if is_older { known } else { known.max(last_written) };
+        let known = self.last_known_log(uid, manifest, least);
         let last = self.root.newest_number(uid, Kind::Log).await?.unwrap_or(0).max(known);
         // That looks at their seals as well.
         let looked =
             futures::stream::iter(after + 1..=last).map(|id| async move { self.require(&log_path(uid, id)).await });
         looked.buffered(LOGS_AT_ONCE).try_collect().await
+    }
+
+    /// The last log that must be there, if the manifest has not got beyond it.
+    pub(super) fn last_known_log(&self, uid: Uuid, manifest: &VersionedManifest, least: &Least) -> u64 {
+        let last_written = manifest.next_wal_sst_id().saturating_sub(1);
+        let is_older = self.root.older().may_be(Place { uid, kind: Kind::Log, id: last_written });
+        // Of what older versions wrote fences at the end may be missing.
+        if is_older { least.log_id } else { least.log_id.max(last_written) }
     }
 
     async fn look_at_files(&self, uid: Uuid, manifest: &VersionedManifest) -> Result<(), Error> {
@@ -127,6 +132,18 @@ impl Store {
 }
 
 impl Root {
+    /// What a database must have, at least, by what is noted beside it as well.
+    pub(super) async fn raised(&self, uid: Uuid, least: &Least) -> Result<Least, Error> {
+        let End { manifest_id, log_id } = self.end(uid).await?;
+        let log_id = log_id.max(least.log_id);
+        // Of a later manifest no hash is known.
+        Ok(if manifest_id > least.manifest_id {
+            Least { manifest_id, manifest_hash: Vec::new(), log_id }
+        } else {
+            Least { log_id, ..least.clone() }
+        })
+    }
+
     /// The newest objects of a database, if it has any.
     pub async fn newest(&self, uid: Uuid) -> Result<Option<Newest>, Error> {
         let Some(manifest_id) = self.newest_number(uid, Kind::Manifest).await? else { return Ok(None) };
@@ -149,8 +166,8 @@ impl Root {
 
     /// Refuses a database whose newest manifest is older than one that it has had. None at
     /// all is no business of this: it may have been removed.
-    pub async fn check_newest_manifest(&self, uid: Uuid, known: u64) -> Result<(), Error> {
-        let known = known.max(self.end(uid).await?.manifest_id);
+    pub async fn check_newest_manifest(&self, uid: Uuid, least: &Least) -> Result<(), Error> {
+        let known = self.raised(uid, least).await?.manifest_id;
         match self.newest_number(uid, Kind::Manifest).await? {
             Some(newest) if newest < known => Err(missing(&manifest_path(uid, known))),
             _ => Ok(()),

@@ -129,8 +129,7 @@ impl Store {
             moved.extend(self.root.set_aside(path, &aside(uid, path)).await?);
         }
         if !survey.derived.is_empty() {
-            // Numbers begin anew, and would be below it.
-            self.root.delete_durably(&collection(uid).join("gc").join("compactions.boundary")).await?;
+            self.forget_compactions(uid).await?;
         }
         if let Some(number) = survey.promoted {
             let contents = self.contents(uid, survey.manifest).await?;

@@ -27,8 +27,8 @@ pub use slatedb::object_store::buffered::BufWriter as Upload;
 use slatedb::object_store::{Error as StoreError, ObjectStore, ObjectStoreExt, PutMode, PutPayload, path::Path};
 use uuid::Uuid;
 
-pub(super) use self::ends::END;
-use self::{disk::Disk, ends::End};
+use self::disk::Disk;
+pub(super) use self::ends::{END, End};
 use super::{
     location::Storage,
     sealed::{Older, Sealed},

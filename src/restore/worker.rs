@@ -215,29 +215,28 @@ impl Restores {
     async fn pin(&self, seen: &Restore) -> Result<Next, Error> {
         let inner = &self.inner;
         let source = seen.source_collection_uid();
-        let files = inner.store.load_files(seen.file_list()).await?;
+        let mut files = inner.store.load_files(seen.file_list()).await?;
         let checkpoint = match inner.collections.pin(source, uid(&seen.checkpoint_id), seen.uid()).await {
             // What the collection itself is by now is damaged. The snapshot is made of other
             // objects, and waits for its restore.
             Err(Error::DataLoss(why)) if seen.totals.as_ref().is_none_or(|totals| totals.retention == 0) => {
                 tracing::warn!(why, name = %seen.name(), "restored by the snapshot's own checkpoint");
-                let mut next = to(seen, RestoreState::Copying)?;
-                next.start_time = inner.clock.now();
-                (next.bytes, next.files) = (files.bytes(), files.count());
-                return Ok(Next::only(next));
+                None
             }
-            pinned => pinned?,
+            pinned => Some(pinned?),
         };
         crate::crash_point!(RestorePinned);
         let mut next = to(seen, RestoreState::Copying)?;
-        next.pinned = true;
         next.start_time = inner.clock.now();
-        next.checkpoint_id = checkpoint.id.as_bytes().to_vec();
-        next.manifest_id = checkpoint.manifest_id;
-        // From the start the restore goes by, whatever the time when it ends.
-        let now = next.start_time;
-        let files = self.leave_out(&mut next, &files, now).await?;
-        next.file_list_hash = inner.store.save_files(seen.uid(), &files).await?;
+        if let Some(checkpoint) = checkpoint {
+            next.pinned = true;
+            next.checkpoint_id = checkpoint.id.as_bytes().to_vec();
+            next.manifest_id = checkpoint.manifest_id;
+            // From the start the restore goes by, whatever the time when it ends.
+            let now = next.start_time;
+            files = self.leave_out(&mut next, &files, now).await?;
+            next.file_list_hash = inner.store.save_files(seen.uid(), &files).await?;
+        }
         next.bytes = files.bytes();
         next.files = files.count();
         Ok(Next::only(next))

@@ -59,6 +59,16 @@ impl Given {
         Self { server, ..self }
     }
 
+    /// The same with a clock that is right again, before anybody has looked.
+    pub async fn started_right(self, after: i64) -> Self {
+        self.server.clock.jump(-after);
+        let clock = self.server.clock.of_another_process();
+        let mut given = self.reopen(clock, false).await;
+        given.agreed().await;
+        given.check(&format!("started right after {after}")).await;
+        given
+    }
+
     pub async fn noticed(&self) {
         eventually("the clock is not believed", async || self.server.clock.dispute().is_some()).await;
     }

@@ -15,7 +15,7 @@ use crate::{
         keys,
         patience::within,
         root::collection,
-        sealed::{Kind, Place},
+        sealed::Kind,
         store::Store,
         totals::Totals,
     },
@@ -32,11 +32,7 @@ impl Store {
     /// nothing to go on from.
     pub async fn survey(&self, uid: Uuid, least: &Least) -> Result<Survey, Error> {
         let mut survey = Survey::default();
-        let end = self.root.end(uid).await?;
-        let mut least = Least { log_id: least.log_id.max(end.log_id), ..least.clone() };
-        if end.manifest_id > least.manifest_id {
-            least = Least { manifest_id: end.manifest_id, manifest_hash: Vec::new(), ..least };
-        }
+        let least = self.root.raised(uid, least).await?;
         let manifest = self.survey_manifests(uid, &least, &mut survey).await?;
         self.survey_logs(uid, &least, &manifest, &mut survey).await?;
         survey.lost = self.lost_files(uid, &manifest).await?;
@@ -89,9 +85,7 @@ impl Store {
     ) -> Result<(), Error> {
         let listed: BTreeSet<u64> = self.root.numbers(uid, Kind::Log).await?.collect();
         let (after, next) = (manifest.replay_after_wal_id(), manifest.next_wal_sst_id());
-        let is_older = self.root.older().may_be(Place { uid, kind: Kind::Log, id: next.saturating_sub(1) });
-        // Of what older versions wrote fences at the end may be missing.
-        let known = if is_older { least.log_id } else { least.log_id.max(next.saturating_sub(1)) };
+        let known = self.last_known_log(uid, manifest, least);
         let last = listed.last().copied().unwrap_or(0).max(known);
         let mut broken = None;
         for id in after + 1..=last {
@@ -159,15 +153,8 @@ impl Store {
 
     /// They are derived: with an older manifest they are of one that is no more.
     async fn survey_compactions(&self, uid: Uuid, survey: &mut Survey) -> Result<(), Error> {
-        let read = self.on_manifest(self.admin(collection(uid)).read_compactions(None)).await;
-        let is_damaged = match read {
-            Ok(_) => false,
-            Err(Error::DataLoss(_) | Error::Internal(_)) => true,
-            Err(error) => return Err(error),
-        };
-        if is_damaged || survey.promoted.is_some() {
-            let lists = self.root.list(&collection(uid).join("compactions")).await?;
-            survey.derived = lists.into_iter().map(|(path, _)| path).collect();
+        if self.damage_of_compactions(uid).await?.is_some() || survey.promoted.is_some() {
+            survey.derived = self.compactions(uid).await?;
             survey.derived.sort_unstable();
         }
         Ok(())

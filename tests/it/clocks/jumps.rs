@@ -27,11 +27,7 @@ async fn nothing_is_lost_over_a_restart() {
         given = given.reopen(clock, false).await;
         assert!(given.server.clock.dispute().is_some(), "by {by}");
         given.check(&format!("started with {by}")).await;
-        given.server.clock.jump(-by);
-        let clock = given.server.clock.of_another_process();
-        given = given.reopen(clock, false).await;
-        given.agreed().await;
-        given.check(&format!("started right after {by}")).await;
+        given = given.started_right(by).await;
     }
     given.server.stop().await;
 }
@@ -42,11 +38,7 @@ async fn nothing_is_lost_if_the_clock_is_right_before_the_next_start() {
     for by in wrong() {
         given.server.clock.jump(by);
         given.noticed().await;
-        given.server.clock.jump(-by);
-        let clock = given.server.clock.of_another_process();
-        given = given.reopen(clock, false).await;
-        given.agreed().await;
-        given.check(&format!("started right after {by}")).await;
+        given = given.started_right(by).await;
     }
     given.server.stop().await;
 }

@@ -3,7 +3,11 @@
 
 use std::path::Path;
 
-use super::given::{empty, given, objects, overwrite, remove};
+use super::{
+    given::{empty, given, objects, overwrite, remove},
+    newest_manifest,
+};
+use crate::support::{TestServer, eventually, has_files};
 
 fn flip_a_bit(object: &Path, at: impl Fn(usize) -> usize) {
     let mut bytes = std::fs::read(object).unwrap();
@@ -46,4 +50,28 @@ async fn the_newest_is_an_older_one() {
     let newest = manifests.pop().unwrap();
     let older = manifests.pop().unwrap();
     given.assert_noticed(&newest, |manifest| overwrite(manifest, &older)).await;
+}
+
+/// What it is made of is whole, whatever became of the collection since; and with both
+/// deleted all is given back.
+#[apply(on_each_storage!)]
+async fn a_snapshot_of_a_damaged_collection_is_restored_and_given_back() {
+    let mut server = TestServer::start().await;
+    let books = server.given_collection("books").await;
+    server.given_documents("books", 100, 1).await;
+    let then = server.scan("books").await;
+    server.given_snapshot("books", "monday").await;
+    server.given_documents("books", 50, 2).await;
+    let database = server.files(&books.uid);
+    let dir = server.stop().await;
+    empty(&newest_manifest(&database));
+
+    let mut server = TestServer::reopen(dir).await;
+    server.given_restore("monday", "again").await;
+    assert_eq!(server.scan("again").await, then);
+    server.delete_collection("books").await.unwrap();
+    server.delete_snapshot("monday").await.unwrap();
+    eventually("its files are gone", async || !has_files(&database)).await;
+    assert_eq!(server.scan("again").await, then);
+    server.stop().await;
 }
