@@ -287,11 +287,11 @@ pub struct Locks {
 
 /// Opens the records of a root that is this server's, and nobody else's now.
 pub async fn open_records(config: &Config, clock: &Clock, tasks: &Tasks) -> Result<Opened, StartError> {
-    let data = instance::lock(&config.data_dir)?;
+    let data = instance::lock(&config.data_dir).await?;
     let storage = config.storage();
     let root = Root::open(&storage).await;
     let root = root.map_err(|cause| StartError::Unusable { storage: storage.to_string(), cause })?;
-    let locks = Locks { data, root: instance::lock_root(&root)? };
+    let locks = Locks { data, root: instance::lock_root(&root).await? };
     let index = IndexState::find(&config.data_dir, tasks).await?;
     let claim = instance::claim(&config.data_dir, &root, &index).await?;
     let (Claim::Ready(uid) | Claim::TakeOver(uid)) = claim;

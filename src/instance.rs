@@ -6,14 +6,13 @@
 //! knows nothing of. The index in the data directory may be lost or damaged; it is
 //! made again from the root's record log.
 
-use std::{
-    fs::{File, TryLockError},
-    net::SocketAddr,
-    path::Path,
-};
+mod lock;
+
+use std::{net::SocketAddr, path::Path};
 
 use uuid::Uuid;
 
+pub use self::lock::{lock, lock_root};
 use crate::{
     access::BootstrapError,
     clock::new_uid,
@@ -30,7 +29,6 @@ const WITHOUT_SEALS: u32 = 2;
 const FORMAT_VERSION: u32 = 3;
 /// In the root, and in the data directory.
 const MARKER: &str = "stillframe.json";
-const LOCK: &str = "stillframe.lock";
 
 /// What a new data directory has for an instance.
 const NEW: &str = "none (it is new)";
@@ -116,38 +114,6 @@ fn way_in(data: &str) -> &'static str {
         ". If that data directory is lost, `stillframe records rebuild` gives the root to this one"
     } else {
         ""
-    }
-}
-
-/// Takes the data directory for this process, until the file is dropped. What earlier
-/// starts have made in it is durable from here on.
-pub fn lock(data_dir: &Path) -> Result<File, StartError> {
-    durable::ensure_dir(data_dir)?;
-    let file = File::options().create(true).truncate(false).write(true).open(data_dir.join(LOCK))?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Err(StartError::Locked(data_dir.display().to_string())),
-        Err(TryLockError::Error(error)) => return Err(error.into()),
-    }
-    durable::sync_directory(data_dir)?;
-    Ok(file)
-}
-
-/// Takes a storage root that is a directory for this process, until the file is dropped:
-/// a copy of the data directory would let a second server in. Nothing is made, since
-/// the root may turn out to be another's. `None` for a bucket, and for a file system that
-/// locks no directories, as NFS: there another server is only noticed by what it writes.
-pub fn lock_root(root: &Root) -> Result<Option<File>, StartError> {
-    let Some(directory) = root.directory() else { return Ok(None) };
-    let file = File::open(directory)?;
-    match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
-        Err(TryLockError::WouldBlock) => Err(StartError::RootLocked(directory.display().to_string())),
-        Err(TryLockError::Error(error)) => {
-            let directory = directory.display();
-            tracing::warn!(%error, %directory, "the storage root cannot be locked; keep other servers from it");
-            Ok(None)
-        }
     }
 }
 

@@ -132,7 +132,7 @@ impl Sources {
         if cfg!(not(feature = "s3")) && matches!(location.store(), Store::S3 { .. }) {
             return Err(Error::invalid("source.location", "s3:// is not available in this build of the server"));
         }
-        let checked = inner.tasks.blocking(move || access.check(&location)).await;
+        let checked = inner.tasks.blocking("source check", move || access.check(&location)).await;
         checked.map_err(|panicked| Error::Internal(Arc::new(panicked)))??;
         let record = inner.records.change(|| self.connection(&command, uid)).await?;
         if record.uid() != uid {

@@ -79,7 +79,9 @@ impl Space {
         while stop.run_until_cancelled(tick.tick()).await.is_some() {
             let space = self.clone();
             // A disk that does not answer must not hold up who shares the thread.
-            if let Some(Err(panicked)) = stop.run_until_cancelled(tasks.blocking(move || space.look())).await {
+            if let Some(Err(panicked)) =
+                stop.run_until_cancelled(tasks.blocking("space look", move || space.look())).await
+            {
                 tracing::error!(%panicked, "the free space could not be looked at");
             }
         }

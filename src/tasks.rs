@@ -3,7 +3,7 @@
 //! A background task that ends early (error, panic) stops the service rather
 //! than leaving it half alive; a stop waits for all of them, up to a deadline.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt::Write, future::Future, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use tokio::{sync::Notify, task::JoinSet};
@@ -16,6 +16,43 @@ pub struct Tasks {
     failed: CancellationToken,
     services: Arc<Mutex<JoinSet<&'static str>>>,
     work: TaskTracker,
+    running: Arc<Running>,
+}
+
+/// How many tasks of each name run.
+#[derive(Default)]
+struct Running(Mutex<BTreeMap<&'static str, usize>>);
+
+/// Counts a task for as long as it lives, whether or not it runs to its end.
+struct Counted {
+    name: &'static str,
+    among: Arc<Running>,
+}
+
+impl Running {
+    fn count(self: &Arc<Self>, name: &'static str) -> Counted {
+        *self.0.lock().entry(name).or_default() += 1;
+        Counted { name, among: Arc::clone(self) }
+    }
+
+    /// Their names, for people.
+    fn names(&self) -> String {
+        let mut names = String::new();
+        for (name, count) in self.0.lock().iter().filter(|(_, count)| **count > 0) {
+            let comma = if names.is_empty() { "" } else { ", " };
+            let times = if *count > 1 { format!(" ({count})") } else { String::new() };
+            let _ = write!(names, "{comma}{name}{times}");
+        }
+        names
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        if let Some(count) = self.among.0.lock().get_mut(self.name) {
+            *count -= 1;
+        }
+    }
 }
 
 impl Default for Tasks {
@@ -25,6 +62,7 @@ impl Default for Tasks {
             failed: CancellationToken::new(),
             services: Arc::default(),
             work: TaskTracker::new(),
+            running: Arc::default(),
         }
     }
 }
@@ -42,8 +80,13 @@ pub enum TaskError {
     #[error("a background task panicked")]
     Panicked,
     /// Tasks were still running at the deadline and were aborted.
-    #[error("tasks were still running {0:?} after the stop")]
-    Late(Duration),
+    #[error("still running {grace:?} after the stop: {names}")]
+    Late {
+        /// How long was waited for them.
+        grace: Duration,
+        /// Which they are.
+        names: String,
+    },
 }
 
 impl Tasks {
@@ -59,39 +102,58 @@ impl Tasks {
     where
         F: Future<Output = ()> + Send + 'static,
     {
+        let counted = self.running.count(name);
         self.services.lock().spawn(async move {
             future.await;
+            drop(counted);
             name
         });
     }
 
     /// Runs a piece of work that ends by itself; a stop waits for it.
     #[allow(clippy::disallowed_methods, reason = "the one place that spawns")]
-    pub fn work<F>(&self, future: F) -> tokio::task::JoinHandle<F::Output>
+    pub fn work<F>(&self, name: &'static str, future: F) -> tokio::task::JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.work.spawn(future)
+        self.work.spawn(self.counted(name, future))
     }
 
     /// The same, on another runtime.
-    pub fn work_on<F>(&self, runtime: &tokio::runtime::Handle, future: F) -> tokio::task::JoinHandle<F::Output>
+    pub fn work_on<F>(
+        &self,
+        runtime: &tokio::runtime::Handle,
+        name: &'static str,
+        future: F,
+    ) -> tokio::task::JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.work.spawn_on(future, runtime)
+        self.work.spawn_on(self.counted(name, future), runtime)
     }
 
     /// Runs a blocking call off the async threads; a stop waits for it.
     #[allow(clippy::disallowed_methods, reason = "the one place that spawns")]
-    pub fn blocking<F, T>(&self, call: F) -> tokio::task::JoinHandle<T>
+    pub fn blocking<F, T>(&self, name: &'static str, call: F) -> tokio::task::JoinHandle<T>
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        self.work.spawn_blocking(call)
+        let counted = self.running.count(name);
+        self.work.spawn_blocking(move || {
+            let _counted = counted;
+            call()
+        })
+    }
+
+    fn counted<F: Future>(&self, name: &'static str, future: F) -> impl Future<Output = F::Output> + use<F> {
+        let counted = self.running.count(name);
+        async move {
+            let _counted = counted;
+            future.await
+        }
     }
 
     /// Returns when `shutdown` is done or a service task ended before it.
@@ -139,8 +201,9 @@ impl Tasks {
             Ok(()) if panicked => Err(TaskError::Panicked),
             Ok(()) => Ok(()),
             Err(_) => {
+                let names = self.running.names();
                 services.shutdown().await;
-                Err(TaskError::Late(grace))
+                Err(TaskError::Late { grace, names })
             }
         }
     }
@@ -148,7 +211,8 @@ impl Tasks {
     /// Waits for the pieces of work, at most for `grace`.
     pub async fn drain_work(&self, grace: Duration) -> Result<(), TaskError> {
         self.work.close();
-        tokio::time::timeout(grace, self.work.wait()).await.map_err(|_| TaskError::Late(grace))
+        let drained = tokio::time::timeout(grace, self.work.wait()).await;
+        drained.map_err(|_| TaskError::Late { grace, names: self.running.names() })
     }
 }
 

@@ -52,7 +52,7 @@ async fn check(place: &PlaceArgs) -> Result<()> {
     if !data_dir.is_dir() {
         return Err(format!("there is no data directory {}", data_dir.display()).into());
     }
-    let _lock = instance::lock(data_dir)?;
+    let _lock = instance::lock(data_dir).await?;
     let storage = place.root();
     let root = Root::open_to_read(&storage).map_err(|cause| unusable(&storage, cause))?;
     let tasks = Tasks::default();
@@ -95,10 +95,10 @@ fn wanted(printed: io::Result<()>) -> io::Result<ControlFlow<()>> {
 
 async fn rebuild(place: &PlaceArgs) -> Result<()> {
     let PlaceArgs { data_dir, .. } = place;
-    let _lock = instance::lock(data_dir)?;
+    let _lock = instance::lock(data_dir).await?;
     let storage = place.root();
     let root = Root::open(&storage).await.map_err(|cause| unusable(&storage, cause))?;
-    let _root_lock = instance::lock_root(&root)?;
+    let _root_lock = instance::lock_root(&root).await?;
     let index = IndexState::find(data_dir, &Tasks::default()).await.map_err(StartError::from)?;
     let uid = instance::of_root(data_dir, &root, &index).await?;
     let made = records::make_anew(data_dir, index, &Log::new(root, uid)).await;

@@ -184,7 +184,8 @@ impl Collections {
         let (collections, wanted) = (self.clone(), Arc::clone(guard.handle()));
         // A database whose opening is given up half-way would live on unowned,
         // so an open runs to its end when the caller goes away.
-        let opened = self.inner.store.tasks().work(async move { collections.engine(&wanted).await }).await;
+        let opened =
+            self.inner.store.tasks().work("collection open", async move { collections.engine(&wanted).await }).await;
         let engine = opened.map_err(|panicked| Error::Internal(Arc::new(panicked)))??;
         let handle = guard.disarm();
         Ok(Lease { engine, handle, name: name.to_string() })
@@ -244,7 +245,7 @@ impl Collections {
             tracing::warn!(uid = %failed.uid(), "a database has met an entry of an attempt of ours; it is opened again");
         }
         failed.begin_close();
-        self.inner.store.tasks().work(async move {
+        self.inner.store.tasks().work("collection close", async move {
             if let Err(error) = failed.close(false).await {
                 tracing::warn!(%error, uid = %failed.uid(), "a failed database did not close cleanly");
             }

@@ -30,7 +30,7 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let shutdown = CancellationToken::new();
-        let serving = Tasks::default().work(app.serve(listener, shutdown.clone().cancelled_owned()));
+        let serving = Tasks::default().work("server", app.serve(listener, shutdown.clone().cancelled_owned()));
         Ok(Self { address, shutdown, serving, directory })
     }
 

@@ -71,7 +71,7 @@ impl Store {
             db.close_with_options(CloseOptions::default().with_flush_type(Some(FlushType::MemTable))).await?;
             adopted
         };
-        let joined = self.tasks.work_on(&self.background, work).await;
+        let joined = self.tasks.work_on(&self.background, "verification", work).await;
         joined.map_err(|panicked| Error::Internal(Arc::new(panicked)))?
     }
 

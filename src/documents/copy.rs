@@ -244,7 +244,7 @@ impl Store {
         let size = tokio::fs::metadata(&source).await.map_or(0, |file| file.len());
         self.space.admit_bytes(size)?;
         let done = done.clone();
-        let copied = self.tasks.blocking(move || copy_bytes(&source, &target, &done)).await;
+        let copied = self.tasks.blocking("file copy", move || copy_bytes(&source, &target, &done)).await;
         let copied = copied.map_err(|panicked| Error::Internal(Arc::new(panicked)))?;
         self.unless_missing(from, copied).await.map(|()| true)
     }

@@ -139,7 +139,7 @@ impl Engine {
         let shared =
             writer::Shared { filter: Arc::clone(&filter), floor, cutoff: Arc::clone(&cutoff), failed: failed.clone() };
         let writer = writer::Writer::new(buffer, db.clone(), store.clone(), totals, shared);
-        store.tasks.work(writer.run(queue, publish));
+        store.tasks.work("writer", writer.run(queue, publish));
         let (store, epoch) = (store.clone(), db.manifest().writer_epoch());
         let (base, buffer) = (Base::Open(db), Some(buffer));
         let engine = Arc::new(Self {
@@ -157,7 +157,7 @@ impl Engine {
             closing,
         });
         if !known_ids {
-            engine.store.tasks.work(engine.learn_ids());
+            engine.store.tasks.work("id scan", engine.learn_ids());
         }
         Ok(engine)
     }
@@ -288,7 +288,7 @@ impl Engine {
         // What is still in memory would only become a file to be drained later.
         // It may have to wait for storage, or for merges: nobody else should.
         let Some(db) = self.base.to_write().cloned() else { return Ok(dropped) };
-        self.store.tasks.work(async move {
+        self.store.tasks.work("flush", async move {
             let memtable = FlushOptions { flush_type: FlushType::MemTable };
             if let Err(error) = db.flush_with_options(memtable).await {
                 tracing::debug!(%error, "a buffer was not flushed behind a drop; its owner will see why");

@@ -25,6 +25,7 @@ use super::{
     group::{BatchResult, Group, Times, Write},
     keys::{self, Bucket},
     marks::Marking,
+    patience::within,
     store::Store,
     totals::{Dropped, Totals},
 };
@@ -124,7 +125,7 @@ impl Writer {
         let (db, floor, failed) = (self.db.clone(), Arc::clone(&self.floor), self.failed.clone());
         let (gap, patience) = (self.store.tuning.commit_gap, self.patience());
         let flusher = Flusher { db, publish, floor, failed, gap, patience };
-        let flusher = self.store.tasks.work(flusher.run(landing));
+        let flusher = self.store.tasks.work("flusher", flusher.run(landing));
         let mut left_over = VecDeque::new();
         let mut closing = None;
         while closing.is_none() {
@@ -269,7 +270,8 @@ impl Writer {
         } else {
             let hold = self.floor.hold(self.totals.floor);
             let options = CheckpointOptions { name: Some(snapshot.to_string()), ..CheckpointOptions::default() };
-            let handle = self.db.begin_checkpoint(CheckpointScope::All, &options).await?;
+            let begun = self.db.begin_checkpoint(CheckpointScope::All, &options);
+            let handle = within(self.patience(), begun).await?;
             Some(UnfinishedCheckpoint { handle, hold })
         };
         let incremental_bytes = self.totals.cut(snapshot);
@@ -333,7 +335,7 @@ impl Writer {
         if !self.unsaved || self.failed.is_cancelled() {
             return;
         }
-        let saved = self.db.put(keys::TOTALS, self.totals.encode()).await;
+        let saved = in_time(self.patience(), self.db.put(keys::TOTALS, self.totals.encode())).await;
         if let Err(error) = saved {
             tracing::warn!(%error, "the totals were not saved; the next open settles them");
         }

@@ -139,7 +139,7 @@ impl Committer {
             }
             queue.waiting.push_back(Waiting { ticket, change, answer });
             if !std::mem::replace(&mut queue.busy, true) {
-                this.tasks.work(Arc::clone(this).run());
+                this.tasks.work("record commit", Arc::clone(this).run());
             }
         }
         let answer = match tokio::time::timeout(PATIENCE, &mut answered).await {

@@ -69,7 +69,7 @@ impl Compactor {
         let (this, log, index) = (self.clone(), log.clone(), index.clone());
         let runtime = tokio::runtime::Handle::current();
         // It computes for long: not on the threads that answer calls.
-        tasks.blocking(move || {
+        tasks.blocking("record base", move || {
             match runtime.block_on(this.make(&log, &index, tip, (entries, bytes))) {
                 Ok(()) => tracing::debug!(revision = tip.revision, "the record log has a new base"),
                 // The log only grows meanwhile.

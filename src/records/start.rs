@@ -63,7 +63,7 @@ impl IndexState {
         if std::fs::read_dir(&directory).map_or(true, |mut entries| entries.next().is_none()) {
             return Ok(Self::Missing);
         }
-        match tasks.blocking(move || Self::open(&directory)).await {
+        match tasks.blocking("index open", move || Self::open(&directory)).await {
             Ok(Err(error)) if index::is_locked(&error) => Err(error),
             Ok(Ok(found)) => Ok(found),
             Ok(Err(error)) => Ok(Self::Unusable(format!("{error:?}"))),
@@ -137,7 +137,7 @@ pub async fn open(opening: Opening<'_>) -> Result<Records, Error> {
     }
     let (index, reached) = reach(data_dir, index, &log, &found, &tasks).await?;
     let filling = index.clone();
-    let filled = tasks.blocking(move || filling.fill_secondary()).await;
+    let filled = tasks.blocking("index fill", move || filling.fill_secondary()).await;
     filled.map_err(|panicked| Error::Internal(Arc::new(panicked)))??;
     let Reached { tip, time, entries, bytes } = reached;
     let compactor = Compactor::new(policy, clock.clone(), found.base(), entries, bytes);
@@ -227,7 +227,7 @@ pub(super) async fn judge(
     }
     let counted = {
         let index = index.clone();
-        match tasks.blocking(move || index.checksum()).await {
+        match tasks.blocking("index checksum", move || index.checksum()).await {
             Ok(counted) => counted,
             Err(panicked) => return Ok(Err(panicked.to_string())),
         }

@@ -121,7 +121,7 @@ impl Restores {
             work
         };
         let (restores, found) = (self.clone(), found.record.clone());
-        self.inner.tasks.work(async move {
+        self.inner.tasks.work("restore", async move {
             let turn = Arc::clone(&restores.inner.turns);
             // A cancelled one needs no turn, only its clean-up. Who cancelled it since it was
             // found did not see us busy with it yet.

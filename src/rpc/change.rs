@@ -17,7 +17,7 @@ pub async fn to_its_end<T: Send + 'static>(
     tasks: &Tasks,
     change: impl Future<Output = Result<T, Error>> + Send + 'static,
 ) -> Result<T, Error> {
-    let change = tasks.work(change.in_current_span());
+    let change = tasks.work("change", change.in_current_span());
     match tokio::time::timeout(PATIENCE, change).await {
         Ok(ended) => ended.map_err(|panicked| Error::Internal(Arc::new(panicked)))?,
         Err(late) => Err(Error::OutcomeUnknown(Arc::new(late))),

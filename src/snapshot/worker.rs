@@ -45,7 +45,7 @@ impl Snapshots {
             return;
         }
         let (snapshots, found) = (self.clone(), found.clone());
-        self.inner.tasks.work(async move {
+        self.inner.tasks.work("snapshot", async move {
             let uid = found.uid();
             let worked = snapshots.work(&found).await;
             snapshots.inner.busy.lock().remove(&uid);

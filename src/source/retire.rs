@@ -16,7 +16,7 @@ impl Sources {
             return;
         }
         let sources = self.clone();
-        self.inner.tasks.work(async move {
+        self.inner.tasks.work("source retirement", async move {
             if let Err(error) = sources.remove_marks(&found).await {
                 tracing::debug!(?error, %uid, "the marks of a deleted source wait for the next sweep");
             }

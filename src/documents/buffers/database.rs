@@ -41,7 +41,7 @@ impl Store {
     pub(in crate::documents) fn flush(&self, chosen: Option<(Ticket, Database)>) {
         let Some((ticket, database)) = chosen else { return };
         let buffers = Arc::clone(&self.buffers);
-        self.tasks.work(async move {
+        self.tasks.work("flush", async move {
             let memtable = FlushOptions { flush_type: FlushType::MemTable };
             let flushed = database.db.flush_with_options(memtable).await;
             if let Err(error) = &flushed {

@@ -41,7 +41,7 @@ impl DocumentRpc {
         let (queue, submitted) = mpsc::channel(WINDOW);
         let (mode, agreed) = tokio::sync::oneshot::channel();
         let rpc = self.clone();
-        self.tasks.work(async move { rpc.read_messages(&caller, &memory, messages, mode, queue).await });
+        self.tasks.work("ingest", async move { rpc.read_messages(&caller, &memory, messages, mode, queue).await });
         let answers = async move {
             let errors_only = agreed.await.unwrap_or(false);
             // An error ends the stream, behind the last acknowledgement.

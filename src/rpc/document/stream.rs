@@ -67,7 +67,7 @@ impl DocumentRpc {
         // would look like the end of the documents.
         let (end, ended) = oneshot::channel();
         let pump = Pump { rpc: self.clone(), lease, scan, selection, encoding: wanted, bound, queue };
-        self.tasks.work(async move {
+        self.tasks.work("stream", async move {
             // Without a receiver there is no client.
             let _ = end.send(pump.run().await);
         });

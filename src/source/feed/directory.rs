@@ -51,7 +51,7 @@ impl Directory {
         call: impl FnOnce(&Self) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let directory = self.clone();
-        let joined = self.tasks.blocking(move || call(&directory)).await;
+        let joined = self.tasks.blocking("source directory", move || call(&directory)).await;
         joined.map_err(|panicked| Error::Internal(Arc::new(panicked)))?
     }
 
