@@ -38,6 +38,7 @@ points! {
     SnapshotCut = "snapshot.cut",
     SnapshotPinned = "snapshot.pinned",
     SnapshotBeforeRecord = "snapshot.before_record",
+    SnapshotCreated = "snapshot.created",
     ReleaseUnpinned = "release.unpinned",
     ReleaseBeforeRecord = "release.before_record",
     RestorePinned = "restore.pinned",

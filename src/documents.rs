@@ -25,6 +25,7 @@ mod engine;
 mod fault;
 mod filter;
 mod flusher;
+mod frozen;
 #[cfg(any(test, feature = "fuzz"))]
 pub(crate) mod fuzzed;
 mod group;
@@ -34,7 +35,9 @@ mod keep;
 mod keys;
 mod lists;
 mod location;
+mod manifest;
 mod marks;
+mod overlay;
 mod patience;
 mod plan;
 mod positions;
@@ -62,14 +65,15 @@ pub use slatedb::object_store::path::Path as ObjectPath;
 pub use self::root::s3::connect;
 pub use self::{
     adopt::{Adopted, Adoption},
-    checkpoint::{Checkpoint, CutOutcome, Files},
+    checkpoint::{Checkpoint, CutOutcome, Files, UnfinishedCheckpoint},
     copy::{Copied, CopyMode, Transfer},
     drain::Drained,
     engine::{Engine, Known, Submitted},
+    frozen::{Frozen, FrozenManifest, Held, load_manifest},
     group::{BatchResult, Operation, Outcome, Write, WriteResult},
     inspect::{Least, Newest},
-    keep::Keep,
-    lists::RecordedList,
+    keep::{IsAlone, Keep},
+    lists::{RecordedList, Saved},
     location::{Bucket, Environment, Storage},
     marks::{Mark, Marking, PAGE as MARKS_PAGE},
     patience::StoragePatience,

@@ -162,6 +162,11 @@ impl Records {
         self.committer.revision()
     }
 
+    /// Whether nobody else has written behind what we know.
+    pub async fn is_newest(&self) -> Result<bool, Error> {
+        self.committer.is_newest().await
+    }
+
     /// When what was found at the start was written last; none if there was nothing.
     #[must_use]
     pub fn found_time(&self) -> Option<Micros> {

@@ -258,6 +258,7 @@ impl Restores {
             bytes: snapshot.referenced_bytes,
             files: snapshot.file_count,
             file_list_hash: snapshot.file_list_hash.clone(),
+            manifest_hash: snapshot.manifest_hash.clone(),
             description: command.description.clone(),
             labels: command.labels.clone(),
             ..Restore::default()

@@ -2,9 +2,10 @@
 //!
 //! **S1** A CREATED snapshot holds every write acknowledged before its request,
 //! none after its `snapshot_time`, and never changes. **S2** Files it references
-//! are not deleted before it is. **S3** Creating one costs one manifest write,
-//! nothing per document. **S4** Deleting or recreating the collection does not
-//! harm it. **S5** It is unusable from its expiry on, and its files go then.
+//! are not deleted before it is. **S3** Creating one costs two manifest writes,
+//! nothing per document nor for any other snapshot. **S4** Deleting or recreating
+//! the collection does not harm it. **S5** It is unusable from its expiry on, and
+//! its files go then.
 //!
 //! The record is the queue: creating writes it as REQUESTED, the worker does
 //! the rest (`worker.rs`), now or after a restart; an ended one is released
@@ -371,7 +372,7 @@ impl Snapshots {
         for other in self.neighbours(snapshot)? {
             others.extend(self.files_of(&other).await?.unwrap_or_default().ids());
         }
-        Ok(Some(files.bytes_without(&others)))
+        Ok(Some(files.bytes_without(&others) + snapshot.own_bytes))
     }
 
     /// The CREATED snapshots of the same collection before and behind one, or of the same

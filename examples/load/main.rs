@@ -45,6 +45,7 @@ mod restore;
 mod retention;
 mod scan;
 mod server;
+mod siblings;
 mod snapshot;
 mod source;
 mod stream;
@@ -102,6 +103,8 @@ enum Scenario {
     Many(many::Options),
     /// What is asked of one snapshot, beside many others.
     Crowd(crowd::Options),
+    /// Snapshots and restores of one collection, by how many snapshots it has.
+    Siblings(siblings::Options),
     /// Many watchers of one restore.
     Watchers(watchers::Options),
     /// Latency of single writes.
@@ -145,6 +148,7 @@ async fn run(launch: &Launch, scenario: Scenario) -> Result<()> {
         Scenario::Stream(options) => stream::run(&server, &options).await,
         Scenario::Many(options) => many::run(&server, &options).await,
         Scenario::Crowd(options) => crowd::run(&server, &options).await,
+        Scenario::Siblings(options) => siblings::run(&mut server, &options).await,
         Scenario::Watchers(options) => watchers::run(&server, &options).await,
         Scenario::Lone(options) => lone::run(&server, &options).await,
         Scenario::Records(options) => records::run(&server, &options).await,

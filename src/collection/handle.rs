@@ -2,6 +2,7 @@
 //! thousand idle ones would keep polling.
 
 use std::{
+    collections::HashSet,
     ops::Deref,
     sync::{
         Arc,
@@ -10,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use futures::{StreamExt, TryStreamExt};
 use parking_lot::Mutex;
 use tokio::{task::JoinHandle, time::Instant};
 use tokio_util::sync::CancellationToken;
@@ -17,7 +19,7 @@ use uuid::Uuid;
 
 use super::Collections;
 use crate::{
-    documents::{Engine, Keep, Known, Totals},
+    documents::{Engine, IsAlone, Keep, Known, Totals},
     error::Error,
     names::CollectionName,
     records::{Snapshot, SnapshotState, Stored},
@@ -26,6 +28,10 @@ use crate::{
 /// How long after a failed open nobody tries again: while storage is away each
 /// attempt takes its time, and those behind it would wait for all before them.
 const OPEN_PAUSE: Duration = Duration::from_secs(1);
+/// File lists that are read at once.
+const LISTS_AT_ONCE: usize = 16;
+/// How long after an attempt to find out what an open collection must keep another is made.
+const FILL_AGAIN: Duration = Duration::from_secs(60);
 
 /// A collection that may be open.
 pub struct Handle {
@@ -39,19 +45,25 @@ pub struct Handle {
     deleted: CancellationToken,
     /// Snapshots of a collection are taken one at a time.
     cutting: tokio::sync::Mutex<()>,
+    /// Held by who finds out what garbage collection must leave alone.
+    filling: tokio::sync::Mutex<()>,
+    /// When that was begun last.
+    last_fill: Mutex<Option<Instant>>,
 }
 
 impl Handle {
-    fn new(uid: Uuid) -> Self {
+    fn new(uid: Uuid, is_alone: IsAlone) -> Self {
         Self {
             uid,
-            keep: Arc::default(),
+            keep: Arc::new(Keep::new(is_alone)),
             slot: tokio::sync::Mutex::default(),
             failed_open: Mutex::default(),
             users: AtomicUsize::new(0),
             last_used: Mutex::new(Instant::now()),
             deleted: CancellationToken::new(),
             cutting: tokio::sync::Mutex::default(),
+            filling: tokio::sync::Mutex::default(),
+            last_fill: Mutex::default(),
         }
     }
 
@@ -157,7 +169,23 @@ impl Collections {
     #[must_use]
     pub fn handle(&self, uid: Uuid) -> Arc<Handle> {
         let mut handles = self.inner.handles.lock();
-        Arc::clone(handles.entry(uid).or_insert_with(|| Arc::new(Handle::new(uid))))
+        Arc::clone(handles.entry(uid).or_insert_with(|| Arc::new(Handle::new(uid, self.is_alone()))))
+    }
+
+    /// Asks whether the records are all that there are. Nobody else can write to a
+    /// directory, whose lock is ours.
+    fn is_alone(&self) -> IsAlone {
+        let (is_shared, records) = (self.inner.store.may_have_rivals(), self.inner.records.clone());
+        Arc::new(move || {
+            let records = records.clone();
+            Box::pin(async move {
+                !is_shared
+                    || records.is_newest().await.unwrap_or_else(|error| {
+                        tracing::debug!(%error, "files stay until storage can be asked for newer records");
+                        false
+                    })
+            })
+        })
     }
 
     /// Whether a collection may be open: it has been used a moment ago.
@@ -262,7 +290,7 @@ impl Collections {
     /// Opens a database; to be read alone if there is no room for more, and none is.
     async fn open_engine(
         &self,
-        handle: &Handle,
+        handle: &Arc<Handle>,
         is_read: bool,
         abandoned: Option<JoinHandle<()>>,
     ) -> Result<Arc<Engine>, Error> {
@@ -272,7 +300,8 @@ impl Collections {
             return Err(Error::ShuttingDown);
         }
         let least = self.inspect(handle).await?;
-        let known = Known { least, ..self.known_snapshots(handle).await? };
+        let (known, copied) = self.known_snapshots(handle)?;
+        let known = Known { least, ..known };
         self.forget_statistics(handle.uid);
         let (store, uid) = (&self.inner.store, handle.uid);
         if handle.damage().is_some() {
@@ -281,8 +310,13 @@ impl Collections {
             Engine::open_to_read(store, uid, Arc::clone(&handle.keep), &known).await?.close(false).await?;
         }
         let full = match Engine::open(store, uid, Arc::clone(&handle.keep), &known).await {
+            Ok(engine) => {
+                self.begin_to_fill(handle);
+                self.let_go_of_checkpoints(handle, &engine, &copied);
+                return Ok(engine);
+            }
             Err(error) if !is_read && Engine::needs_room(&error) => handle.failed(error),
-            opened => return opened,
+            Err(error) => return Err(error),
         };
         // Nothing fences off what it may still get through.
         if let Some(abandoned) = abandoned {
@@ -312,11 +346,11 @@ impl Collections {
         }
     }
 
-    /// What the records say of a collection's snapshots; also fills in what
-    /// garbage collection must leave alone.
-    async fn known_snapshots(&self, handle: &Handle) -> Result<Known, Error> {
+    /// What the records say of a collection's snapshots; and those that need no
+    /// checkpoint.
+    fn known_snapshots(&self, handle: &Handle) -> Result<(Known, HashSet<Uuid>), Error> {
         let mut known = Known::default();
-        let mut created = Vec::new();
+        let mut copied = HashSet::new();
         for Stored { record: snapshot, .. } in self.inner.records.find(&Snapshot::of_collection(handle.uid))? {
             if snapshot.state() == SnapshotState::Requested {
                 known.requested.push(snapshot.uid());
@@ -325,25 +359,87 @@ impl Collections {
                 known.created.push(snapshot.uid());
                 known.last_created_offset = known.last_created_offset.max(Some(totals.offset));
             }
-            if snapshot.state() == SnapshotState::Created && !handle.keep.knows(snapshot.uid()) {
-                created.push(snapshot);
+            if snapshot.has_copy() {
+                copied.insert(snapshot.uid());
             }
         }
-        for snapshot in created {
-            let is_needed = || snapshot.is_created(&self.inner.records);
-            match self.inner.store.load_files_while(snapshot.file_list(), is_needed).await {
-                Ok(Some(files)) => handle.keep.snapshot(snapshot.uid(), files.ids().collect()),
+        Ok((known, copied))
+    }
+
+    /// Deletes checkpoints that were to go when their snapshots were CREATED.
+    fn let_go_of_checkpoints(&self, handle: &Arc<Handle>, engine: &Engine, copied: &HashSet<Uuid>) {
+        let left: Vec<Uuid> = engine.checkpoints().into_iter().filter(|owner| copied.contains(owner)).collect();
+        if left.is_empty() {
+            return;
+        }
+        // It stays open meanwhile: what is closed has a newest manifest that is known.
+        handle.users.fetch_add(1, Ordering::SeqCst);
+        let guard = UserGuard { handle: Some(Arc::clone(handle)) };
+        let (collections, uid) = (self.clone(), handle.uid);
+        self.inner.store.tasks().work(async move {
+            let _guard = guard;
+            for owner in left {
+                if let Err(error) = collections.unpin(uid, owner).await {
+                    tracing::debug!(%error, %uid, snapshot = %owner, "a checkpoint stays until the next open");
+                }
+            }
+        });
+    }
+
+    /// Finds out beside everything else what garbage collection must leave alone: an open
+    /// does not wait for the lists of all snapshots.
+    fn begin_to_fill(&self, handle: &Arc<Handle>) {
+        if handle.keep.is_complete() {
+            return;
+        }
+        *handle.last_fill.lock() = Some(Instant::now());
+        let (collections, handle) = (self.clone(), Arc::clone(handle));
+        self.inner.store.tasks().work(async move {
+            let stop = collections.inner.store.tasks().stop_token();
+            if let Some(Err(error)) = stop.run_until_cancelled(collections.fill(&handle)).await {
+                tracing::warn!(?error, uid = %handle.uid, "no file is given back until it is known what snapshots need");
+            }
+        });
+    }
+
+    /// Finds out what garbage collection must leave alone, unless that is known. Until
+    /// then it leaves every file alone.
+    async fn fill(&self, handle: &Handle) -> Result<(), Error> {
+        let _filling = handle.filling.lock().await;
+        if !handle.keep.is_complete() {
+            self.fill_in(handle).await?;
+            handle.keep.complete();
+        }
+        Ok(())
+    }
+
+    /// What is taken meanwhile is told of by who takes it.
+    async fn fill_in(&self, handle: &Handle) -> Result<(), Error> {
+        let inner = &self.inner;
+        let found = inner.records.find(&Snapshot::of_collection(handle.uid))?;
+        let filled = futures::stream::iter(found).map(Ok).try_for_each_concurrent(LISTS_AT_ONCE, |found| async move {
+            let is_kept = || found.record.is_kept(&inner.records);
+            if handle.keep.knows(found.uid()) || !is_kept()? {
+                return Ok(());
+            }
+            match inner.store.load_files_while(found.record.file_list(), is_kept).await {
+                Ok(Some(files)) => handle.keep.snapshot(found.uid(), files.ids().collect()),
                 // Released meanwhile: then there is nothing to keep.
-                Ok(None) => {}
+                Ok(None) => return Ok(()),
                 Err(error) if error.is_transient() => return Err(error),
                 // The collection itself is made of other objects, and may be whole.
                 Err(error) => {
-                    tracing::warn!(%error, snapshot = %snapshot.name(), "all files of its collection are kept for it");
-                    handle.keep.snapshot_of_unknown_files(snapshot.uid());
+                    tracing::warn!(%error, snapshot = %found.name(), "all files of its collection are kept for it");
+                    handle.keep.snapshot_of_unknown_files(found.uid());
                 }
             }
-        }
-        Ok(known)
+            if !is_kept()? {
+                // It may have been given back just before.
+                handle.keep.release(found.uid());
+            }
+            Ok(())
+        });
+        filled.await
     }
 
     /// Closes what has not been used for a while.
@@ -351,6 +447,9 @@ impl Collections {
         let idle = self.inner.store.idle_close();
         let handles: Vec<_> = self.inner.handles.lock().values().cloned().collect();
         for handle in handles {
+            if handle.last_fill.lock().is_some_and(|begun| begun.elapsed() >= FILL_AGAIN) {
+                self.begin_to_fill(&handle);
+            }
             let held = handle.slot.try_lock().ok().and_then(|slot| slot.clone());
             if let Some(engine) = held
                 && engine.is_overtaken().await.unwrap_or(false)
@@ -397,7 +496,10 @@ impl Collections {
             tracing::warn!(%error, uid = %handle.uid, "an idle collection did not close cleanly");
             return;
         }
-        self.inner.store.collect_closed(handle.uid, Arc::clone(&handle.keep)).await;
+        match self.fill(handle).await {
+            Ok(()) => self.inner.store.collect_closed(handle.uid, Arc::clone(&handle.keep)).await,
+            Err(error) => tracing::warn!(%error, uid = %handle.uid, "nothing of an idle collection is collected"),
+        }
         self.save_stats(handle, engine.totals(), stored_bytes).await;
     }
 
@@ -419,10 +521,10 @@ impl Collections {
         }
         let looked = async {
             self.inspect(&handle).await?;
-            self.known_snapshots(&handle).await
+            self.fill(&handle).await
         };
         match looked.await {
-            Ok(_) => {
+            Ok(()) => {
                 handle.keep.trust();
                 self.inner.store.collect_closed(uid, Arc::clone(&handle.keep)).await;
             }

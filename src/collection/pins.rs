@@ -1,5 +1,6 @@
-//! Who writes a manifest of a collection without opening it: snapshots and restores, for
-//! the checkpoints that hold their files.
+//! Who writes a manifest of a collection without opening it: snapshots, for the checkpoint
+//! that holds their files until the record does; and what version 0.1.0 has left, whose
+//! snapshots and restores count on checkpoints to the end.
 
 use uuid::Uuid;
 
@@ -11,6 +12,12 @@ impl Collections {
     pub async fn pin(&self, uid: Uuid, source: Uuid, owner: Uuid) -> Result<Checkpoint, Error> {
         self.check_newest_manifest(uid).await?;
         self.inner.store.pin(uid, source, owner).await
+    }
+
+    /// Deletes a checkpoint that is there, by one manifest.
+    pub async fn delete_checkpoint(&self, uid: Uuid, id: Uuid) -> Result<(), Error> {
+        self.check_newest_manifest(uid).await?;
+        self.inner.store.delete_checkpoint(uid, id).await
     }
 
     /// Deletes every checkpoint of this name, if the database still is there.

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::Collections;
 use crate::{
-    documents::RecordedList,
+    documents::{Files, RecordedList},
     error::Error,
     records::{Change, Expected, Intent, Restore, Retired, Snapshot, SnapshotState, Stored, uid},
     restore,
@@ -22,20 +22,17 @@ struct Pins {
     /// take its checkpoint back: a manifest written while the directory goes
     /// would bring it back.
     awaited: bool,
-    /// The CREATED snapshots that stand on its manifests.
+    /// The CREATED snapshots that stand on its files.
     snapshots: Vec<Snapshot>,
-    /// The restores under way that do.
+    /// The restores under way that have a checkpoint of their own, or count on that of
+    /// their snapshot. Any other holds its snapshot, which is one of those above or has
+    /// still to let go.
     restores: Vec<Restore>,
 }
 
 impl Pins {
     fn is_empty(&self) -> bool {
         !self.awaited && self.snapshots.is_empty() && self.restores.is_empty()
-    }
-
-    fn lists(&self) -> Vec<RecordedList<'_>> {
-        let snapshots = self.snapshots.iter().map(Snapshot::file_list);
-        snapshots.chain(self.restores.iter().map(Restore::file_list)).collect()
     }
 }
 
@@ -76,7 +73,8 @@ impl Collections {
             return Ok(());
         }
         if !pins.is_empty() {
-            inner.store.trim(id, &pins.lists()).await?;
+            let needed = self.needed(&pins).await?;
+            inner.store.trim(id, &needed).await?;
             crate::crash_point!(RetireTrimmed);
             trimmed.insert(id, pins);
             return Ok(());
@@ -104,12 +102,25 @@ impl Collections {
         for restore in records.find(&Restore::pending_of(id))? {
             if restore::is_terminal(restore.state()) {
                 pins.awaited = true;
-            } else {
-                // Its own checkpoint, or that of its snapshot.
+            } else if !restore.has_copy() {
                 pins.restores.push(restore.record);
             }
         }
         Ok(pins)
+    }
+
+    /// The files that pins name. A snapshot that was given back since needs none.
+    async fn needed<'a>(&self, pins: &'a Pins) -> Result<Vec<(RecordedList<'a>, Files)>, Error> {
+        let (store, mut needed) = (&self.inner.store, Vec::new());
+        for snapshot in &pins.snapshots {
+            let is_kept = || snapshot.is_kept(&self.inner.records);
+            let files = store.load_files_while(snapshot.file_list(), is_kept).await?;
+            needed.extend(files.map(|files| (snapshot.file_list(), files)));
+        }
+        for restore in &pins.restores {
+            needed.push((restore.file_list(), store.load_files(restore.file_list()).await?));
+        }
+        Ok(needed)
     }
 
     /// Removes records that nothing would remove any more.

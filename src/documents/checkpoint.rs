@@ -1,4 +1,5 @@
-//! Checkpoints: what keeps the files of a snapshot or of a running restore.
+//! Checkpoints: what keeps the files of a snapshot while it is taken, until its record
+//! does; and the files of a snapshot of version 0.1.0, and of its restores, for good.
 //!
 //! A checkpoint bears the uid of its snapshot or restore as its name and has no
 //! lifetime: SlateDB would expire it by the wall clock, our record decides.
@@ -12,7 +13,15 @@ use ulid::Ulid;
 use uuid::Uuid;
 
 use super::{
-    copy, drain::CutGuard, keep, lists::RecordedList, patience::within, root::collection, store::Store, totals::Totals,
+    drain::CutGuard,
+    frozen::{Frozen, Held},
+    keep,
+    lists::RecordedList,
+    manifest,
+    patience::within,
+    root::collection,
+    store::Store,
+    totals::Totals,
 };
 use crate::{clock::Micros, error::Error, stored};
 
@@ -36,6 +45,14 @@ pub struct CutOutcome {
 pub struct UnfinishedCheckpoint {
     pub(super) handle: CheckpointHandle,
     pub(super) hold: CutGuard,
+}
+
+impl UnfinishedCheckpoint {
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> Uuid {
+        self.handle.id()
+    }
 }
 
 /// A durable checkpoint.
@@ -144,10 +161,14 @@ impl Store {
         Ok(())
     }
 
-    /// The files of a checkpoint. Sizes that `known` does not have are looked up.
-    pub async fn files(&self, uid: Uuid, checkpoint: Checkpoint, known: &Files) -> Result<Files, Error> {
-        let manifest = self.manifest(uid, checkpoint.manifest_id).await?;
-        let sizes = futures::stream::iter(sst_ids(&manifest).into_iter().map(|id| async move {
+    /// Deletes a checkpoint that is there, by one manifest.
+    pub async fn delete_checkpoint(&self, uid: Uuid, id: Uuid) -> Result<(), Error> {
+        self.on_manifest(self.admin(collection(uid)).delete_checkpoint(id)).await
+    }
+
+    /// The files of a frozen manifest. Sizes that `known` does not have are looked up.
+    pub async fn files(&self, uid: Uuid, frozen: &Frozen, known: &Files) -> Result<Files, Error> {
+        let sizes = futures::stream::iter(sst_ids(&frozen.manifest).into_iter().map(|id| async move {
             let size = match known.size(id) {
                 Some(size) => size,
                 None => self.file_size(uid, id).await?,
@@ -177,19 +198,21 @@ impl Store {
 
     /// Takes from a deleted collection, which nobody opens any more, every file
     /// that nothing needs which stands on these lists. All manifests stay: they hold
-    /// the checkpoints, and are small.
+    /// the checkpoints of version 0.1.0, and are few without.
     ///
-    /// A manifest counts only if it names what the list does, whose hash is in a record:
-    /// one of another snapshot does not. Nothing is deleted before all are read.
-    pub async fn trim(&self, uid: Uuid, pinned: &[RecordedList<'_>]) -> Result<(), Error> {
+    /// The hash of a list is in a record. A manifest that only a checkpoint holds counts
+    /// if it names what the list does: one of another snapshot does not. Nothing is
+    /// deleted before all are read.
+    pub async fn trim(&self, uid: Uuid, pinned: &[(RecordedList<'_>, Files)]) -> Result<(), Error> {
         let (mut files, mut logs) = (HashSet::new(), HashSet::new());
-        for list in pinned {
-            let id = list.checkpoint.manifest_id;
+        for (list, listed) in pinned {
+            files.extend(listed.ids());
+            let Held::Checkpoint(_) = list.manifest.held else { continue };
+            let id = list.manifest.id;
             let manifest = self.manifest(uid, id).await?;
             let named = sst_ids(&manifest);
-            let listed: HashSet<Ulid> = self.load_files(*list).await?.ids().collect();
-            if let Some(file) = listed.difference(&named).next() {
-                let path = copy::manifest_path(&collection(uid), id);
+            if let Some(file) = listed.ids().find(|file| !named.contains(file)) {
+                let path = manifest::path(&collection(uid), id);
                 return Err(Error::DataLoss(format!("{path} is not that of files/{}: it has no {file}", list.owner)));
             }
             files.extend(named);

@@ -1,15 +1,16 @@
-//! The raw copy of a restore: the files that a checkpoint references, into a
+//! The raw copy of a restore: the files that a snapshot's manifest references, into a
 //! new database, without reading a document.
 //!
 //! **R1**, **R5** The manifest goes last: until then the destination is no
 //! database, and a copy that was interrupted goes on where it was. The steps:
 //!
-//! 1. the checkpoint's manifest alone goes to a staging path; there the intervals
-//!    that the retention has dropped are drained, and the checkpoints that it
-//!    inherited are deleted (they name manifests that will not exist, and garbage
-//!    collection would fail on them);
+//! 1. the manifest alone goes to a staging path, without checkpoints (they would name
+//!    manifests that will not exist, and garbage collection would fail on them); there
+//!    the intervals that the retention has dropped are drained;
 //! 2. every file that is left is copied, as a hard link where the disk can;
-//! 3. the logs behind the checkpoint, which are written anew: they say whose they are;
+//! 3. fences in place of the logs that the manifest counts, since SlateDB counts on
+//!    every number; behind a checkpoint of version 0.1.0 the logs themselves, which are
+//!    written anew: they say whose they are;
 //! 4. the staging manifest becomes the destination's: the commit point.
 //!
 //! Linked files are immutable, so no operation on either side reaches the other
@@ -40,7 +41,9 @@ use uuid::Uuid;
 use super::{
     checkpoint::{Files, log_ids, log_name, sst, sst_ids},
     drain::has_files_below,
+    frozen::{FrozenManifest, Held},
     keys::Bucket,
+    manifest,
     root::{collection, staging},
     sealed::{Kind, Place},
     store::Store,
@@ -97,10 +100,8 @@ impl Copied {
 /// What is copied, and where to.
 #[derive(Clone, Copy, Debug)]
 pub struct Transfer<'a> {
-    /// The collection that it is copied from.
-    pub source: Uuid,
-    /// The manifest of the checkpoint.
-    pub manifest_id: u64,
+    /// The manifest of the snapshot.
+    pub manifest: FrozenManifest<'a>,
     /// Buckets below it are left out.
     pub floor: Bucket,
     /// The new collection.
@@ -110,15 +111,14 @@ pub struct Transfer<'a> {
 }
 
 impl Store {
-    /// Copies what the checkpoint in a manifest references, unless that was done
-    /// before.
+    /// Copies what a manifest references, unless that was done before.
     pub async fn copy(&self, transfer: Transfer<'_>, mode: CopyMode, done: &Copied) -> Result<(), Error> {
-        let Transfer { source, manifest_id, floor, destination, files: _ } = transfer;
+        let Transfer { manifest: frozen, floor, destination, files: _ } = transfer;
         if self.exists(destination).await? {
             // A crash may have come right behind the commit point.
             return self.root.remove_prefix(&staging(destination)).await;
         }
-        let manifest = self.stage(source, manifest_id, floor, destination).await?;
+        let manifest = self.stage(frozen, floor, destination).await?;
         crate::crash_point!(RestoreStaged);
         self.root.prepare(destination).await?;
         // An earlier attempt may have got so far; files appear whole or not at all.
@@ -130,13 +130,16 @@ impl Store {
         let ended: Vec<Result<(), Error>> =
             futures::stream::iter(copies).buffer_unordered(self.tuning.copies_at_once).collect().await;
         ended.into_iter().collect::<Result<(), Error>>()?;
-        self.copy_log(source, destination, &manifest).await?;
+        match frozen.held {
+            Held::Copy { .. } => self.write_fences(destination, log_ids(&manifest)).await?,
+            Held::Checkpoint(_) => self.copy_log(frozen.collection, destination, &manifest).await?,
+        }
         crate::crash_point!(RestoreLinked);
         // Also what an earlier attempt has linked, which may have been killed before it
         // synced that.
         self.root.sync_tree(&collection(destination)).await?;
-        let from = manifest_path(&staging(destination), manifest.id());
-        let to = manifest_path(&collection(destination), manifest.id());
+        let from = manifest::path(&staging(destination), manifest.id());
+        let to = manifest::path(&collection(destination), manifest.id());
         self.root.store().copy(&from, &to).await?;
         crate::crash_point!(RestoreCommitted);
         self.root.remove_prefix(&staging(destination)).await
@@ -145,22 +148,21 @@ impl Store {
     /// Prepares the destination's manifest, which knows no checkpoints.
     async fn stage(
         &self,
-        source: Uuid,
-        manifest_id: u64,
+        frozen: FrozenManifest<'_>,
         floor: Bucket,
         destination: Uuid,
     ) -> Result<VersionedManifest, Error> {
         let stage = staging(destination);
         let admin = self.admin(stage.clone());
         if self.on_manifest(admin.read_manifest(None)).await?.is_none() {
-            let from = manifest_path(&collection(source), manifest_id);
-            let copied = self.root.store().copy(&from, &manifest_path(&stage, manifest_id)).await;
-            self.unless_missing(&from, copied.map_err(Error::from)).await?;
+            let bytes = self.frozen_bytes(frozen).await?;
+            self.root.put(&manifest::path(&stage, frozen.id), bytes).await?;
         }
         let vanished = || Error::internal("the staging manifest vanished");
         if has_files_below(&self.on_manifest(admin.read_manifest(None)).await?.ok_or_else(vanished)?, floor) {
             self.drain(&stage, floor).await?;
         }
+        // Those of the drain.
         for checkpoint in self.on_manifest(admin.list_checkpoints(None)).await? {
             self.on_manifest(admin.delete_checkpoint(checkpoint.id)).await?;
         }
@@ -178,7 +180,7 @@ impl Store {
         if done.stop.is_cancelled() {
             return Err(Error::ShuttingDown);
         }
-        let (from, to) = (sst(transfer.source, id), sst(transfer.destination, id));
+        let (from, to) = (sst(transfer.manifest.collection, id), sst(transfer.destination, id));
         let size = transfer.files.size(id);
         let is_copied = present.get(&to).is_some_and(|found| i64::try_from(*found).ok() == size);
         let is_counted = !is_copied && self.copy_file(&from, &to, mode, done).await?;
@@ -196,6 +198,15 @@ impl Store {
             return Err(Error::DataLoss(format!("the file {from} is missing")));
         }
         copied
+    }
+
+    /// Puts fences in place of logs: a cut is in files as a whole, so nothing in a log
+    /// that its manifest counts would be replayed. A hole would be lost data.
+    async fn write_fences(&self, destination: Uuid, ids: std::ops::Range<u64>) -> Result<(), Error> {
+        for id in ids {
+            self.root.put(&collection(destination).join("wal").join(log_name(id)), bytes::Bytes::new()).await?;
+        }
+        Ok(())
     }
 
     /// With a checkpoint of all writes there is normally only fences behind it:
@@ -305,10 +316,6 @@ fn refused_link(error: object_store::Error) -> Error {
         ) => Error::HardLinkRefused(kind.to_string()),
         _ => error.into(),
     }
-}
-
-pub(super) fn manifest_path(database: &Path, id: u64) -> Path {
-    database.clone().join("manifest").join(format!("{id:020}.manifest"))
 }
 
 #[cfg(test)]

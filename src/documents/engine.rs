@@ -334,6 +334,14 @@ impl Engine {
         self.base.manifest().checkpoints().iter().any(|checkpoint| checkpoint.name.as_deref() == Some(&name))
     }
 
+    /// Who has a checkpoint.
+    #[must_use]
+    pub fn checkpoints(&self) -> Vec<Uuid> {
+        let manifest = self.base.manifest();
+        let named = manifest.checkpoints().iter().filter_map(|checkpoint| checkpoint.name.as_deref());
+        named.filter_map(|name| name.parse().ok()).collect()
+    }
+
     async fn send(&self, command: Command) -> Result<(), Error> {
         self.commands.send(command).await.map_err(|_| self.stopped())
     }

@@ -10,6 +10,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::{
     checkpoint::{log_name, sst, sst_ids},
+    manifest,
     patience::within,
     root::{End, Root, collection},
     sealed::{Kind, Place, Since},
@@ -232,7 +233,7 @@ pub(super) fn missing(path: &Path) -> Error {
 }
 
 pub(super) fn manifest_path(uid: Uuid, id: u64) -> Path {
-    super::copy::manifest_path(&collection(uid), id)
+    manifest::path(&collection(uid), id)
 }
 
 pub(super) fn log_path(uid: Uuid, id: u64) -> Path {

@@ -2,15 +2,18 @@
 //! own, `files/<uid>`.
 //!
 //! The record has a hash of the object, so a list that was cut or changed is noticed. It
-//! also names what the list was made of: a manifest, which never changes, and the floor
-//! below which a restore leaves files out. So a list that is lost is derived again, and
+//! also names what the list was made of: a frozen manifest, and the floor below which a
+//! restore leaves files out. So a list that is lost is derived again, and
 //! the hash proves that it is the same.
 
+use bytes::Bytes;
 use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::{
-    checkpoint::{Checkpoint, Files},
+    ObjectPath,
+    checkpoint::Files,
+    frozen::FrozenManifest,
     keys::Bucket,
     root::{self, Root},
     store::Store,
@@ -22,14 +25,21 @@ use crate::error::Error;
 pub struct RecordedList<'a> {
     /// The snapshot or the restore that the list is of.
     pub owner: Uuid,
-    /// The collection that the files are of.
-    pub collection: Uuid,
-    /// The checkpoint that holds them.
-    pub checkpoint: Checkpoint,
+    /// The manifest that the files are of.
+    pub manifest: FrozenManifest<'a>,
     /// Files of buckets below it are left out.
     pub floor: Bucket,
     /// The hash of the object; empty in a record that is older than hashes.
     pub hash: &'a [u8],
+}
+
+/// An object that was stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Saved {
+    /// For the record.
+    pub hash: Vec<u8>,
+    /// Its size.
+    pub bytes: i64,
 }
 
 impl Files {
@@ -50,12 +60,15 @@ impl Files {
 }
 
 impl Store {
-    /// Stores a file list. Returns the hash for the record.
-    pub async fn save_files(&self, owner: Uuid, files: &Files) -> Result<Vec<u8>, Error> {
-        let bytes = files.encode();
-        let hash = hash_of(&bytes).to_vec();
-        self.root.put(&root::files(owner), bytes).await?;
-        Ok(hash)
+    /// Stores a file list.
+    pub async fn save_files(&self, owner: Uuid, files: &Files) -> Result<Saved, Error> {
+        self.save(&root::files(owner), files.encode().into()).await
+    }
+
+    pub(super) async fn save(&self, path: &ObjectPath, object: Bytes) -> Result<Saved, Error> {
+        let saved = Saved { hash: hash_of(&object).to_vec(), bytes: i64::try_from(object.len()).unwrap_or(i64::MAX) };
+        self.root.put(path, object).await?;
+        Ok(saved)
     }
 
     /// Reads a file list that nobody gives back meanwhile. One that is lost is derived
@@ -97,7 +110,7 @@ impl Store {
 
     /// Derives a lost list again, and writes it if it is the same.
     async fn mend(&self, listed: RecordedList<'_>, why: &str) -> Result<Files, Error> {
-        let RecordedList { owner, collection, checkpoint: Checkpoint { manifest_id, .. }, hash, .. } = listed;
+        let RecordedList { owner, manifest: FrozenManifest { collection, id, .. }, hash, .. } = listed;
         let files = match self.derive(listed).await {
             Err(Error::DataLoss(also)) => {
                 return Err(Error::DataLoss(format!("{why}, and cannot be derived again: {also}")));
@@ -106,7 +119,7 @@ impl Store {
         };
         let bytes = files.encode();
         if hash_of(&bytes).as_slice() != hash {
-            let other = format!("the files in manifest {manifest_id} of collection {collection} are others");
+            let other = format!("the files in manifest {id} of collection {collection} are others");
             return Err(Error::DataLoss(format!("{why}, and cannot be derived again: {other}")));
         }
         let path = root::files(owner);
@@ -120,14 +133,15 @@ impl Store {
 
     /// What was in the list, from the manifest that it was made of.
     async fn derive(&self, listed: RecordedList<'_>) -> Result<Files, Error> {
-        let RecordedList { collection, checkpoint, floor, .. } = listed;
-        let files = self.files(collection, checkpoint, &Files::default()).await?;
-        self.files_from(collection, checkpoint, floor, &files).await
+        let RecordedList { manifest, floor, .. } = listed;
+        let frozen = self.frozen(manifest).await?;
+        let files = self.files(manifest.collection, &frozen, &Files::default()).await?;
+        Ok(frozen.files_from(floor, &files))
     }
 }
 
 /// XXH3-128 of an object, as records have it.
-fn hash_of(bytes: &[u8]) -> [u8; 16] {
+pub(super) fn hash_of(bytes: &[u8]) -> [u8; 16] {
     xxh3_128(bytes).to_le_bytes()
 }
 

@@ -1,73 +1,93 @@
 //! What a restore would copy and drop, told before it starts.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
-use slatedb::{DbReader, DbReaderMode, config::DbReaderOptions, manifest::SortedRun};
+use slatedb::{DbReader, DbReaderMode, config::DbReaderOptions, manifest::SortedRun, object_store::ObjectStore};
 use ulid::Ulid;
 use uuid::Uuid;
 
 use super::{
-    checkpoint::{Checkpoint, Files, log_ids, log_name},
+    checkpoint::{Files, log_ids, log_name},
     drain::is_below,
     engine::scan_options,
+    frozen::{Frozen, FrozenManifest, Held},
     keys::{self, Bucket, Segments},
+    overlay::Overlay,
     root::collection,
     settings,
     store::Store,
+    ticks::{Ticks, newest_in},
     totals::Dropped,
     value::StoredDocument,
 };
 use crate::{clock::Micros, error::Error};
 
-impl Store {
-    /// The files of a checkpoint without those of the buckets below a floor.
-    pub async fn files_from(
-        &self,
-        uid: Uuid,
-        checkpoint: Checkpoint,
-        floor: Bucket,
-        files: &Files,
-    ) -> Result<Files, Error> {
-        let manifest = self.manifest(uid, checkpoint.manifest_id).await?;
-        let dropped = manifest.segments().iter().filter(|segment| is_below(segment.prefix(), floor));
+impl Frozen {
+    /// Its files without those of the buckets below a floor.
+    #[must_use]
+    pub fn files_from(&self, floor: Bucket, files: &Files) -> Files {
+        let dropped = self.manifest.segments().iter().filter(|segment| is_below(segment.prefix(), floor));
         let dropped: HashSet<Ulid> = dropped
             .flat_map(|segment| segment.l0().iter().chain(segment.compacted().iter().flat_map(SortedRun::sst_views)))
             .map(|view| view.sst.id.value())
             .collect();
-        Ok(files.without(&dropped))
+        files.without(&dropped)
     }
+}
 
-    /// Counts what has expired in one bucket of a checkpoint, by reading it.
+impl Store {
+    /// Counts what has expired in one bucket of a snapshot, by reading it.
     pub async fn count_expired(
         &self,
-        uid: Uuid,
-        checkpoint: Checkpoint,
+        manifest: FrozenManifest<'_>,
         bucket: Bucket,
         cutoff: Micros,
     ) -> Result<Dropped, Error> {
-        let options = DbReaderOptions {
-            skip_wal_replay: !self.has_data_logs(uid, checkpoint).await?,
-            object_store_max_retries: Some(settings::STORAGE_RETRIES),
-            ..DbReaderOptions::default()
-        };
-        let (_, cache_id) = uid.as_u64_pair();
-        let reader = DbReader::builder(collection(uid), self.root.store())
-            .with_system_clock(self.ticks(&collection(uid)).await?)
-            .with_reader_mode(DbReaderMode::Checkpoint(checkpoint.id))
-            .with_segment_extractor(std::sync::Arc::new(Segments))
-            .with_db_cache(self.cache(), cache_id)
-            .with_options(options)
-            .build()
-            .await?;
+        let reader = self.open_frozen(manifest).await?;
         let counted = count_in(&reader, bucket, cutoff).await;
         // Whatever became of that: one that is left open goes on looking.
         reader.close().await?;
         counted
     }
 
+    /// Opens a snapshot to read it where it is.
+    async fn open_frozen(&self, manifest: FrozenManifest<'_>) -> Result<DbReader, Error> {
+        let uid = manifest.collection;
+        let (store, ticks, mode, skip_wal_replay): (Arc<dyn ObjectStore>, _, _, _) = match manifest.held {
+            Held::Checkpoint(id) => {
+                let skip = !self.has_data_logs(uid, manifest.id).await?;
+                let ticks = self.ticks(&collection(uid)).await?;
+                (self.root.store(), ticks, DbReaderMode::Checkpoint(id), skip)
+            }
+            Held::Copy { .. } => {
+                let frozen = self.frozen(manifest).await?;
+                let overlay = Overlay::new(self.root.store(), uid, &frozen).await?;
+                // Whatever has become of the collection since.
+                let ticks = Arc::new(Ticks::from(self.clock.now(), newest_in(&frozen.manifest)));
+                // A cut is in files as a whole.
+                (Arc::new(overlay), ticks, DbReaderMode::FollowLatest, true)
+            }
+        };
+        let options = DbReaderOptions {
+            skip_wal_replay,
+            object_store_max_retries: Some(settings::STORAGE_RETRIES),
+            ..DbReaderOptions::default()
+        };
+        let (_, cache_id) = uid.as_u64_pair();
+        let reader = DbReader::builder(collection(uid), store)
+            .with_system_clock(ticks)
+            .with_reader_mode(mode)
+            .with_segment_extractor(Arc::new(Segments))
+            .with_db_cache(self.cache(), cache_id)
+            .with_options(options)
+            .build()
+            .await?;
+        Ok(reader)
+    }
+
     /// Whether there is more behind a checkpoint than fences, which are empty.
-    async fn has_data_logs(&self, uid: Uuid, checkpoint: Checkpoint) -> Result<bool, Error> {
-        let manifest = self.manifest(uid, checkpoint.manifest_id).await?;
+    async fn has_data_logs(&self, uid: Uuid, manifest_id: u64) -> Result<bool, Error> {
+        let manifest = self.manifest(uid, manifest_id).await?;
         for id in log_ids(&manifest) {
             let log = collection(uid).join("wal").join(log_name(id));
             if self.root.size(&log).await?.is_some_and(|size| size > 0) {
@@ -77,6 +97,7 @@ impl Store {
         Ok(false)
     }
 }
+
 async fn count_in(reader: &DbReader, bucket: Bucket, cutoff: Micros) -> Result<Dropped, Error> {
     let mut dropped = Dropped::default();
     let mut entries = reader.scan_with_options(keys::documents(bucket..=bucket), &scan_options()).await?;

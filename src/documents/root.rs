@@ -36,7 +36,7 @@ use super::{
 use crate::{durable, error::Error, tasks::off_thread};
 
 /// What lies directly under the root, and must last; what is staged is made again.
-const FOLDERS: [&str; 3] = ["collections", "files", "records"];
+const FOLDERS: [&str; 4] = ["collections", "files", "manifests", "records"];
 /// What SlateDB has in the directory of a database.
 const DATABASE: [&str; 4] = ["manifest", "wal", "compacted", "compactions"];
 
@@ -334,6 +334,12 @@ pub fn collections() -> Path {
 #[must_use]
 pub fn files(uid: Uuid) -> Path {
     Path::from_iter(["files".to_owned(), uid.to_string()])
+}
+
+/// Where the copy of a snapshot's manifest is.
+#[must_use]
+pub fn manifest(snapshot: Uuid) -> Path {
+    Path::from_iter(["manifests".to_owned(), snapshot.to_string()])
 }
 
 #[cfg(test)]

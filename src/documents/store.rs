@@ -108,6 +108,12 @@ impl Store {
         Ok(newest.is_some_and(|newest| newest.writer_epoch() > epoch))
     }
 
+    /// Whether another process may have the root as well.
+    #[must_use]
+    pub fn may_have_rivals(&self) -> bool {
+        self.may_have_rivals
+    }
+
     /// Room on the disks.
     #[must_use]
     pub fn space(&self) -> &Space {

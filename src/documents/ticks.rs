@@ -98,7 +98,8 @@ fn readable<T>(read: Result<T, Error>) -> Result<Option<T>, Error> {
     }
 }
 
-fn newest_in(manifest: &VersionedManifest) -> Option<DateTime<Utc>> {
+/// The newest time that a manifest and what it lists are of.
+pub(super) fn newest_in(manifest: &VersionedManifest) -> Option<DateTime<Utc>> {
     let files = manifest.all_sst_views().flat_map(|view| [time_of(view.id), time_of(view.sst.id.value())]);
     // Before the first file there is none.
     let tick = DateTime::from_timestamp_millis(manifest.last_l0_clock_tick());

@@ -1,4 +1,4 @@
-//! The third lock on files: manifests, lists of merges and logs are collected only when
+//! The second lock on files: manifests, lists of merges and logs are collected only when
 //! they are old enough, whatever the clocks say.
 //!
 //! Storage says by its own clock when an object was written. Held against a clock that
@@ -110,7 +110,7 @@ mod tests {
     use chrono::{DateTime, Utc};
 
     use super::*;
-    use crate::clock::Micros;
+    use crate::{clock::Micros, documents::keep::always_alone};
 
     const MINUTE: Micros = 60_000_000;
 
@@ -126,8 +126,9 @@ mod tests {
 
     /// Of a database that has been compared: nothing is kept for anybody.
     fn young(age: Age) -> Arc<Young> {
-        let keep = Arc::<Keep>::default();
+        let keep = Arc::new(Keep::new(always_alone()));
         keep.trust();
+        keep.complete();
         Young::new(keep, age)
     }
 

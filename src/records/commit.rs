@@ -111,6 +111,19 @@ impl Committer {
         self.tip.lock().revision
     }
 
+    /// Whether nobody else has written behind our newest entry. Entries are collected from
+    /// the oldest on, so the newest tells.
+    pub async fn is_newest(&self) -> Result<bool, Error> {
+        let known = self.revision();
+        let found = self.log.look().await?;
+        let Some(newest) = found.entries.last().copied().filter(|newest| *newest > known) else {
+            return Ok(found.base().is_none_or(|base| base <= known));
+        };
+        // It may be ours, on its way into the index.
+        let entry = self.log.read(newest).await?;
+        Ok(entry.is_some_and(|entry| entry.writer == self.writer.as_bytes()))
+    }
+
     /// Over all records.
     pub fn checksum(&self) -> Checksum {
         self.tip.lock().checksum

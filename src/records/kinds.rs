@@ -10,7 +10,7 @@ pub use crate::stored::{
     SourcePosition, SourceState, Totals, Verification, Workspace,
 };
 use crate::{
-    documents::{Checkpoint, RecordedList},
+    documents::{FrozenManifest, Held, RecordedList},
     error::Error,
     names::{ApiKeyName, CollectionName, Id, RestoreName, SnapshotName, SourceName, WorkspaceName},
 };
@@ -63,6 +63,11 @@ impl Collection {
     }
 }
 
+/// What holds the manifest of a snapshot.
+fn held<'a>(snapshot: &[u8], hash: &'a [u8], checkpoint: &[u8]) -> Held<'a> {
+    if hash.is_empty() { Held::Checkpoint(uid(checkpoint)) } else { Held::Copy { snapshot: uid(snapshot), hash } }
+}
+
 impl Snapshot {
     /// Its resource name.
     #[must_use]
@@ -93,12 +98,35 @@ impl Snapshot {
     pub fn file_list(&self) -> RecordedList<'_> {
         RecordedList {
             owner: self.uid(),
-            collection: self.collection_uid(),
-            checkpoint: Checkpoint { id: uid(&self.checkpoint_id), manifest_id: self.manifest_id },
-            // All files of the checkpoint: some may be of dropped intervals.
+            manifest: self.manifest(),
+            // All files of the manifest: some may be of dropped intervals.
             floor: 0,
             hash: &self.file_list_hash,
         }
+    }
+
+    /// The manifest that it stands on, when it is CREATED.
+    #[must_use]
+    pub fn manifest(&self) -> FrozenManifest<'_> {
+        FrozenManifest {
+            collection: self.collection_uid(),
+            id: self.manifest_id,
+            held: held(&self.uid, &self.manifest_hash, &self.checkpoint_id),
+        }
+    }
+
+    /// Whether it has a copy of its manifest: then no checkpoint holds anything for it.
+    #[must_use]
+    pub fn has_copy(&self) -> bool {
+        !self.manifest_hash.is_empty()
+    }
+
+    /// Whether somebody needs its files now, whatever it was when it was read: it is
+    /// CREATED, or a restore of it is under way.
+    pub fn is_kept(&self, records: &Records) -> Result<bool, Error> {
+        let Some(now) = records.get(&self.key())? else { return Ok(false) };
+        let has_files = now.totals.is_some() && !now.released;
+        Ok(has_files && (now.state() == SnapshotState::Created || records.count(&Restore::awaiting(now.uid())) > 0))
     }
 
     /// Whether it is CREATED now, whatever it was when it was read.
@@ -139,22 +167,38 @@ impl Restore {
         uid(&self.source_collection_uid)
     }
 
-    /// The list of the files that it copies; the snapshot's until it is pinned.
+    /// Whether its work has begun: what the retention drops is settled.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.start_time != 0
+    }
+
+    /// The manifest that it copies: its snapshot's.
+    #[must_use]
+    pub fn manifest(&self) -> FrozenManifest<'_> {
+        FrozenManifest {
+            collection: self.source_collection_uid(),
+            id: self.manifest_id,
+            held: held(&self.snapshot_uid, &self.manifest_hash, &self.checkpoint_id),
+        }
+    }
+
+    /// Whether its snapshot has a copy of its manifest: then it needs no checkpoint.
+    #[must_use]
+    pub fn has_copy(&self) -> bool {
+        !self.manifest_hash.is_empty()
+    }
+
+    /// The list of the files that it copies; the snapshot's until its work begins.
     #[must_use]
     pub fn file_list(&self) -> RecordedList<'_> {
-        let (owner, floor) = if self.pinned {
-            // Fixed when it was pinned, until the list is no longer read.
+        let (owner, floor) = if self.has_begun() {
+            // Fixed when it began, until the list is no longer read.
             (self.uid(), self.totals.as_ref().map_or(0, |totals| totals.floor))
         } else {
             (uid(&self.snapshot_uid), 0)
         };
-        RecordedList {
-            owner,
-            collection: self.source_collection_uid(),
-            checkpoint: Checkpoint { id: uid(&self.checkpoint_id), manifest_id: self.manifest_id },
-            floor,
-            hash: &self.file_list_hash,
-        }
+        RecordedList { owner, manifest: self.manifest(), floor, hash: &self.file_list_hash }
     }
 }
 
@@ -210,14 +254,18 @@ mod tests {
             ..Restore::default()
         };
         let found = |restore: &Restore| {
-            let RecordedList { owner, collection, checkpoint, floor, hash } = restore.file_list();
-            assert_eq!((collection, hash), (Uuid::from_u128(3), &[7_u8; 16][..]));
-            assert_eq!(checkpoint, Checkpoint { id: Uuid::from_u128(4), manifest_id: 5 });
+            let RecordedList { owner, manifest, floor, hash } = restore.file_list();
+            assert_eq!(hash, &[7_u8; 16][..]);
+            let held = Held::Checkpoint(Uuid::from_u128(4));
+            assert_eq!(manifest, FrozenManifest { collection: Uuid::from_u128(3), id: 5, held });
             (owner.as_u128(), floor)
         };
         // The source had dropped what is below the floor, but may still have had its files.
         assert_eq!(found(&restore), (2, 0));
-        restore.pinned = true;
+        restore.start_time = 8;
         assert_eq!(found(&restore), (1, 6));
+        restore.manifest_hash = vec![9; 16];
+        let held = Held::Copy { snapshot: Uuid::from_u128(2), hash: &[9; 16] };
+        assert_eq!(restore.file_list().manifest, FrozenManifest { collection: Uuid::from_u128(3), id: 5, held });
     }
 }

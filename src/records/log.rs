@@ -164,6 +164,13 @@ impl Log {
         followed.map(Some).map_err(|damage| damaged(&path, damage))
     }
 
+    /// The entry of a revision, if it has been written, whatever it stands on.
+    pub async fn read(&self, revision: u64) -> Result<Option<LogEntry>, Error> {
+        let path = entry_path(revision);
+        let object = self.root.get(&path).await?;
+        object.map(|object| entry::decode(&object).map_err(|damage| damaged(&path, damage))).transpose()
+    }
+
     /// Whether an entry of ours stands on what is there: on the one before, or on a base.
     pub async fn goes_on_at(&self, revision: u64) -> Result<bool, Error> {
         let before = revision - 1;

@@ -214,7 +214,7 @@ impl Restore {
         Term::uid("pending restores of a collection", source)
     }
 
-    /// Those that still count on a snapshot's checkpoint.
+    /// Those that still count on a snapshot.
     #[must_use]
     pub fn awaiting(snapshot: Uuid) -> Term<Self> {
         Term::uid("restores that await a snapshot", snapshot)

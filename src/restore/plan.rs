@@ -8,9 +8,9 @@
 use super::{CreateRestore, Restores};
 use crate::{
     clock::Micros,
-    documents::{Checkpoint, Dropped, Files, Totals},
+    documents::{Dropped, Files, Totals},
     error::Error,
-    records::{Restore, RestoreState, Snapshot, uid},
+    records::{Restore, RestoreState, Snapshot},
 };
 
 /// A plan reads no more documents than this.
@@ -31,7 +31,7 @@ impl Plan {
     #[must_use]
     pub fn of(restore: Restore) -> Self {
         let is_read = matches!(restore.state(), RestoreState::Publishing | RestoreState::Succeeded);
-        let is_fixed = restore.pinned && !is_read;
+        let is_fixed = restore.has_begun() && !is_read;
         let undecided = if is_fixed { boundary_count(&totals(&restore)) } else { 0 };
         Self { restore, undecided }
     }
@@ -63,8 +63,7 @@ impl Restores {
         if undecided == 0 || undecided > MAX_READ {
             return Ok(Plan { restore, undecided });
         }
-        let source = restore.source_collection_uid();
-        let expired = inner.store.count_expired(source, checkpoint(&restore), totals.reached(), totals.cutoff).await?;
+        let expired = inner.store.count_expired(restore.manifest(), totals.reached(), totals.cutoff).await?;
         drop_more(&mut restore, expired);
         Ok(Plan { restore, undecided: 0 })
     }
@@ -84,8 +83,7 @@ impl Restores {
         restore.totals = Some(totals.into());
         restore.documents_dropped = dropped.documents;
         restore.bytes_dropped = dropped.bytes;
-        let source = restore.source_collection_uid();
-        self.inner.store.files_from(source, checkpoint(restore), floor, files).await
+        Ok(self.inner.store.frozen(restore.manifest()).await?.files_from(floor, files))
     }
 }
 
@@ -106,9 +104,4 @@ fn totals(restore: &Restore) -> Totals {
 /// Documents of the interval that the cutoff falls into.
 fn boundary_count(totals: &Totals) -> i64 {
     totals.intervals.get(&totals.reached()).map_or(0, |interval| interval.document_count)
-}
-
-/// The checkpoint that a restore stands on.
-fn checkpoint(restore: &Restore) -> Checkpoint {
-    Checkpoint { id: uid(&restore.checkpoint_id), manifest_id: restore.manifest_id }
 }

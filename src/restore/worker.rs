@@ -211,32 +211,35 @@ impl Restores {
         }
     }
 
-    /// Takes a checkpoint of its own: from then on the snapshot may go.
+    /// Settles what is copied. From here on a snapshot of version 0.1.0 may go, since the
+    /// restore has a checkpoint of its own; any other stays until the restore has ended.
     async fn pin(&self, seen: &Restore) -> Result<Next, Error> {
         let inner = &self.inner;
         let source = seen.source_collection_uid();
-        let mut files = inner.store.load_files(seen.file_list()).await?;
-        let checkpoint = match inner.collections.pin(source, uid(&seen.checkpoint_id), seen.uid()).await {
-            // What the collection itself is by now is damaged. The snapshot is made of other
-            // objects, and waits for its restore.
-            Err(Error::DataLoss(why)) if seen.totals.as_ref().is_none_or(|totals| totals.retention == 0) => {
-                tracing::warn!(why, name = %seen.name(), "restored by the snapshot's own checkpoint");
-                None
-            }
-            pinned => Some(pinned?),
-        };
-        crate::crash_point!(RestorePinned);
+        let files = inner.store.load_files(seen.file_list()).await?;
         let mut next = to(seen, RestoreState::Copying)?;
-        next.start_time = inner.clock.now();
-        if let Some(checkpoint) = checkpoint {
-            next.pinned = true;
-            next.checkpoint_id = checkpoint.id.as_bytes().to_vec();
-            next.manifest_id = checkpoint.manifest_id;
-            // From the start the restore goes by, whatever the time when it ends.
-            let now = next.start_time;
-            files = self.leave_out(&mut next, &files, now).await?;
-            next.file_list_hash = inner.store.save_files(seen.uid(), &files).await?;
+        if !seen.has_copy() {
+            let pinned = inner.collections.pin(source, uid(&seen.checkpoint_id), seen.uid()).await;
+            match pinned {
+                // What the collection itself is by now is damaged. The snapshot is made of
+                // other objects, and waits for its restore.
+                Err(Error::DataLoss(why)) if seen.totals.as_ref().is_none_or(|totals| totals.retention == 0) => {
+                    tracing::warn!(why, name = %seen.name(), "restored by the snapshot's own checkpoint");
+                }
+                pinned => {
+                    let checkpoint = pinned?;
+                    next.pinned = true;
+                    next.checkpoint_id = checkpoint.id.as_bytes().to_vec();
+                    next.manifest_id = checkpoint.manifest_id;
+                }
+            }
         }
+        crate::crash_point!(RestorePinned);
+        next.start_time = inner.clock.now();
+        // From the start the restore goes by, whatever the time when it ends.
+        let now = next.start_time;
+        let files = self.leave_out(&mut next, &files, now).await?;
+        next.file_list_hash = inner.store.save_files(seen.uid(), &files).await?.hash;
         next.bytes = files.bytes();
         next.files = files.count();
         Ok(Next::only(next))
@@ -244,12 +247,11 @@ impl Restores {
 
     async fn copy(&self, seen: &Restore, work: &Work) -> Result<Next, Error> {
         let inner = &self.inner;
-        let (source, target) = (seen.source_collection_uid(), seen.collection_uid());
+        let target = seen.collection_uid();
         let began = Instant::now();
         let files = inner.store.load_files(seen.file_list()).await?;
         let floor = seen.totals.as_ref().map_or(0, |totals| totals.floor);
-        let manifest_id = seen.manifest_id;
-        let transfer = Transfer { source, manifest_id, floor, destination: target, files: &files };
+        let transfer = Transfer { manifest: seen.manifest(), floor, destination: target, files: &files };
         inner.store.copy(transfer, inner.copy_mode, &work.copied).await?;
         crate::crash_point!(RestoreCopied);
         let mut next = to(seen, RestoreState::Verifying)?;
@@ -324,14 +326,15 @@ impl Restores {
         Ok(Next { restore: next, with })
     }
 
-    /// Gives back the restore's checkpoint on the source.
+    /// Gives back what the restore has on the source.
     async fn let_go(&self, seen: &Stored<Restore>) -> Result<(), Error> {
         let inner = &self.inner;
         if seen.released {
             return Ok(());
         }
-        let source = seen.source_collection_uid();
-        inner.collections.unpin(source, seen.uid()).await?;
+        if !seen.has_copy() {
+            inner.collections.unpin(seen.source_collection_uid(), seen.uid()).await?;
+        }
         inner.store.forget_files(seen.uid()).await?;
         let mut next = seen.record.clone();
         next.released = true;

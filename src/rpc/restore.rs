@@ -266,7 +266,7 @@ pub(super) fn resource(plan: Plan) -> pb::Restore {
     let totals = record.totals.clone().unwrap_or_default();
     let is_stored = !record.uid.is_empty();
     // Until the work begins, it is the source's.
-    let is_fixed = totals.retention != 0 && (record.pinned || !is_stored);
+    let is_fixed = totals.retention != 0 && (record.has_begun() || !is_stored);
     let cutoff = is_fixed.then(|| convert::timestamp(totals.cutoff));
     let receipt = (record.state() == State::Succeeded).then(|| receipt(&record, &totals, cutoff));
     let plan = pb::restore::Plan {

@@ -235,8 +235,8 @@ impl From<Snapshot> for pb::Snapshot {
             document_count: totals.as_ref().map_or(0, |totals| totals.document_count),
             size_bytes: totals.as_ref().map_or(0, |totals| totals.size_bytes),
             incremental_bytes: snapshot.incremental_bytes,
-            referenced_bytes: snapshot.referenced_bytes,
-            new_file_bytes: snapshot.new_file_bytes,
+            referenced_bytes: snapshot.referenced_bytes + snapshot.own_bytes,
+            new_file_bytes: snapshot.new_file_bytes + snapshot.own_bytes,
             exclusive_bytes: None,
             digest: totals.as_ref().map(|totals| totals.digest.to_string()).unwrap_or_default(),
             retention: totals

@@ -61,6 +61,7 @@ impl Snapshots {
         crate::crash_point!(ReleaseUnpinned);
         handle.keep().release(uid);
         inner.store.forget_files(uid).await?;
+        inner.store.forget_manifest(uid).await?;
         crate::crash_point!(ReleaseBeforeRecord);
         let mut next = seen.record.clone();
         next.released = true;

@@ -19,7 +19,7 @@ pub(super) fn subscribe(inner: &Arc<Inner>) {
     });
     let this = Arc::downgrade(inner);
     inner.records.subscribe(move |_, after: Option<&Restore>| {
-        // It has a checkpoint of its own now, or needs none any more.
+        // It has a checkpoint of its own now, or needs nothing any more.
         let lets_go = after.is_none_or(|now| now.pinned || restore::is_terminal(now.state()));
         if let Some(inner) = this.upgrade().filter(|_| lets_go) {
             inner.bell.notify_one();

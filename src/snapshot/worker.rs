@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Snapshots, advance};
 use crate::{
     collection::Lease,
-    documents::{Checkpoint, CutOutcome, Files, Reusable},
+    documents::{CutOutcome, Files, Frozen, FrozenManifest, Held, Reusable, UnfinishedCheckpoint},
     error::Error,
     records::{Change, Failure, Record, Snapshot, SnapshotState, Stored},
     tasks::Looks,
@@ -93,48 +93,61 @@ impl Snapshots {
             inner.collections.unpin(collection, uid).await?;
         }
         let previous = self.previous(seen).await?;
-        let reuse = previous.as_ref().and_then(|previous| previous.record.totals.as_ref());
-        let reuse = reuse.map(|totals| Reusable { offset: totals.offset, floor: totals.floor, marks: totals.marks });
+        let reuse = self.reusable(seen, lease, previous.as_ref()).await?;
+        let (reuse, copy) = reuse.unzip();
         let cut = lease.cut(uid, reuse).await?;
+        let checkpoint = cut.checkpoint.as_ref().map(UnfinishedCheckpoint::id);
         crate::crash_point!(SnapshotCut);
-        let taken = self.record(seen, cut, previous).await;
+        let taken = self.record(seen, cut, previous, copy).await;
         if taken.as_ref().is_err_and(Error::is_undecided) {
-            // Its record may still appear, and stand on the checkpoint; the next start
-            // knows.
+            // Its record may still appear; the next start knows.
             return taken.map(|_| ());
         }
         let created = matches!(taken, Ok(true));
+        crate::crash_point!(SnapshotCreated);
         lease.settle_cut(uid, created).await?;
-        if !created {
-            inner.collections.unpin(collection, uid).await?;
+        match checkpoint {
+            Some(id) if created => {
+                if let Err(error) = inner.collections.delete_checkpoint(collection, id).await {
+                    tracing::debug!(%error, name = %seen.name(), "its checkpoint stays until the next open");
+                }
+            }
+            // It may have come to nothing.
+            Some(_) => inner.collections.unpin(collection, uid).await?,
+            None => {}
         }
         taken.map(|_| ())
     }
 
-    /// Makes the cut a CREATED snapshot: checkpoint, file list, record, durable in
-    /// this order. False if the snapshot was deleted meanwhile.
+    /// Makes the cut a CREATED snapshot: checkpoint, manifest and file list, record,
+    /// durable in this order. From then on the record holds the files (**S2**). False if
+    /// the snapshot was deleted meanwhile.
     async fn record(
         &self,
         seen: &Stored<Snapshot>,
         cut: CutOutcome,
         previous: Option<Previous>,
+        copy: Option<Frozen>,
     ) -> Result<bool, Error> {
         let inner = &self.inner;
         let (uid, collection) = (seen.uid(), seen.collection_uid());
         let CutOutcome { totals, incremental_bytes, time, checkpoint } = cut;
-        let checkpoint: Checkpoint = match (checkpoint, &previous) {
-            (Some(handle), _) => inner.store.finish_checkpoint(handle).await?,
-            (None, Some(previous)) => {
-                let source = crate::records::uid(&previous.record.checkpoint_id);
-                inner.collections.pin(collection, source, uid).await?
+        let frozen = match (checkpoint, copy) {
+            (Some(handle), _) => {
+                let made = inner.store.finish_checkpoint(handle).await?;
+                crate::crash_point!(SnapshotPinned);
+                let held = Held::Checkpoint(made.id);
+                inner.store.frozen(FrozenManifest { collection, id: made.manifest_id, held }).await?
             }
+            // What it names stays while it is our turn.
+            (None, Some(copy)) => copy,
             (None, None) => return Err(Error::internal("nothing to reuse")),
         };
-        crate::crash_point!(SnapshotPinned);
         let known = previous.map(|previous| previous.files).unwrap_or_default();
-        let files = inner.store.files(collection, checkpoint, &known).await?;
+        let files = inner.store.files(collection, &frozen, &known).await?;
         let before: HashSet<_> = known.ids().collect();
-        let file_list_hash = inner.store.save_files(uid, &files).await?;
+        let (list, copy) =
+            tokio::try_join!(inner.store.save_files(uid, &files), inner.store.save_manifest(uid, &frozen))?;
 
         inner.collections.handle(collection).keep().snapshot(uid, files.ids().collect());
         crate::crash_point!(SnapshotBeforeRecord);
@@ -150,9 +163,10 @@ impl Snapshots {
             next.referenced_bytes = files.bytes();
             next.new_file_bytes = files.bytes_without(&before);
             next.file_count = files.count();
-            next.file_list_hash.clone_from(&file_list_hash);
-            next.checkpoint_id = checkpoint.id.as_bytes().to_vec();
-            next.manifest_id = checkpoint.manifest_id;
+            next.file_list_hash.clone_from(&list.hash);
+            next.manifest_id = frozen.id();
+            next.manifest_hash.clone_from(&copy.hash);
+            next.own_bytes = list.bytes + copy.bytes;
             Ok((Change::default().replace(&seen, &next), true))
         };
         let is_created = inner.records.change(created).await?;
@@ -160,6 +174,30 @@ impl Snapshots {
             tracing::info!(name = %seen.name(), %uid, bytes = incremental_bytes, "snapshot created");
         }
         Ok(is_created)
+    }
+
+    /// What the last snapshot holds, with its manifest, if there may be no write since.
+    async fn reusable(
+        &self,
+        seen: &Snapshot,
+        lease: &Lease,
+        previous: Option<&Previous>,
+    ) -> Result<Option<(Reusable, Frozen)>, Error> {
+        let Some(Previous { record, .. }) = previous else { return Ok(None) };
+        let Some(totals) = &record.totals else { return Ok(None) };
+        if lease.totals().offset != totals.offset {
+            return Ok(None);
+        }
+        let reusable = Reusable { offset: totals.offset, floor: totals.floor, marks: totals.marks };
+        match self.inner.store.frozen(record.manifest()).await {
+            Ok(frozen) => Ok(Some((reusable, frozen))),
+            Err(error) if error.is_transient() => Err(error),
+            Err(error) => {
+                let (name, of) = (seen.name(), record.name());
+                tracing::warn!(%error, %name, %of, "a snapshot is taken although nothing has changed since the last one");
+                Ok(None)
+            }
+        }
     }
 
     async fn previous(&self, seen: &Snapshot) -> Result<Option<Previous>, Error> {

@@ -16,6 +16,7 @@ mod race;
 mod receipt;
 mod request_id;
 mod restart;
+mod siblings;
 mod snapshot_state;
 mod source_gone;
 mod verification;

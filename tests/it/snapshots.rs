@@ -17,6 +17,7 @@ mod min_offset;
 mod names;
 mod race;
 mod request_id;
+mod siblings;
 mod survival;
 mod tombstones;
 mod update;

@@ -16,7 +16,7 @@ use tonic::Code;
 
 use crate::{
     recovery::invariants::contents,
-    support::{Doc, TestServer, size_of},
+    support::{Doc, TestServer, eventually, size_of},
 };
 
 /// When the directories were written: 2026-11-28, 12:00 UTC.
@@ -111,6 +111,36 @@ async fn snapshots_are_restored() {
         }
         server.given_restore("of-events", "from-events").await;
         assert_eq!(events_of(&mut server, "from-events").await, live_events());
+        server.stop().await;
+    }
+}
+
+/// Those of before stand on checkpoints, those of now do not.
+#[apply(on_directory!)]
+async fn snapshots_of_both_kinds_are_beside_each_other() {
+    for version in VERSIONS {
+        let mut server = open(version).await;
+        // Nothing has been written since the one of before.
+        server.given_snapshot("events", "of-events-now").await;
+        server.delete_snapshot("of-events").await.unwrap();
+        server.given_snapshot("books", "wednesday").await;
+        let mut uids = Vec::new();
+        for id in ["books", "events"] {
+            uids.push(server.collection(id).await.unwrap().uid);
+            server.delete_collection(id).await.unwrap();
+        }
+        for (id, expected) in [("monday", books(0)), ("tuesday", books(1)), ("wednesday", books(2))] {
+            let copy = format!("from-{id}");
+            server.given_restore(id, &copy).await;
+            assert_eq!(server.scan(&copy).await, expected, "{id}");
+            server.delete_snapshot(id).await.unwrap();
+        }
+        server.given_restore("of-events-now", "from-events").await;
+        assert_eq!(events_of(&mut server, "from-events").await, live_events());
+        server.delete_snapshot("of-events-now").await.unwrap();
+        for uid in &uids {
+            eventually("nothing of it is left", async || !server.has_files(uid)).await;
+        }
         server.stop().await;
     }
 }

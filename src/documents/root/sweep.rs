@@ -19,7 +19,7 @@ impl Root {
         for folder in ["collections", "staging"] {
             swept += sweep(&root.join(folder), None)?;
         }
-        let mut directories = vec![root.join("records"), root.join("files")];
+        let mut directories = ["records", "files", "manifests"].map(|folder| root.join(folder)).to_vec();
         for uid in known {
             directories.extend([collection(uid), staging(uid)].map(|prefix| root.join(prefix.as_ref())));
         }

@@ -15,7 +15,7 @@ use super::{
     Report, UNREADABLE, damage,
 };
 use crate::{
-    documents::{Files, Root, collections_folder},
+    documents::{Files, Root, collections_folder, load_manifest},
     error::Error,
     lines::counted,
     stored::BaseRecord,
@@ -69,6 +69,8 @@ struct List {
     name: String,
     /// Of the object; empty in an older record.
     hash: Vec<u8>,
+    /// The same of the copy of the manifest.
+    manifest_hash: Vec<u8>,
 }
 
 impl Named {
@@ -90,7 +92,12 @@ impl Named {
             let record = Snapshot::decode(value)?;
             if record.state() == SnapshotState::Created {
                 let (snapshot, name) = (record.uid(), record.name().to_string());
-                self.lists.push(List { snapshot, name, hash: record.file_list_hash });
+                self.lists.push(List {
+                    snapshot,
+                    name,
+                    hash: record.file_list_hash,
+                    manifest_hash: record.manifest_hash,
+                });
             }
         }
         Ok(())
@@ -133,14 +140,23 @@ fn check_collections(named: &Named, directories: &[String], report: &mut Report<
     report.say(format!("collections: {}, {known}", counted(directories.len() as u64, "directory", "directories")));
 }
 
-/// Reads the file list of every snapshot.
+/// Reads the file list of every snapshot, and the copy of its manifest.
 async fn check_file_lists(root: &Root, lists: Vec<List>, report: &mut Report<'_>) -> Result<(), Error> {
     let (count, mut whole) = (lists.len(), 0);
     let lists = futures::stream::iter(lists)
-        .map(|List { snapshot, name, hash }| async move { (name, Files::load(root, snapshot, &hash).await) })
+        .map(|List { snapshot, name, hash, manifest_hash }| async move {
+            let copy = match manifest_hash.as_slice() {
+                [] => Ok(()),
+                hash => load_manifest(root, snapshot, hash).await.map(drop),
+            };
+            (name, Files::load(root, snapshot, &hash).await, copy)
+        })
         .buffered(READS_AT_ONCE);
     pin_mut!(lists);
-    while let Some((name, read)) = lists.next().await {
+    while let Some((name, read, copy)) = lists.next().await {
+        if let Err(why) = damage(copy)? {
+            report.tell_wrong(format!("manifests: that of {name}: {why}"));
+        }
         match damage(read)? {
             Ok(_) => whole += 1,
             Err(why) => report.tell_wrong(format!("file lists: that of {name}: {why}")),

@@ -199,20 +199,21 @@ async fn the_newest_manifest_is_zeroed() {
     drop(dir);
 }
 
-/// Not even one of the same number, of what is written later.
+/// A snapshot has a manifest of its own; and no other comes in the place of the one that it
+/// was cut at.
 #[apply(on_directory!)]
-async fn a_snapshot_whose_manifest_is_damaged_finds_no_other_in_its_place() {
+async fn a_snapshot_does_not_depend_on_the_manifests_of_its_collection() {
     let given = given().await;
     let records = records_of(&given.dir).await;
     let monday = records.scan(&Snapshot::named("commons", "monday")).next().unwrap().unwrap();
     drop(records);
-    let pinned = given.books.join(format!("manifest/{:020}.manifest", monday.manifest_id));
+    let cut_at = given.books.join(format!("manifest/{:020}.manifest", monday.manifest_id));
     for manifest in objects(&given.books.join("manifest")) {
-        if manifest >= pinned {
+        if manifest >= cut_at {
             empty(&manifest);
         }
     }
-    let name = given.name(&pinned);
+    let name = given.name(&cut_at);
     accept_loss(&given.dir, &["--yes"], "").await.assert(0, &[&name, "at offset 4,294,967,696"]);
 
     let mut server = TestServer::reopen(given.dir).await;
@@ -222,12 +223,10 @@ async fn a_snapshot_whose_manifest_is_damaged_finds_no_other_in_its_place() {
         server.given_documents("books", COUNT, version).await;
         server.given_snapshot("books", &format!("later-{version}")).await;
     }
-    server.request_restore("monday", "monday-again").await.unwrap();
-    assert_eq!(server.ended_restore("monday-again").await.state(), pb::restore::State::Failed);
-    let error = server.get_restore("monday-again").await.unwrap().error.unwrap();
-    assert_eq!(Code::from(error.code), Code::DataLoss, "{error:?}");
+    server.given_restore("monday", "monday-again").await;
+    assert_eq!(server.scan("monday-again").await, contents(1));
     server.given_restore("later-8", "later-again").await;
-    assert!(!pinned.exists());
+    assert!(!cut_at.exists());
     server.stop().await;
 }
 

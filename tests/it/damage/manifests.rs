@@ -3,6 +3,9 @@
 
 use std::path::Path;
 
+use stillframe::pb;
+use tonic::Code;
+
 use super::{
     given::{empty, given, objects, overwrite, remove},
     newest_manifest,
@@ -73,5 +76,48 @@ async fn a_snapshot_of_a_damaged_collection_is_restored_and_given_back() {
     server.delete_snapshot("monday").await.unwrap();
     eventually("its files are gone", async || !has_files(&database)).await;
     assert_eq!(server.scan("again").await, then);
+    server.stop().await;
+}
+
+/// That of `tuesday` is damaged, in every way. Nothing is written since, so the snapshot
+/// behind it would be a copy of it.
+#[apply(on_each_storage!)]
+async fn that_of_a_snapshot_harms_it_alone() {
+    let mut server = TestServer::start().await;
+    server.given_collection("books").await;
+    let mut uids = Vec::new();
+    for (version, snapshot) in [(1, "monday"), (2, "tuesday")] {
+        server.given_documents("books", 100, version).await;
+        uids.push(server.given_snapshot("books", snapshot).await.uid);
+    }
+    let now = server.scan("books").await;
+    let mut dir = server.stop().await;
+    let [theirs, ours] = [0, 1].map(|n| dir.path().join("storage/manifests").join(&uids[n]));
+    let whole = std::fs::read(&ours).unwrap();
+    let other = |ours: &Path| overwrite(ours, &theirs);
+    let flipped = |ours: &Path| flip_a_bit(ours, |length| length / 2);
+    let damages: [&dyn Fn(&Path); 4] = [&empty, &remove, &other, &flipped];
+    for (n, damage) in damages.into_iter().enumerate() {
+        damage(&ours);
+        let mut server = TestServer::reopen(dir).await;
+        assert_eq!(server.scan("books").await, now);
+        let lost = format!("lost-{n}");
+        server.request_restore("tuesday", &lost).await.unwrap();
+        assert_eq!(server.ended_restore(&lost).await.state(), pb::restore::State::Failed);
+        let error = server.get_restore(&lost).await.unwrap().error.unwrap();
+        assert_eq!(Code::from(error.code), Code::DataLoss);
+        assert!(error.message.contains(&format!("manifests/{}", uids[1])), "{}", error.message);
+        let [behind, of_monday, of_behind] = ["behind", "of-monday", "of-behind"].map(|name| format!("{name}-{n}"));
+        server.given_snapshot("books", &behind).await;
+        server.given_restore("monday", &of_monday).await;
+        server.given_restore(&behind, &of_behind).await;
+        assert_eq!(server.scan(&of_behind).await, now);
+        server.delete_snapshot(&behind).await.unwrap();
+        dir = server.stop().await;
+        std::fs::write(&ours, &whole).unwrap();
+    }
+    let mut server = TestServer::reopen(dir).await;
+    server.given_restore("tuesday", "found").await;
+    assert_eq!(server.scan("found").await, now);
     server.stop().await;
 }

@@ -11,7 +11,8 @@ use crate::{
 async fn given_snapshot(server: &mut TestServer) -> i64 {
     let writes = (0..60).map(|n| large(&format!("{n:06}"), 50_000));
     server.write("books", writes.collect()).await;
-    server.given_snapshot("books", "monday").await.referenced_bytes
+    let monday = server.given_snapshot("books", "monday").await;
+    server.file_bytes(&monday)
 }
 
 /// Waits until the room for another restore is seen to be short; returns what it needs.

@@ -11,7 +11,8 @@ use stillframe::{
     clock::{Clock, new_uid},
     error::{Error, Kind},
     records::{
-        Change, Collection, CommitError, Follower, Log, Policy, Record, Records, Snapshot, SnapshotState, Workspace,
+        Change, Collection, CommitError, Follower, IndexState, Log, Opening, Policy, Record, Records, Snapshot,
+        SnapshotState, Workspace,
     },
     tasks::Tasks,
     workspace::Room,
@@ -329,5 +330,30 @@ async fn a_follower_has_what_was_written() {
             drop(follower);
             follower = Follower::open(node.path(), given.log().await, &tasks).await.unwrap();
         }
+    }
+}
+
+#[apply(on_each_storage!)]
+async fn who_was_overtaken_finds_out_without_writing() {
+    const OFTEN: Policy = Policy { entries: 8, bytes: 1 << 20 };
+    let dir = tempfile::tempdir().unwrap();
+    let given = Given::with(dir.path(), OFTEN).await;
+    let node = tempfile::tempdir().unwrap();
+    given.records.commit(Change::default().insert(&workspace("a", 1))).await.unwrap();
+    let opening = Opening {
+        data_dir: node.path(),
+        index: IndexState::Missing,
+        log: given.log().await,
+        policy: OFTEN,
+        clock: Clock::default(),
+        tasks: Tasks::default(),
+    };
+    let other = stillframe::records::open(opening).await.unwrap();
+    assert!(given.records.is_newest().await.unwrap() && other.is_newest().await.unwrap());
+    // Behind one entry, and behind so many that those before them are collected.
+    for n in 0..3 * OFTEN.entries {
+        other.commit(Change::default().insert(&workspace(&format!("w{n}"), 1))).await.unwrap();
+        assert!(!given.records.is_newest().await.unwrap(), "{n} behind");
+        assert!(other.is_newest().await.unwrap(), "{n}");
     }
 }

@@ -38,7 +38,9 @@ async fn visit(point: Point) {
         Point::CollectionIntended | Point::CollectionBeforeRecord => a_creation(point).await,
         Point::RetireBeforeFiles | Point::RetireBeforeRecord => a_deletion(point).await,
         Point::RetireTrimmed => a_deletion_of_what_is_pinned(point).await,
-        Point::SnapshotCut | Point::SnapshotPinned | Point::SnapshotBeforeRecord => a_snapshot(point).await,
+        Point::SnapshotCut | Point::SnapshotPinned | Point::SnapshotBeforeRecord | Point::SnapshotCreated => {
+            a_snapshot(point).await;
+        }
         Point::ReleaseUnpinned | Point::ReleaseBeforeRecord => a_release(point).await,
         Point::RestorePinned
         | Point::RestoreStaged
@@ -56,8 +58,11 @@ async fn visit(point: Point) {
 
 /// Whether what takes up the work after a crash comes to the same point by itself.
 fn comes_by_again(point: Point) -> bool {
-    // A creation is undone, and a copy that has a manifest is whole.
-    !matches!(point, Point::CollectionIntended | Point::CollectionBeforeRecord | Point::RestoreCommitted)
+    // A creation is undone, what is CREATED stays so, and a copy that has a manifest is whole.
+    !matches!(
+        point,
+        Point::CollectionIntended | Point::CollectionBeforeRecord | Point::SnapshotCreated | Point::RestoreCommitted
+    )
 }
 
 #[test]

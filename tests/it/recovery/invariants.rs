@@ -95,7 +95,7 @@ pub async fn check(server: &mut TestServer) {
     check_directories(server, &collections, &live).await;
     for uid in directories(&server.dir.path().join("storage/collections")) {
         let owners = live.iter().filter(|snapshot| snapshot.collection_uid == uid);
-        check_checkpoints(server, &uid, &owners.map(|snapshot| snapshot.uid.clone()).collect()).await;
+        check_held(server, &uid, &owners.map(|snapshot| snapshot.uid.clone()).collect()).await;
     }
 }
 
@@ -122,8 +122,8 @@ async fn check_collection(server: &mut TestServer, listed: &pb::Collection) {
     assert_eq!(listed.offset, read.offset, "{name}");
 }
 
-/// There is a directory for every collection, and a file list for every snapshot,
-/// and nothing else.
+/// There is a directory for every collection, and a file list and a manifest for every
+/// snapshot, and nothing else.
 async fn check_directories(server: &TestServer, collections: &[pb::Collection], live: &[pb::Snapshot]) {
     let storage = server.dir.path().join("storage");
     let bound: BTreeSet<String> = collections.iter().map(|collection| collection.uid.clone()).collect();
@@ -132,17 +132,21 @@ async fn check_directories(server: &TestServer, collections: &[pb::Collection], 
     becomes("directories of collections", &needed, async || directories(&storage.join("collections"))).await;
     becomes("staging", &BTreeSet::new(), async || directories(&storage.join("staging"))).await;
     becomes("file lists", &frozen, async || stems(&storage.join("files"), "")).await;
+    becomes("manifests", &frozen, async || stems(&storage.join("manifests"), "")).await;
 }
 
-/// Who holds files of a collection: these, and compactions for a minute.
-pub async fn check_checkpoints(server: &TestServer, uid: &str, owners: &BTreeSet<String>) {
-    becomes(&format!("owners of checkpoints of {uid}"), &Some(owners.clone()), async || {
-        // Its manifest may be replaced while it is read.
+/// Who holds files of a collection: these, by manifests of their own. Its manifest holds
+/// files for compactions, for a minute, and for nobody else.
+pub async fn check_held(server: &TestServer, uid: &str, owners: &BTreeSet<String>) {
+    becomes(&format!("owners of checkpoints of {uid}"), &Some(BTreeSet::<String>::new()), async || {
+        // It may be replaced while it is read.
         let checkpoints = admin(server, uid).list_checkpoints(None).await.ok()?;
         let unbounded = checkpoints.iter().filter(|checkpoint| checkpoint.expire_time.is_none());
         Some(unbounded.map(|checkpoint| checkpoint.name.clone().unwrap_or_default()).collect())
     })
     .await;
+    let manifests = stems(&server.dir.path().join("storage/manifests"), "");
+    assert!(manifests.is_superset(owners), "{manifests:?} hold what {owners:?} need");
 }
 
 /// The directories in a directory.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    recovery::invariants::check_checkpoints,
+    recovery::invariants::check_held,
     support::{DEADLINE, MINUTE, TestServer, rounds, upsert, with_ttl},
 };
 
@@ -38,7 +38,7 @@ async fn a_worker_that_is_long_about_others_takes_no_snapshot_again() {
         server.clock.advance(10 * MINUTE);
         taken.insert(server.watch_snapshot(&last).await.pop().unwrap().uid);
     }
-    check_checkpoints(&server, &uid, &taken).await;
+    check_held(&server, &uid, &taken).await;
     for round in 0..rounds {
         server.given_restore(&format!("s{round}-z"), &format!("r{round}")).await;
         assert_eq!(server.scan(&format!("r{round}")).await, [("a".to_owned(), format!(r#"{{"n":{round}}}"#))]);

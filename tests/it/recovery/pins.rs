@@ -4,7 +4,7 @@ use stillframe::pb;
 
 use super::{
     super::support::{TestServer, collection_name, restore_name, rounds, snapshot_name},
-    invariants::{check, check_checkpoints, contents},
+    invariants::{check, check_held, contents},
 };
 
 #[apply(on_directory!)]
@@ -21,7 +21,7 @@ async fn an_ended_restore_leaves_no_checkpoint_on_its_source() {
         let _ = server.restores.cancel_restore(pb::CancelRestoreRequest { name: restore_name(id) }).await;
     }
     check(&mut server).await;
-    check_checkpoints(&server, &books.uid, &[monday.uid].into()).await;
+    check_held(&server, &books.uid, &[monday.uid].into()).await;
     server.stop().await;
 }
 

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::{
     super::support::{TestServer, collection_name, eventually, snapshot_name},
-    invariants::{admin, becomes, check, check_checkpoints, contents, stems},
+    invariants::{admin, becomes, check, check_held, contents, stems},
 };
 
 const COUNT: usize = 300;
@@ -84,6 +84,24 @@ async fn expiry_gives_files_back_while_the_collection_is_closed() {
     server.stop().await;
 }
 
+#[apply(on_directory!)]
+async fn what_a_snapshot_keeps_stays_when_another_goes_while_the_collection_is_closed() {
+    let (mut server, uid, monday, now) = given_a_snapshot_that_alone_keeps_files().await;
+    let another = server.given_snapshot("books", "another").await;
+    let mut server = TestServer::reopen(server.stop().await).await;
+    // Nobody has opened the collection: what its snapshots name is still to be found out.
+    delete_snapshot(&mut server, "another").await;
+    let list = server.dir.path().join("storage/files").join(&another.uid);
+    eventually("the other is given back", async || !list.exists()).await;
+    check(&mut server).await;
+    assert!(sst_files(&server, &uid).is_superset(&monday), "S2");
+    let then = contents(&mut server, "again").await;
+    server.given_restore("monday", "once-more").await;
+    assert_eq!(contents(&mut server, "once-more").await, then, "S1");
+    assert_eq!(contents(&mut server, "books").await, now);
+    server.stop().await;
+}
+
 /// Compaction has replaced every file that the snapshot names.
 async fn given_a_snapshot_that_alone_keeps_files() -> (TestServer, String, BTreeSet<String>, BTreeMap<String, String>) {
     let mut server = TestServer::start().await;
@@ -101,7 +119,7 @@ async fn given_a_snapshot_that_alone_keeps_files() -> (TestServer, String, BTree
     eventually("the files are compacted", async || live_files(&server, &uid).await.is_disjoint(&monday)).await;
     expire_compactions(&server, &uid).await;
     let owner = server.get_snapshot("monday").await.unwrap().uid;
-    check_checkpoints(&server, &uid, &[owner].into()).await;
+    check_held(&server, &uid, &[owner].into()).await;
 
     assert!(sst_files(&server, &uid).is_superset(&monday), "S2");
     server.given_restore("monday", "again").await;

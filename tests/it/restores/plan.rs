@@ -20,9 +20,9 @@ async fn a_plan_tells_what_would_be_done_and_stores_nothing() {
     let answer = server.create_restore(plan_request("monday", "again")).await.unwrap();
     assert_eq!((answer.state(), answer.uid.as_str(), answer.etag.as_str()), (State::Unspecified, "", ""));
     assert_eq!((answer.create_time, answer.progress, answer.receipt), (None, None, None));
-    assert_eq!((answer.collection, answer.snapshot_uid), (collection_name("again"), snapshot.uid));
+    assert_eq!((answer.collection, answer.snapshot_uid), (collection_name("again"), snapshot.uid.clone()));
     let plan = answer.plan.unwrap();
-    assert_eq!((plan.bytes, plan.documents, plan.documents_dropped), (snapshot.referenced_bytes, 100, 0));
+    assert_eq!((plan.bytes, plan.documents, plan.documents_dropped), (server.file_bytes(&snapshot), 100, 0));
     let left_behind = plan.left_behind.iter().map(|left| left.split_once(':').unwrap().0).collect::<Vec<_>>();
     assert_eq!((plan.files > 0, left_behind), (true, vec!["streaming sources", "description and labels"]));
 

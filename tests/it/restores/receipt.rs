@@ -17,7 +17,7 @@ async fn a_receipt_accounts_for_everything() {
     let snapshot = server.given_snapshot("books", "monday").await;
     let ended = server.given_restore("monday", "again").await;
     let receipt = ended.receipt.unwrap();
-    assert_eq!((receipt.documents_restored, receipt.bytes), (300, snapshot.referenced_bytes));
+    assert_eq!((receipt.documents_restored, receipt.bytes), (300, server.file_bytes(&snapshot)));
     assert_eq!((receipt.documents_dropped, receipt.bytes_dropped, receipt.cutoff), (0, 0, None));
     assert_eq!((&receipt.digest, receipt.digest_check()), (&snapshot.digest, DigestCheck::Verified));
     let made = server.data_files(&ended.collection_uid).len();
@@ -36,7 +36,8 @@ async fn the_progress_of_an_ended_restore_is_complete() {
     let ended = server.given_restore("monday", "again").await;
     let progress: pb::RestoreProgress = ended.progress.unwrap();
     assert_eq!((progress.state(), progress.phase()), (pb::restore::State::Succeeded, Phase::Done));
-    assert_eq!((progress.bytes_done, progress.bytes_total), (snapshot.referenced_bytes, snapshot.referenced_bytes));
+    let bytes = server.file_bytes(&snapshot);
+    assert_eq!((progress.bytes_done, progress.bytes_total), (bytes, bytes));
     assert_eq!((progress.documents_done, progress.documents_total, progress.documents_dropped), (300, 300, 0));
     assert_eq!((progress.files_done, progress.error), (progress.files_total, None));
     assert_eq!(micros(progress.elapsed), micros(ended.receipt.unwrap().total_duration));

@@ -39,7 +39,7 @@ async fn a_created_snapshot_says_what_it_holds() {
     assert_eq!((created.document_count, created.size_bytes), (100, stats.size_bytes));
     assert_eq!((created.offset, &created.digest), (100, &stats.digest));
     assert_eq!(created.collection, format!("{COMMONS}/collections/books"));
-    assert_eq!(created.referenced_bytes, server.data_bytes(&collection.uid));
+    assert_eq!(server.file_bytes(&created), server.data_bytes(&collection.uid));
     let (created_at, frozen_at) = (micros(created.create_time.as_ref()), micros(created.snapshot_time.as_ref()));
     assert!(created_at <= frozen_at && frozen_at <= micros(created.update_time.as_ref()));
     assert_eq!((created.uid, created.create_time), (requested.uid, requested.create_time));

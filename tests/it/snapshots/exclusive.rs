@@ -14,7 +14,9 @@ async fn only_get_tells_and_only_while_created() {
     let request = pb::ListSnapshotsRequest { parent: COMMONS.to_owned(), ..Default::default() };
     let listed = server.snapshots.list_snapshots(request).await.unwrap().into_inner().snapshots;
     assert_eq!(listed[0].exclusive_bytes, None);
-    assert_eq!(server.get_snapshot("s1").await.unwrap().exclusive_bytes, Some(0), "the collection has them, too");
+    let own = server.own_bytes(&watched.uid);
+    let exclusive = server.get_snapshot("s1").await.unwrap().exclusive_bytes;
+    assert_eq!(exclusive, Some(own), "the collection has all others, too");
     server.delete_snapshot("s1").await.unwrap();
     assert_eq!(server.get_snapshot("s1").await.unwrap().exclusive_bytes, None);
     server.stop().await;

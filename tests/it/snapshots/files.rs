@@ -14,10 +14,11 @@ async fn a_deleted_collection_keeps_exactly_what_its_snapshots_need() {
     server.delete_collection("books").await.unwrap();
     let bytes = |server: &TestServer| server.data_bytes(&collection.uid);
 
-    let both = second.referenced_bytes.max(first.referenced_bytes + second.new_file_bytes);
+    let [first_bytes, second_bytes] = [&first, &second].map(|snapshot| server.file_bytes(snapshot));
+    let both = second_bytes.max(first_bytes + second.new_file_bytes - server.own_bytes(&second.uid));
     eventually("only what both need stays", async || bytes(&server) == both).await;
     server.delete_snapshot("s2").await.unwrap();
-    eventually("only what the first needs stays", async || bytes(&server) == first.referenced_bytes).await;
+    eventually("only what the first needs stays", async || bytes(&server) == first_bytes).await;
     server.given_restore("s1", "again").await;
     assert_eq!(server.stats("again").await.digest, first.digest);
     server.delete_snapshot("s1").await.unwrap();
@@ -33,9 +34,9 @@ async fn a_snapshot_keeps_its_files_over_restarts() {
     let snapshot = server.given_snapshot("books", "s1").await;
     server.given_documents("books", 100, 2).await;
     server.delete_collection("books").await.unwrap();
+    let bytes = server.file_bytes(&snapshot);
     let mut server = TestServer::reopen(server.stop().await).await;
-    eventually("only what it needs stays", async || server.data_bytes(&collection.uid) == snapshot.referenced_bytes)
-        .await;
+    eventually("only what it needs stays", async || server.data_bytes(&collection.uid) == bytes).await;
     let mut server = TestServer::reopen({
         server.given_restore("s1", "again").await;
         server.stop().await
@@ -57,7 +58,9 @@ async fn nothing_of_an_ended_snapshot_stays() {
         server.given_snapshot("books", id).await;
         server.delete_snapshot(id).await.unwrap();
     }
-    let lists = server.dir.path().join("storage/files");
-    eventually("no list is left", async || !has_files(&lists)).await;
+    for folder in ["files", "manifests"] {
+        let own = server.dir.path().join("storage").join(folder);
+        eventually("nothing of its own is left", async || !has_files(&own)).await;
+    }
     server.stop().await;
 }

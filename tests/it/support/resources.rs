@@ -212,6 +212,17 @@ impl TestServer {
         i64::try_from(bytes).unwrap()
     }
 
+    /// Bytes of the objects that only a snapshot has: what it is made of, not its files.
+    pub fn own_bytes(&self, snapshot_uid: &str) -> i64 {
+        let bytes = |folder| std::fs::metadata(self.dir.path().join("storage").join(folder).join(snapshot_uid));
+        i64::try_from(bytes("files").unwrap().len() + bytes("manifests").unwrap().len()).unwrap()
+    }
+
+    /// Bytes of the data files that a snapshot keeps.
+    pub fn file_bytes(&self, snapshot: &pb::Snapshot) -> i64 {
+        snapshot.referenced_bytes - self.own_bytes(&snapshot.uid)
+    }
+
     /// Everything that needs storage at `path` fails, and is tried again, until
     /// the block is lifted: how a test stops time for a worker.
     pub fn block(&self, path: &str) -> Block {

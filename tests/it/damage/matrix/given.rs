@@ -28,7 +28,6 @@ pub struct Held {
 pub struct Frozen {
     pub uid: String,
     pub collection_uid: String,
-    pub manifest_id: u64,
     pub documents: Documents,
 }
 
@@ -89,8 +88,7 @@ impl Given {
                 let name = format!("{}.sst", Ulid::from_bytes(file.id.try_into().unwrap()));
                 self.needed.insert(Path::new("storage/collections").join(&collection_uid).join("compacted").join(name));
             }
-            let manifest_id = found.manifest_id;
-            self.snapshots.insert(id, Frozen { uid, collection_uid, manifest_id, documents });
+            self.snapshots.insert(id, Frozen { uid, collection_uid, documents });
         }
     }
 

@@ -12,7 +12,7 @@ use crate::{power_loss::trees::tree, support::Random};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Class {
     ManifestNewest,
-    ManifestPinned,
+    ManifestFrozen,
     LogData,
     LogLast,
     LogFence,
@@ -105,7 +105,7 @@ pub fn all(given: &Given, random: &mut Random) -> Vec<Harm> {
     let files: Files =
         tree(given.path()).into_iter().filter_map(|(name, found)| Some((PathBuf::from(name), found?.0))).collect();
     let mut harms = Vec::new();
-    for (class, victims) in classes(&files, given) {
+    for (class, victims) in classes(&files) {
         for kind in Kind::ALL {
             for _ in 0..kind.times() {
                 let victim = draw(random, &victims);
@@ -165,10 +165,10 @@ fn damaged(
 }
 
 /// The files of each class.
-fn classes(files: &Files, given: &Given) -> BTreeMap<Class, Vec<PathBuf>> {
+fn classes(files: &Files) -> BTreeMap<Class, Vec<PathBuf>> {
     let mut found = BTreeMap::<Class, Vec<PathBuf>>::new();
     for (path, contents) in files {
-        for class in classes_of(path, contents, files, given) {
+        if let Some(class) = class_of(path, contents, files) {
             found.entry(class).or_default().push(path.clone());
         }
     }
@@ -180,7 +180,7 @@ fn is_fence(contents: &[u8]) -> bool {
     contents.len() == 96
 }
 
-fn classes_of(path: &Path, contents: &[u8], files: &Files, given: &Given) -> Vec<Class> {
+fn class_of(path: &Path, contents: &[u8], files: &Files) -> Option<Class> {
     let parts: Vec<_> = path.iter().map(|part| part.to_str().unwrap()).collect();
     // The last of its directory that this holds for.
     let is_last = |holds: &dyn Fn(&[u8]) -> bool| {
@@ -188,25 +188,20 @@ fn classes_of(path: &Path, contents: &[u8], files: &Files, given: &Given) -> Vec
         of_directory.rfind(|(_, contents)| holds(contents)).is_some_and(|(last, _)| last == path)
     };
     match parts[..] {
-        ["metadata", ..] => vec![Class::Index],
-        ["stillframe.json"] | ["storage", "stillframe.json"] => vec![Class::Marker],
-        ["storage", "records", _] if path.extension().is_some_and(|end| end == "base") => vec![Class::RecordsBase],
-        ["storage", "records", _] => vec![Class::RecordsEntry],
-        ["storage", "files", _] => vec![Class::FileList],
-        ["storage", "collections", _, "compacted", _] => vec![Class::Documents],
-        ["storage", "collections", _, "compactions", _] if is_last(&|_| true) => vec![Class::Compactions],
-        ["storage", "collections", _, "wal", _] if is_fence(contents) => vec![Class::LogFence],
-        ["storage", "collections", _, "wal", _] if is_last(&|contents| !is_fence(contents)) => vec![Class::LogLast],
-        ["storage", "collections", _, "wal", _] => vec![Class::LogData],
-        ["storage", "collections", uid, "manifest", name] => {
-            let is_pinned = given.snapshots.values().any(|snapshot| {
-                snapshot.collection_uid == uid && name == format!("{:020}.manifest", snapshot.manifest_id)
-            });
-            let newest = is_last(&|_| true).then_some(Class::ManifestNewest);
-            newest.into_iter().chain(is_pinned.then_some(Class::ManifestPinned)).collect()
-        }
-        ["storage", "collections", _, "ids.filter"] => vec![Class::Filter],
-        ["storage", "collections", _, "end"] => vec![Class::End],
-        _ => Vec::new(),
+        ["metadata", ..] => Some(Class::Index),
+        ["stillframe.json"] | ["storage", "stillframe.json"] => Some(Class::Marker),
+        ["storage", "records", _] if path.extension().is_some_and(|end| end == "base") => Some(Class::RecordsBase),
+        ["storage", "records", _] => Some(Class::RecordsEntry),
+        ["storage", "files", _] => Some(Class::FileList),
+        ["storage", "collections", _, "compacted", _] => Some(Class::Documents),
+        ["storage", "collections", _, "compactions", _] if is_last(&|_| true) => Some(Class::Compactions),
+        ["storage", "collections", _, "wal", _] if is_fence(contents) => Some(Class::LogFence),
+        ["storage", "collections", _, "wal", _] if is_last(&|contents| !is_fence(contents)) => Some(Class::LogLast),
+        ["storage", "collections", _, "wal", _] => Some(Class::LogData),
+        ["storage", "collections", _, "manifest", _] if is_last(&|_| true) => Some(Class::ManifestNewest),
+        ["storage", "manifests", _] => Some(Class::ManifestFrozen),
+        ["storage", "collections", _, "ids.filter"] => Some(Class::Filter),
+        ["storage", "collections", _, "end"] => Some(Class::End),
+        _ => None,
     }
 }

@@ -1,0 +1,69 @@
+//! A snapshot costs the same, however many others its collection has.
+
+use crate::{
+    recovery::invariants::{admin, becomes},
+    support::{DEADLINE, TestServer, rounds, upsert},
+};
+
+/// Snapshots that differ, each of a document more.
+async fn given_siblings(server: &mut TestServer, ids: std::ops::Range<usize>) {
+    for n in ids {
+        server.write("books", vec![upsert("same", &format!(r#"{{"n":{n}}}"#))]).await;
+        server.given_snapshot("books", &format!("s{n}")).await;
+    }
+}
+
+/// How many checkpoints the manifest of a collection has that nothing but we would end.
+async fn checkpoints(server: &TestServer, uid: &str) -> Option<usize> {
+    let found = admin(server, uid).list_checkpoints(None).await.ok()?;
+    Some(found.iter().filter(|checkpoint| checkpoint.expire_time.is_none()).count())
+}
+
+#[apply(on_each_storage!)]
+async fn manifests_do_not_grow_with_snapshots() {
+    let mut server = TestServer::start().await;
+    let uid = server.given_collection("books").await.uid;
+    server.given_documents("books", 100, 1).await;
+    given_siblings(&mut server, 0..2).await;
+    let count = usize::try_from(rounds(30, 300)).unwrap();
+    given_siblings(&mut server, 2..count).await;
+    becomes("checkpoints in the manifest", &Some(0), async || checkpoints(&server, &uid).await).await;
+    // What a snapshot has of its own depends on its files alone.
+    let mut last = 0;
+    for n in [1, count - 1] {
+        let snapshot = server.get_snapshot(&format!("s{n}")).await.unwrap();
+        let files = i64::try_from(server.data_files(&uid).len()).unwrap();
+        last = server.own_bytes(&snapshot.uid);
+        assert!(last < 4096 + 1024 * files, "s{n}: {last} bytes beside {files} files");
+    }
+    assert!(last > 0);
+    server.stop().await;
+}
+
+#[apply(on_s3!)]
+async fn a_snapshot_is_as_many_requests_behind_many_as_behind_few() {
+    let mut server = TestServer::start_with(|config| {
+        // Nothing else is to ask for anything.
+        config.tuning.idle_close = 8 * DEADLINE;
+        config.tuning.compaction_poll = 8 * DEADLINE;
+        config.tuning.gc_interval = 8 * DEADLINE;
+    })
+    .await;
+    let uid = server.given_collection("books").await.uid;
+    let mut counts = Vec::new();
+    let mut next = 0;
+    for siblings in [3, 40] {
+        given_siblings(&mut server, next..siblings).await;
+        becomes("checkpoints in the manifest", &Some(0), async || checkpoints(&server, &uid).await).await;
+        server.loopback.as_ref().unwrap().take_requests();
+        given_siblings(&mut server, siblings..siblings + 1).await;
+        becomes("checkpoints in the manifest", &Some(0), async || checkpoints(&server, &uid).await).await;
+        let requests = server.loopback.as_ref().unwrap().take_requests();
+        counts.push(requests.values().sum::<u64>());
+        // One may find that the number was taken: the checkpoint before it was deleted.
+        assert!(requests["PUT manifest"] <= 3, "{requests:?}");
+        next = siblings + 1;
+    }
+    assert!(counts[1] <= counts[0] + 4, "{counts:?}");
+    server.stop().await;
+}
