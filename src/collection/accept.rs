@@ -141,14 +141,15 @@ impl Accepting {
         Ok(wrong)
     }
 
-    /// The snapshots that are whole, and would not be any more: what keeps their files is
-    /// in a manifest that cannot be read.
+    /// The snapshots of version 0.1.0 that are whole, and would not be any more: what keeps
+    /// their files is in a manifest that cannot be read.
     async fn lost_snapshots(&self, survey: &Survey) -> Result<Vec<String>, Error> {
         let Some(manifest) = survey.older_manifest() else { return Ok(Vec::new()) };
         let owners = self.store.owners(self.uid, manifest).await?;
         let mut lost = Vec::new();
         for found in self.records.find(&Snapshot::of_collection(self.uid))? {
-            let is_held = found.state() != SnapshotState::Created || owners.contains(&found.uid());
+            let is_over = found.state() != SnapshotState::Created;
+            let is_held = is_over || found.has_copy() || owners.contains(&found.uid());
             if !is_held && self.store.has_manifest(self.uid, found.manifest_id).await? {
                 lost.push(format!("{} would lose its files: restore it, or delete it, before", found.name()));
             }

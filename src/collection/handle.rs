@@ -376,7 +376,7 @@ impl Collections {
         handle.users.fetch_add(1, Ordering::SeqCst);
         let guard = UserGuard { handle: Some(Arc::clone(handle)) };
         let (collections, uid) = (self.clone(), handle.uid);
-        self.inner.store.tasks().work(async move {
+        self.inner.store.tasks().work("checkpoint deletion", async move {
             let _guard = guard;
             for owner in left {
                 if let Err(error) = collections.unpin(uid, owner).await {
@@ -394,7 +394,7 @@ impl Collections {
         }
         *handle.last_fill.lock() = Some(Instant::now());
         let (collections, handle) = (self.clone(), Arc::clone(handle));
-        self.inner.store.tasks().work(async move {
+        self.inner.store.tasks().work("keep", async move {
             let stop = collections.inner.store.tasks().stop_token();
             if let Some(Err(error)) = stop.run_until_cancelled(collections.fill(&handle)).await {
                 tracing::warn!(?error, uid = %handle.uid, "no file is given back until it is known what snapshots need");
