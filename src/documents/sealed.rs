@@ -5,7 +5,7 @@
 //! changed, cut, emptied, or put in another's place is never taken for data, and an
 //! empty log never for a fence: it is [`Damage`] at once. Nobody above sees seals, in
 //! contents or in sizes. Contents of a log are not hashed again when they are read piece
-//! by piece: its blocks have checksums of their own.
+//! by piece: whoever does that has read it whole before.
 //!
 //! What older versions wrote has no seals; the records say which objects those are
 //! ([`Older`]).

@@ -2,6 +2,7 @@
 //! and never served as data; nothing is deleted because of it, and the rest goes on.
 
 pub mod accept;
+mod files;
 mod given;
 mod lists;
 mod logs;

@@ -44,3 +44,22 @@ async fn a_log_is_another_one_of_the_collection() {
     let other = logs.pop().unwrap();
     given.assert_noticed(&last, |log| overwrite(log, &other)).await;
 }
+
+/// What says where the pieces of a log are is at its end, before the seal, and has no
+/// checksum of its own.
+#[apply(on_each_storage!)]
+async fn a_bit_is_flipped_at_the_end_of_one() {
+    let mut given = given().await;
+    let last = given.newest("wal");
+    for (from_end, bit) in [(1, 0), (3, 5), (5, 3), (8, 7), (10, 0)] {
+        given = given.assert_noticed(&last, |log| flip_before_the_seal(log, from_end, bit)).await;
+    }
+}
+
+fn flip_before_the_seal(log: &Path, from_end: usize, bit: u32) {
+    const SEAL: usize = 96;
+    let mut bytes = std::fs::read(log).unwrap();
+    let at = bytes.len() - SEAL - from_end;
+    bytes[at] ^= 1 << bit;
+    std::fs::write(log, bytes).unwrap();
+}
