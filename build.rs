@@ -1,5 +1,5 @@
-//! Compiles the contract (with its descriptor set, for reflection) and the
-//! stored records (with theirs, to show them), without `protoc`.
+//! Compiles the contract and gRPC's health protocol (with their descriptor sets, for
+//! reflection) and the stored records (with theirs, to show them), without `protoc`.
 
 use std::{env, error::Error, fs, path::PathBuf};
 
@@ -12,6 +12,7 @@ const PUBLIC: &[&str] = &[
     "stillframe/v1/restore.proto",
     "stillframe/v1/source.proto",
 ];
+const HEALTH: &[&str] = &["grpc/health/v1/health.proto"];
 const STORED: &[&str] = &["stillframe/storage/v1/records.proto"];
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -29,6 +30,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         .bytes(".stillframe.v1")
         .extern_path(".google.rpc", "::tonic_types::pb")
         .compile_fds(public)?;
+
+    let mut compiler = protox::Compiler::new(["proto"])?;
+    compiler.include_source_info(true).include_imports(true);
+    compiler.open_files(HEALTH)?;
+    fs::write(out.join("health.bin"), compiler.encode_file_descriptor_set())?;
+    tonic_prost_build::configure().btree_map(".").compile_fds(compiler.file_descriptor_set())?;
 
     let mut compiler = protox::Compiler::new(["proto"])?;
     compiler.include_source_info(true).include_imports(true);

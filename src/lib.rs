@@ -47,6 +47,15 @@ pub mod pb {
     pub const DESCRIPTOR: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/stillframe.bin"));
 }
 
+/// The generated health protocol of gRPC.
+#[allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated")]
+pub mod health {
+    tonic::include_proto!("grpc.health.v1");
+
+    /// Its descriptor set, for reflection.
+    pub const DESCRIPTOR: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/health.bin"));
+}
+
 /// The generated stored records.
 #[allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated")]
 mod stored {

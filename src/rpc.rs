@@ -14,8 +14,10 @@ mod document;
 mod ending;
 #[cfg(any(test, feature = "fuzz"))]
 pub(crate) mod fuzzed;
+mod health;
 mod incoming;
 mod listing;
+mod reflection;
 mod request_memory;
 mod restore;
 mod rules;

@@ -3,7 +3,7 @@
 //! [`Gate::admit`] is the only way from a request to its message, held by
 //! `.clippy.toml`: a handler that forgets to ask cannot read what was sent. What an
 //! RPC needs is said of its request message, in `rules.rs`; without a rule there it
-//! does not compile.
+//! does not compile. Questions that need no key have a way of their own.
 
 use std::sync::Arc;
 
@@ -99,6 +99,23 @@ impl Gate {
             None => Err(Error::invalid(field, "must name something in a workspace: workspaces/{workspace}/...")),
         }
     }
+}
+
+/// The message of a call that needs no key, counted for as long as the share lives.
+pub fn question<M: prost::Message>(request: Request<M>) -> Result<(Arc<Share>, M), Error> {
+    let memory = memory_of(&request)?;
+    #[allow(clippy::disallowed_methods, reason = "anybody may ask")]
+    let message = request.into_inner();
+    memory.raise(message.encoded_len())?;
+    Ok((memory, message))
+}
+
+/// A stream of them, to be counted.
+pub fn questions<M>(request: Request<Streaming<M>>) -> Result<(Arc<Share>, Streaming<M>), Error> {
+    let memory = memory_of(&request)?;
+    #[allow(clippy::disallowed_methods, reason = "anybody may ask")]
+    let messages = request.into_inner();
+    Ok((memory, messages))
 }
 
 /// Whether a list is one of all workspaces.

@@ -4,6 +4,7 @@
 //! A request counts as much as has come of its message, until it is answered; a
 //! stream as its largest message so far, because the buffers that it came through
 //! stay with the stream. Streams have a half of their own: they may be idle for long.
+//! So have questions that need no key, lest those who have none hold up the others.
 //! Who would need more than there is is refused and may come again: to let it wait
 //! would be worse, because what it has sent would fill its connection's window and
 //! hold up the messages that are to make room.
@@ -36,12 +37,16 @@ use self::{
 use super::{authenticate::is_open_to_all, streams};
 use crate::access::{ApiKeys, Caller};
 
+/// For all questions that need no key; each is a few kilobytes.
+const QUESTIONS_BYTES: usize = 16 << 20;
+
 /// Makes [`RequestMemory`] services.
 #[derive(Clone)]
 pub struct RequestMemoryLayer {
     keys: ApiKeys,
     single: Arc<Budget>,
     streams: Arc<Budget>,
+    questions: Arc<Budget>,
     patience: Duration,
     stream_paths: Arc<HashSet<String>>,
 }
@@ -52,7 +57,8 @@ impl RequestMemoryLayer {
     pub fn new(keys: ApiKeys, bytes: usize, patience: Duration) -> Result<Self, DecodeError> {
         let half = || Budget::of(bytes / 2);
         let stream_paths = Arc::new(streams::paths(MethodDescriptorProto::client_streaming)?);
-        Ok(Self { keys, single: half(), streams: half(), patience, stream_paths })
+        let questions = Budget::of(QUESTIONS_BYTES);
+        Ok(Self { keys, single: half(), streams: half(), questions, patience, stream_paths })
     }
 }
 
@@ -85,15 +91,13 @@ where
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        // What needs no key is a few kilobytes at most.
-        if is_open_to_all(request.uri().path()) {
-            return Box::pin(self.inner.call(request));
-        }
-        let RequestMemoryLayer { keys, single, streams, patience, stream_paths } = &self.given;
-        let (kind, budget) = match stream_paths.contains(request.uri().path()) {
+        let RequestMemoryLayer { keys, single, streams, questions, patience, stream_paths } = &self.given;
+        let path = request.uri().path();
+        let (kind, budget) = match stream_paths.contains(path) {
             true => (Kind::Stream, streams),
             false => (Kind::Single, single),
         };
+        let budget = if is_open_to_all(path) { questions } else { budget };
         let share = Arc::new(Share::none_of(budget));
         let caller = request.extensions().get::<Caller>().cloned();
         let late = Late::new(caller.map(|caller| (keys.clone(), caller)), *patience);

@@ -6,20 +6,22 @@ use http::Request;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::{codec::CompressionEncoding, server::NamedService, transport::Server};
+use tonic_reflection::pb as reflection;
 use uuid::Uuid;
 
 use super::{
     access::AccessRpc, admission::Gate, authenticate::AuthenticateLayer, collection::CollectionRpc,
-    deadline::ContractLayer, document::DocumentRpc, incoming::incoming, request_memory::RequestMemoryLayer,
-    restore::RestoreRpc, snapshot::SnapshotRpc, source::SourceRpc, tls::Tls, transport::Transport,
-    workspace::WorkspaceRpc,
+    deadline::ContractLayer, document::DocumentRpc, health::HealthRpc, incoming::incoming, reflection::ReflectionRpc,
+    request_memory::RequestMemoryLayer, restore::RestoreRpc, snapshot::SnapshotRpc, source::SourceRpc, tls::Tls,
+    transport::Transport, workspace::WorkspaceRpc,
 };
 use crate::{
     access::ApiKeys,
     clock::{Clock, new_uid},
     collection::Collections,
+    health::health_server::HealthServer,
     pb::{
-        self, access_service_server::AccessServiceServer, collection_service_server::CollectionServiceServer,
+        access_service_server::AccessServiceServer, collection_service_server::CollectionServiceServer,
         document_service_server::DocumentServiceServer, restore_service_server::RestoreServiceServer,
         snapshot_service_server::SnapshotServiceServer, source_service_server::SourceServiceServer,
         workspace_service_server::WorkspaceServiceServer,
@@ -133,17 +135,13 @@ pub async fn serve(
     let unread_patience = keepalive_interval + keepalive_timeout;
     let connections = incoming(listener, tls, max_connections, handshake_patience, unread_patience);
 
-    let (health, health_service) = tonic_health::server::health_reporter();
-    let health_service = health_service.max_decoding_message_size(MAX_QUESTION_BYTES);
-    for name in names() {
-        health.set_service_status(name, tonic_health::ServingStatus::Serving).await;
-    }
-    let reflection = || {
-        tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(pb::DESCRIPTOR)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-            .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
-    };
+    let health = HealthRpc::serving(names());
+    let health_service = HealthServer::new(health.clone()).max_decoding_message_size(MAX_QUESTION_BYTES);
+    let reflection = ReflectionRpc::new(stop.clone())?;
+    let reflection_v1 = reflection::v1::server_reflection_server::ServerReflectionServer::new(reflection.clone())
+        .max_decoding_message_size(MAX_QUESTION_BYTES);
+    let reflection_v1alpha = reflection::v1alpha::server_reflection_server::ServerReflectionServer::new(reflection)
+        .max_decoding_message_size(MAX_QUESTION_BYTES);
     Server::builder()
         .trace_fn(span)
         .max_frame_size(MAX_FRAME_BYTES)
@@ -159,8 +157,8 @@ pub async fn serve(
         .layer(AuthenticateLayer::new(keys.clone())?)
         .layer(RequestMemoryLayer::new(keys, request_memory_bytes, message_patience)?)
         .add_service(health_service)
-        .add_service(reflection().build_v1()?.max_decoding_message_size(MAX_QUESTION_BYTES))
-        .add_service(reflection().build_v1alpha()?.max_decoding_message_size(MAX_QUESTION_BYTES))
+        .add_service(reflection_v1)
+        .add_service(reflection_v1alpha)
         .add_service(access)
         .add_service(workspaces)
         .add_service(collections)
@@ -170,9 +168,7 @@ pub async fn serve(
         .add_service(sources)
         .serve_with_incoming_shutdown(connections, async move {
             stop.cancelled().await;
-            for name in names() {
-                health.set_service_status(name, tonic_health::ServingStatus::NotServing).await;
-            }
+            health.stop_serving();
         })
         .await?;
     Ok(())

@@ -25,7 +25,7 @@ const ROOM: Duration = Duration::from_secs(10);
 /// An error travels in headers, and some clients refuse an answer whose headers
 /// have more than 8 KiB in all: they would see an error of their own instead. So
 /// each part has a bound; what is echoed of a request may be as long as that.
-const LONGEST_MESSAGE: usize = 512;
+pub const LONGEST_MESSAGE: usize = 512;
 const LONGEST_VALUE: usize = 1024;
 /// All violations together; a few tell how to correct the others.
 const VIOLATIONS_BYTES: usize = 2048;
@@ -125,7 +125,7 @@ fn text(error: &Error) -> String {
 }
 
 /// The beginning of a text that is too long.
-fn cut(mut text: String, longest: usize) -> String {
+pub fn cut(mut text: String, longest: usize) -> String {
     if text.len() > longest {
         text.truncate(text.floor_char_boundary(longest - '…'.len_utf8()));
         text.push('…');

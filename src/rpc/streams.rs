@@ -1,19 +1,21 @@
-//! Which methods are streams, as the contract says.
+//! Which methods are streams, as their descriptors say.
 
 use std::collections::HashSet;
 
 use prost::{DecodeError, Message};
 use prost_types::{FileDescriptorSet, MethodDescriptorProto};
 
-use crate::pb;
+use super::reflection::SERVED;
 
 /// The paths of the methods of a kind.
 pub fn paths(kind: impl Fn(&MethodDescriptorProto) -> bool) -> Result<HashSet<String>, DecodeError> {
     let mut paths = HashSet::new();
-    for file in FileDescriptorSet::decode(pb::DESCRIPTOR)?.file {
-        for service in &file.service {
-            let streams = service.method.iter().filter(|method| kind(method));
-            paths.extend(streams.map(|method| format!("/{}.{}/{}", file.package(), service.name(), method.name())));
+    for descriptor in SERVED {
+        for file in FileDescriptorSet::decode(descriptor)?.file {
+            for service in &file.service {
+                let streams = service.method.iter().filter(|method| kind(method));
+                paths.extend(streams.map(|method| format!("/{}.{}/{}", file.package(), service.name(), method.name())));
+            }
         }
     }
     Ok(paths)
@@ -33,6 +35,9 @@ mod tests {
         assert_eq!(
             names(MethodDescriptorProto::server_streaming),
             [
+                "/grpc.health.v1.Health/Watch",
+                "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+                "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
                 "/stillframe.v1.DocumentService/IngestDocuments",
                 "/stillframe.v1.DocumentService/StreamDocuments",
                 "/stillframe.v1.RestoreService/WatchRestore",
@@ -40,6 +45,13 @@ mod tests {
                 "/stillframe.v1.SourceService/WatchSource",
             ]
         );
-        assert_eq!(names(MethodDescriptorProto::client_streaming), ["/stillframe.v1.DocumentService/IngestDocuments"]);
+        assert_eq!(
+            names(MethodDescriptorProto::client_streaming),
+            [
+                "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+                "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+                "/stillframe.v1.DocumentService/IngestDocuments",
+            ]
+        );
     }
 }

@@ -11,6 +11,7 @@ use stillframe::pb;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status, codec::CompressionEncoding};
+use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 use tonic_types::StatusExt;
 
 use super::{call, raw::Raw};
@@ -144,6 +145,22 @@ async fn a_compressed_message_counts_as_what_it_is() {
         assert_eq!(is_let_in(&status), let_in, "{bytes}");
     }
     let_go(client, vec![held]).await;
+    server.stop().await;
+}
+
+/// Those who need no key and those who have one do not take from each other.
+#[apply(on_directory!)]
+async fn questions_that_need_no_key_have_room_of_their_own() {
+    let mut server = start().await;
+    let mut client = Raw::connect(&server).await;
+    let held = vec![
+        hold(&mut client, &mut server, MUCH, REST).await,
+        hold(&mut client, &mut server, REST - SMALL, SMALL).await,
+    ];
+    let mut health = HealthClient::new(server.channel.clone());
+    let unknown = HealthCheckRequest { service: "x".repeat(SMALL + 1) };
+    refused(health.check(unknown).await, Code::NotFound, "NOT_FOUND");
+    let_go(client, held).await;
     server.stop().await;
 }
 

@@ -13,6 +13,8 @@ use crate::support::{DEADLINE, TestServer, collection_name, refused, upsert};
 
 const WRITE: &str = "/stillframe.v1.DocumentService/WriteDocuments";
 const INGEST: &str = "/stillframe.v1.DocumentService/IngestDocuments";
+const CHECK: &str = "/grpc.health.v1.Health/Check";
+const REFLECTION: &str = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
 
 const PATIENCE: Duration = Duration::from_millis(200);
 
@@ -38,8 +40,10 @@ async fn a_message_that_does_not_go_on_ends_its_call() {
     for bytes in [&b""[..], b"\0\0", b"\0\0\0\0\x02\x0a", b"\0\0\0\0\x02\x0a\0"] {
         refused::<()>(Err(stall(&server, WRITE, bytes).await), Code::DeadlineExceeded, "DEADLINE_EXCEEDED");
     }
-    for bytes in [&b"\0\0"[..], b"\0\0\0\0\x02\x0a"] {
-        refused::<()>(Err(stall(&server, INGEST, bytes).await), Code::DeadlineExceeded, "DEADLINE_EXCEEDED");
+    for path in [INGEST, CHECK, REFLECTION] {
+        for bytes in [&b"\0\0"[..], b"\0\0\0\0\x02\x0a"] {
+            refused::<()>(Err(stall(&server, path, bytes).await), Code::DeadlineExceeded, "DEADLINE_EXCEEDED");
+        }
     }
     server.stop().await;
 }

@@ -1,7 +1,7 @@
 //! A client of HTTP/2 that does only what it is told: it keeps no deadline,
 //! opens no new connection, and answers nothing while it is not driven.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use futures::{
     FutureExt,
     future::{Fuse, FusedFuture},
@@ -16,6 +16,16 @@ use tokio::net::TcpStream;
 use tonic::Status;
 
 use crate::support::{DEADLINE, TestServer};
+
+/// The head of a call.
+pub fn post(path: &str) -> http::request::Builder {
+    Request::post(format!("http://localhost{path}")).header("content-type", "application/grpc").header("te", "trailers")
+}
+
+/// A message as it travels, behind a flag that says whether it is compressed.
+pub fn frame(flag: u8, message: &[u8]) -> Vec<u8> {
+    [&[flag], &u32::try_from(message.len()).unwrap().to_be_bytes()[..], message].concat()
+}
 
 pub struct Raw {
     pub client: SendRequest<Bytes>,
@@ -36,21 +46,25 @@ impl Raw {
         message: Option<&M>,
         timeout: Option<&str>,
     ) -> (ResponseFuture, SendStream<Bytes>) {
-        let mut request = Request::post(format!("http://localhost{path}"))
-            .header("content-type", "application/grpc")
-            .header("te", "trailers");
+        let mut request = post(path);
         if let Some(timeout) = timeout {
             request = request.header("grpc-timeout", timeout);
         }
         let (answer, mut sent) = self.client.send_request(request.body(()).unwrap(), false).unwrap();
         if let Some(message) = message {
-            let mut frame = BytesMut::new();
-            frame.put_u8(0);
-            frame.put_u32(u32::try_from(message.encoded_len()).unwrap());
-            message.encode(&mut frame).unwrap();
-            sent.send_data(frame.freeze(), true).unwrap();
+            sent.send_data(frame(0, &message.encode_to_vec()).into(), true).unwrap();
         }
         (answer, sent)
+    }
+
+    /// Sends a request as it is given, bytes and all.
+    pub fn send(&mut self, request: Request<()>, bytes: Vec<u8>) -> ResponseFuture {
+        let is_empty = bytes.is_empty();
+        let (answer, mut sent) = self.client.send_request(request, is_empty).unwrap();
+        if !is_empty {
+            sent.send_data(bytes.into(), true).unwrap();
+        }
+        answer
     }
 
     /// A call up to its headers.
