@@ -12,6 +12,7 @@ mod convert;
 mod deadline;
 mod document;
 mod ending;
+mod foreign;
 #[cfg(any(test, feature = "fuzz"))]
 pub(crate) mod fuzzed;
 mod health;
@@ -26,7 +27,9 @@ mod snapshot;
 mod source;
 mod status;
 mod streams;
+mod timeout;
 mod tls;
+mod told;
 mod transport;
 mod workspace;
 

@@ -1,20 +1,20 @@
-//! A layer around all services: it keeps the client's deadline with an error of
-//! the contract, to the end of the answer, and gives tonic's own errors (unknown
-//! methods, malformed messages) their details.
+//! A layer around all services: it refuses what is not gRPC, keeps the client's deadline
+//! with an error of the contract, to the end of the answer, and gives tonic's own errors
+//! (unknown methods, malformed messages) their details.
 
 use std::{
-    future::Future,
+    future::{Future, ready},
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
 };
 
-use http::{HeaderMap, Request, Response};
+use http::{Request, Response};
 use tokio::time::{Instant, Sleep, sleep};
-use tonic::{Code, Status, body::Body};
+use tonic::{Status, body::Body};
 use tower::{Layer, Service};
 
-use super::{ending::Ending, status::of_transport};
+use super::{ending::Ending, foreign, status::of_transport, timeout::timeout, told::told};
 
 /// Makes [`Contract`] services.
 #[derive(Clone, Debug)]
@@ -49,13 +49,20 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let deadline = timeout(request.headers()).map(Deadline::after);
+        if let Some(refusal) = foreign::refusal(&request) {
+            return Box::pin(ready(Ok(refusal)));
+        }
+        let deadline = match timeout(request.headers()) {
+            Ok(timeout) => timeout.map(Deadline::after),
+            Err(status) => return Box::pin(ready(Ok(status.into_http()))),
+        };
+        let uri = request.uri().clone();
         let answer = self.inner.call(request);
         Box::pin(async move {
-            let Some(mut deadline) = deadline else { return Ok(with_details(answer.await?)) };
+            let Some(mut deadline) = deadline else { return Ok(told(answer.await?, uri.path())) };
             tokio::select! {
                 biased;
-                answer = answer => Ok(with_details(answer?).map(|body| Ending::of(body, deadline))),
+                answer = answer => Ok(told(answer?, uri.path()).map(|body| Ending::of(body, deadline))),
                 status = &mut deadline => Ok(status.into_http()),
             }
         })
@@ -86,36 +93,10 @@ impl Future for Deadline {
     }
 }
 
-/// Errors that come before any message are in the headers.
-fn with_details(answer: Response<Body>) -> Response<Body> {
-    match Status::from_header_map(answer.headers()) {
-        Some(status) if status.code() != Code::Ok && status.details().is_empty() => of_transport(status).into_http(),
-        _ => answer,
-    }
-}
-
-/// `grpc-timeout`: at most 8 digits and a unit.
-fn timeout(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get("grpc-timeout")?.to_str().ok()?;
-    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    let amount = digits.parse().ok()?;
-    Some(match unit {
-        "H" => Duration::from_secs(amount * 3600),
-        "M" => Duration::from_secs(amount * 60),
-        "S" => Duration::from_secs(amount),
-        "m" => Duration::from_millis(amount),
-        "u" => Duration::from_micros(amount),
-        "n" => Duration::from_nanos(amount),
-        _ => return None,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use futures::FutureExt;
+    use tonic::Code;
     use tower::service_fn;
 
     use super::*;
@@ -126,27 +107,17 @@ mod tests {
     async fn a_deadline_that_has_passed_is_told_at_the_first_poll() {
         let never = service_fn(|_: Request<()>| std::future::pending::<Result<Response<Body>, Status>>());
         for (sent, passes) in [("1n", true), ("1m", true), ("10m", false)] {
-            let request = Request::builder().header("grpc-timeout", sent).body(()).unwrap();
+            let request = Request::post("/")
+                .header("content-type", "application/grpc")
+                .header("grpc-timeout", sent)
+                .body(())
+                .unwrap();
             let answer = ContractLayer.layer(never).call(request);
             tokio::time::advance(Duration::from_millis(1)).await;
             let status =
                 answer.now_or_never().map(|answer| Status::from_header_map(answer.unwrap().headers()).unwrap());
             assert_eq!(status.as_ref().map(Status::code), passes.then_some(Code::DeadlineExceeded), "{sent}");
             assert!(status.is_none_or(|status| !status.details().is_empty()), "{sent}");
-        }
-    }
-
-    #[test]
-    fn timeouts_are_read_as_the_protocol_writes_them() {
-        let read = |text: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert("grpc-timeout", text.parse().unwrap());
-            timeout(&headers)
-        };
-        assert_eq!(read("100m"), Some(Duration::from_millis(100)));
-        assert_eq!(read("2H"), Some(Duration::from_secs(7200)));
-        for bad in ["", "m", "123456789m", "1x", "-1m", "1"] {
-            assert_eq!(read(bad), None, "{bad}");
         }
     }
 }

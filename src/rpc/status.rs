@@ -1,12 +1,15 @@
 //! What errors look like on the wire: a canonical code, a sentence, and one
 //! `google.rpc.ErrorInfo` whose reason clients branch on.
 
+mod transport;
+
 use std::{collections::HashMap, time::Duration};
 
 use prost::Message;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, HelpLink, PreconditionViolation, QuotaViolation, StatusExt};
 
+pub use self::transport::{of_answer, of_protocol, of_transport};
 use crate::{
     clock,
     error::{Contact, Error},
@@ -259,23 +262,4 @@ pub fn failure(failure: &Failure) -> tonic_types::pb::Status {
     let details = ErrorDetails::with_error_info(&failure.reason, DOMAIN, HashMap::new());
     let status = Status::with_error_details(Code::from_i32(failure.code), &failure.message, details);
     tonic_types::pb::Status::decode(status.details()).unwrap_or_default()
-}
-
-/// Gives tonic's own errors the details that ours have.
-pub fn of_transport(status: Status) -> Status {
-    if !status.details().is_empty() || status.code() == Code::Ok {
-        return status;
-    }
-    let (code, reason) = match status.code() {
-        Code::OutOfRange | Code::ResourceExhausted => (Code::ResourceExhausted, "MESSAGE_TOO_LARGE"),
-        Code::Unimplemented => (Code::Unimplemented, "METHOD_UNKNOWN"),
-        Code::DeadlineExceeded => (Code::DeadlineExceeded, "DEADLINE_EXCEEDED"),
-        Code::Cancelled => (Code::Cancelled, "CANCELLED"),
-        Code::Unavailable => (Code::Unavailable, "SHUTTING_DOWN"),
-        // tonic reports bytes that are not the message as INTERNAL.
-        Code::Internal | Code::InvalidArgument => (Code::InvalidArgument, "MALFORMED_REQUEST"),
-        other => (other, "TRANSPORT"),
-    };
-    let details = ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new());
-    Status::with_error_details(code, status.message(), details)
 }

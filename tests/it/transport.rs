@@ -8,6 +8,7 @@ mod closing;
 mod deadlines;
 mod door;
 mod files;
+mod foreign;
 mod gone;
 mod health;
 mod keepalive;
@@ -19,6 +20,7 @@ mod reflection;
 mod renewal;
 mod resets;
 mod streams;
+mod unknown;
 
 use std::{net::SocketAddr, sync::Arc};
 

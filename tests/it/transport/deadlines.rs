@@ -6,8 +6,12 @@ use std::future::poll_fn;
 use stillframe::pb;
 use tonic::{Code, Status};
 
-use super::{EMPTY, Witness, given_slow_documents, raw::Raw, slow_stream};
-use crate::support::{TestServer, collection_name, eventually, reason};
+use super::{
+    EMPTY, Witness, given_slow_documents,
+    raw::{Raw, frame, methods, post},
+    slow_stream,
+};
+use crate::support::{TestServer, collection_name, eventually, reason, refused};
 
 /// On a busy machine a deadline may pass before what is to end at it has begun. That
 /// is told all the same, and then a later one shows the rest.
@@ -94,6 +98,31 @@ async fn a_stream_that_ends_before_its_deadline_ends_well() {
         answers.push(bytes);
     }
     assert_eq!(answers[0], answers[1]);
+    drop(raw);
+    server.stop().await;
+}
+
+/// Passed over, its call would have none.
+#[apply(on_directory!)]
+async fn a_malformed_deadline_is_told() {
+    let server = TestServer::start().await;
+    let mut raw = Raw::connect(&server).await;
+    for sent in ["", "S", "1", "abc", "-1S", "+1S", "1.5S", "5s", "5 S", "123456789S", "5S, 6S"] {
+        let request = post("/grpc.health.v1.Health/Check").header("grpc-timeout", sent).body(()).unwrap();
+        let (answer, status) = raw.outcome(request, frame(0, b"")).await;
+        assert_eq!(answer.status(), 200);
+        let status = refused::<()>(Err(status.expect("it is refused")), Code::Internal, "PROTOCOL_ERROR");
+        assert!(status.message().contains(&format!("{sent:?}")), "{status:?}");
+    }
+    for path in methods() {
+        let request = post(&path).header("grpc-timeout", "soon").body(()).unwrap();
+        let (_, status) = raw.outcome(request, frame(0, b"")).await;
+        refused::<()>(Err(status.expect("it is refused")), Code::Internal, "PROTOCOL_ERROR");
+    }
+    for sent in ["99999999H", "1H"] {
+        let request = post("/grpc.health.v1.Health/Check").header("grpc-timeout", sent).body(()).unwrap();
+        assert!(raw.outcome(request, frame(0, b"")).await.1.is_none(), "{sent}");
+    }
     drop(raw);
     server.stop().await;
 }

@@ -12,6 +12,7 @@ use h2::{
 };
 use http::{HeaderMap, Request, Response};
 use prost::Message;
+use prost_types::{FileDescriptorSet, ServiceDescriptorProto};
 use tokio::net::TcpStream;
 use tonic::Status;
 
@@ -25,6 +26,25 @@ pub fn post(path: &str) -> http::request::Builder {
 /// A message as it travels, behind a flag that says whether it is compressed.
 pub fn frame(flag: u8, message: &[u8]) -> Vec<u8> {
     [&[flag], &u32::try_from(message.len()).unwrap().to_be_bytes()[..], message].concat()
+}
+
+/// The paths of all methods that a server has.
+pub fn methods() -> Vec<String> {
+    let sets = [
+        stillframe::pb::DESCRIPTOR,
+        stillframe::health::DESCRIPTOR,
+        tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
+        tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
+    ];
+    let files = sets.iter().flat_map(|set| FileDescriptorSet::decode(*set).unwrap().file);
+    let methods = files.flat_map(|file| {
+        let of = |service: &ServiceDescriptorProto| {
+            let name = format!("/{}.{}/", file.package(), service.name());
+            service.method.iter().map(move |method| format!("{name}{}", method.name())).collect::<Vec<_>>()
+        };
+        file.service.iter().flat_map(of).collect::<Vec<_>>()
+    });
+    methods.collect()
 }
 
 pub struct Raw {
@@ -65,6 +85,23 @@ impl Raw {
             sent.send_data(bytes.into(), true).unwrap();
         }
         answer
+    }
+
+    /// The answer to such a request, and its status if it has come to an end. One that has
+    /// a message may go on for ever.
+    pub async fn outcome(&mut self, request: Request<()>, bytes: Vec<u8>) -> (Response<Bytes>, Option<Status>) {
+        let answer = self.send(request, bytes);
+        let (head, mut body) = self.drive(answer).await.unwrap().into_parts();
+        if let Some(status) = Status::from_header_map(&head.headers) {
+            return (Response::from_parts(head, Bytes::new()), Some(status));
+        }
+        if let Some(data) = self.drive(body.data()).await {
+            let data = data.unwrap();
+            body.flow_control().release_capacity(data.len()).unwrap();
+            return (Response::from_parts(head, data), None);
+        }
+        let (_, status) = self.rest(&mut body).await;
+        (Response::from_parts(head, Bytes::new()), Some(status))
     }
 
     /// A call up to its headers.
