@@ -5,7 +5,11 @@ use std::{sync::Arc, time::Duration};
 use http::Request;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tonic::{codec::CompressionEncoding, server::NamedService, transport::Server};
+use tonic::{
+    codec::CompressionEncoding::{Gzip, Zstd},
+    server::NamedService,
+    transport::Server,
+};
 use tonic_reflection::pb as reflection;
 use uuid::Uuid;
 
@@ -45,6 +49,14 @@ const MAX_FRAME_BYTES: u32 = 256 << 10;
 const RESETS_PER_STREAM: usize = 4;
 const STREAM_WINDOW_BYTES: u32 = 4 << 20;
 const CONNECTION_WINDOW_BYTES: u32 = 8 << 20;
+
+/// A service that takes and gives what is compressed: clients have one setting for all
+/// the services of a channel.
+macro_rules! compressed {
+    ($service:expr) => {
+        $service.accept_compressed(Zstd).accept_compressed(Gzip).send_compressed(Zstd).send_compressed(Gzip)
+    };
+}
 
 /// The domain, as the services see it.
 #[derive(Clone)]
@@ -116,12 +128,7 @@ pub async fn serve(
         keepalive_timeout,
         max_connection_age,
     } = transport;
-    let documents = DocumentServiceServer::new(documents)
-        .max_decoding_message_size(MAX_DECODE_BYTES)
-        .accept_compressed(CompressionEncoding::Zstd)
-        .accept_compressed(CompressionEncoding::Gzip)
-        .send_compressed(CompressionEncoding::Zstd)
-        .send_compressed(CompressionEncoding::Gzip);
+    let documents = DocumentServiceServer::new(documents).max_decoding_message_size(MAX_DECODE_BYTES);
     let workspaces = WorkspaceServiceServer::new(WorkspaceRpc { gate: gate.clone(), workspaces, tasks: tasks.clone() });
     let collections = CollectionRpc { gate: gate.clone(), collections, tasks: tasks.clone(), shortest_retention };
     let collections = CollectionServiceServer::new(collections);
@@ -156,16 +163,16 @@ pub async fn serve(
         .layer(ContractLayer)
         .layer(AuthenticateLayer::new(keys.clone())?)
         .layer(RequestMemoryLayer::new(keys, request_memory_bytes, message_patience)?)
-        .add_service(health_service)
-        .add_service(reflection_v1)
-        .add_service(reflection_v1alpha)
-        .add_service(access)
-        .add_service(workspaces)
-        .add_service(collections)
-        .add_service(documents)
-        .add_service(snapshots)
-        .add_service(restores)
-        .add_service(sources)
+        .add_service(compressed!(health_service))
+        .add_service(compressed!(reflection_v1))
+        .add_service(compressed!(reflection_v1alpha))
+        .add_service(compressed!(access))
+        .add_service(compressed!(workspaces))
+        .add_service(compressed!(collections))
+        .add_service(compressed!(documents))
+        .add_service(compressed!(snapshots))
+        .add_service(compressed!(restores))
+        .add_service(compressed!(sources))
         .serve_with_incoming_shutdown(connections, async move {
             stop.cancelled().await;
             health.stop_serving();

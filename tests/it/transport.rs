@@ -5,6 +5,7 @@ mod age;
 mod authority;
 mod chain;
 mod closing;
+mod compression;
 mod deadlines;
 mod door;
 mod files;

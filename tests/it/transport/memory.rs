@@ -148,6 +148,26 @@ async fn a_compressed_message_counts_as_what_it_is() {
     server.stop().await;
 }
 
+/// So does one to any other service.
+#[apply(on_directory!)]
+async fn a_compressed_message_to_any_service_counts_as_what_it_is() {
+    let mut server = start().await;
+    let mut client = Raw::connect(&server).await;
+    let held =
+        vec![hold(&mut client, &mut server, MUCH, REST).await, hold(&mut client, &mut server, REST - MIB, MIB).await];
+    let named = |bytes: usize| pb::GetWorkspaceRequest { name: "x".repeat(bytes) };
+    let around = named(MIB).encoded_len() - MIB;
+    for encoding in [CompressionEncoding::Gzip, CompressionEncoding::Zstd] {
+        let mut workspaces = server.workspaces.clone().send_compressed(encoding);
+        for (bytes, expected) in [(MIB, "INVALID_FIELD"), (MIB + 1, "RESOURCE_BUSY")] {
+            let status = workspaces.get_workspace(named(bytes - around)).await.unwrap_err();
+            assert_eq!(reason(&status), expected, "{bytes} {encoding}");
+        }
+    }
+    let_go(client, held).await;
+    server.stop().await;
+}
+
 /// Those who need no key and those who have one do not take from each other.
 #[apply(on_directory!)]
 async fn questions_that_need_no_key_have_room_of_their_own() {
