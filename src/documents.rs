@@ -62,7 +62,7 @@ pub use slatedb::object_store;
 pub use slatedb::object_store::path::Path as ObjectPath;
 
 #[cfg(feature = "s3")]
-pub use self::root::s3::connect;
+pub use self::root::s3::{Answer, Reach, connect};
 pub use self::{
     adopt::{Adopted, Adoption},
     checkpoint::{Checkpoint, CutOutcome, Files, UnfinishedCheckpoint},

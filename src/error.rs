@@ -198,8 +198,15 @@ pub enum Error {
     TooManyBadRecords { limit: i64 },
     #[error("the location has more than {limit} objects that match; divide it among several sources")]
     TooManyObjects { limit: usize },
-    #[error("the location cannot be read: {0}")]
-    SourceUnreadable(String),
+    #[error(
+        "{} cannot be read: {why}", object.as_ref().map_or_else(|| "the location".to_owned(), |object| format!("{object:?}"))
+    )]
+    SourceUnreadable {
+        object: Option<String>,
+        why: String,
+        #[source]
+        cause: Option<Cause>,
+    },
     #[error(
         "the file system refused a hard link ({0}), and the server may not copy bytes instead: start it with --restore-copy auto"
     )]
@@ -307,7 +314,7 @@ impl Error {
             Self::LastOperatorKey(_) => (Code::FailedPrecondition, "LAST_OPERATOR_KEY"),
             Self::TooManyBadRecords { .. } => (Code::FailedPrecondition, "TOO_MANY_BAD_RECORDS"),
             Self::TooManyObjects { .. } => (Code::FailedPrecondition, "TOO_MANY_OBJECTS"),
-            Self::SourceUnreadable(_) => (Code::FailedPrecondition, "SOURCE_UNREADABLE"),
+            Self::SourceUnreadable { .. } => (Code::FailedPrecondition, "SOURCE_UNREADABLE"),
             Self::HardLinkRefused(_) => (Code::FailedPrecondition, "HARD_LINK_REFUSED"),
             Self::StreamTooSlow(_) => (Code::Aborted, "STREAM_TOO_SLOW"),
             Self::StorageFull { .. } => (Code::ResourceExhausted, "STORAGE_FULL"),
@@ -324,6 +331,11 @@ impl Error {
         let mut bad = Violations::default();
         bad.add(field, why);
         bad.into()
+    }
+
+    /// The location of a source cannot be read.
+    pub fn unreadable(why: impl Into<String>) -> Self {
+        Self::SourceUnreadable { object: None, why: why.into(), cause: None }
     }
 
     /// A mistake of ours; the text goes to the log.
@@ -357,6 +369,14 @@ impl Error {
                 | Self::StorageFull { .. }
         )
     }
+}
+
+/// What is behind an error, for the log: it may name hosts, paths and keys of a store.
+#[must_use]
+pub fn causes(error: &Error) -> String {
+    let first = std::error::Error::source(error);
+    let all: Vec<_> = std::iter::successors(first, |&cause| cause.source()).map(ToString::to_string).collect();
+    all.join(": ")
 }
 
 impl From<sled::Error> for Error {

@@ -35,6 +35,7 @@ pub(crate) mod fuzzed;
 mod ingest;
 mod live;
 pub mod location;
+mod memory;
 pub mod origin;
 pub mod pattern;
 pub mod records;

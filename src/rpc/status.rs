@@ -109,7 +109,7 @@ fn info(error: &Error) -> HashMap<String, String> {
         | Error::RetentionImmutable
         | Error::ExpirationTooLong { .. }
         | Error::PatchFailed(_)
-        | Error::SourceUnreadable(_)
+        | Error::SourceUnreadable { .. }
         | Error::HardLinkRefused(_)
         | Error::Unauthenticated { .. }
         | Error::StreamTooSlow(_)

@@ -1,6 +1,6 @@
 //! Why the reading of an object ends before the object does.
 
-use std::{io, sync::Arc};
+use std::{borrow::Cow, io, sync::Arc};
 
 use super::{decode::MAX_ZSTD_WINDOW, format::Compression};
 
@@ -26,7 +26,7 @@ pub enum ReadError {
     #[error("at byte {at} (unpacked): {why}")]
     Structure { at: u64, why: String },
     #[error("{0}")]
-    Refused(&'static str),
+    Refused(Cow<'static, str>),
 }
 
 impl ReadError {

@@ -7,12 +7,14 @@
 //! of a source does not care what it reads.
 
 mod directory;
+mod names;
 mod objects;
-#[cfg(any(test, feature = "s3"))]
+#[cfg(feature = "s3")]
 mod store;
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
+use self::names::{NOT_UTF8, escaped};
 pub use self::{
     directory::Directory,
     objects::{ByteStream, ObjectFeed, Objects, Version, Wanted},
@@ -39,8 +41,31 @@ pub struct Part {
     pub etag: String,
     /// How its content is read.
     pub encoding: Encoding,
-    /// Why it is not read at all, if its name says so. It counts as one bad record.
-    pub refused: Option<&'static str>,
+    /// Why it is not read at all, if the listing says so. It counts as one bad record.
+    pub refused: Option<Cow<'static, str>>,
+}
+
+/// What becomes of opening a part. A fault is an error: of the part if it
+/// [names it](Error::SourceUnreadable), and otherwise of all of them.
+pub enum Opened<T> {
+    /// It is read.
+    Ready(T),
+    /// It is not what was listed, or not there, and why that is said. The next listing knows
+    /// better; one that does not is as good as a refusal.
+    Unlike(&'static str),
+    /// It is there, and not given to us: why. That may change without the part changing.
+    Refused(String),
+}
+
+impl<T> Opened<T> {
+    /// The same of something else.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Opened<U> {
+        match self {
+            Self::Ready(it) => Opened::Ready(change(it)),
+            Self::Unlike(why) => Opened::Unlike(why),
+            Self::Refused(why) => Opened::Refused(why),
+        }
+    }
 }
 
 /// What a source reads from.
@@ -50,8 +75,8 @@ pub trait Feed: Send + Sync {
     /// [`MAX_PARTS`].
     async fn parts(&self) -> Result<BTreeMap<String, Part>, Error>;
 
-    /// Reads a part from its start. `None`: it is no longer what was listed.
-    async fn open(&self, name: &str, part: &Part) -> Result<Option<Box<dyn Reader>>, Error>;
+    /// Reads a part from its start.
+    async fn open(&self, name: &str, part: &Part) -> Result<Opened<Box<dyn Reader>>, Error>;
 }
 
 /// The records of one part.

@@ -4,7 +4,7 @@
 //! Several batches are under way at once. When one fails, what the database holds
 //! is unknown: the visit ends, and the next one reads the marks again.
 
-use std::{collections::VecDeque, io::ErrorKind, sync::Arc};
+use std::{collections::VecDeque, sync::Arc};
 
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -69,7 +69,7 @@ impl Ingest<'_> {
                     None
                 }
                 Ok(None) => Some(Ok(())),
-                Err(error) if error.is_transient() => Some(Err(unreadable(&error))),
+                Err(error) if error.is_transient() => Some(Err(unreadable(name, error))),
                 Err(error) => {
                     batch.plan.refuse(None, &error);
                     Some(Ok(()))
@@ -90,6 +90,23 @@ impl Ingest<'_> {
                 return ended;
             }
         }
+    }
+
+    /// Counts an object that is not given to us as one bad record; returns how far it is.
+    pub async fn refuse(
+        &mut self,
+        name: &str,
+        part: &Part,
+        mark: Option<ObjectMark>,
+        why: &str,
+    ) -> Result<ObjectMark, Error> {
+        let mut batch = Batch::new(self.spec, name, ObjectMark { refused: true, ..start(part, mark) });
+        batch.plan.refuse(None, &format_args!("it cannot be read: {why}"));
+        let exceeded = self.is_exceeded(self.bad_ahead + batch.plan.bad);
+        let (plan, writes) = batch.take(batch.mark.bytes, true, self.sources.inner.clock.now());
+        let mark = plan.mark.clone();
+        self.submit(plan, writes).await?;
+        if exceeded || self.is_exceeded(0) { Err(self.too_many()) } else { Ok(mark) }
     }
 
     async fn submit(&mut self, plan: Plan, writes: Vec<Write>) -> Result<(), Error> {
@@ -146,14 +163,22 @@ fn start(part: &Part, mark: Option<ObjectMark>) -> ObjectMark {
 }
 
 /// What storage says is for the log; a client learns the kind.
-fn unreadable(error: &ReadError) -> Error {
-    match error {
-        ReadError::Unavailable(cause) if cause.kind() == ErrorKind::Other => {
-            Error::SourceUnreadable("the store broke off".to_owned())
-        }
-        ReadError::Unavailable(cause) => Error::SourceUnreadable(cause.kind().to_string()),
-        other => Error::SourceUnreadable(other.to_string()),
+fn unreadable(object: &str, error: ReadError) -> Error {
+    let why = match &error {
+        ReadError::Unavailable(cause) => broken_off(cause),
+        other => other.to_string(),
+    };
+    Error::SourceUnreadable { object: Some(object.to_owned()), why, cause: Some(Arc::new(error)) }
+}
+
+/// Why bytes ended before the object did.
+fn broken_off(cause: &std::io::Error) -> String {
+    // What a store says comes as a cause of its own.
+    #[cfg(feature = "s3")]
+    if cause.get_ref().is_some() {
+        return crate::documents::Answer::behind(cause).to_string();
     }
+    cause.kind().to_string()
 }
 
 /// Records on their way into one batch.
@@ -168,8 +193,9 @@ struct Batch {
 
 impl Batch {
     fn new(spec: &Spec, object: &str, mark: ObjectMark) -> Self {
-        let path = [spec.location.path().as_str(), object].join("/");
-        let origin = Origin::new(&spec.location, path.trim_start_matches('/'));
+        let location = spec.location.path();
+        let path = if location.is_empty() { object.to_owned() } else { format!("{location}/{object}") };
+        let origin = Origin::new(&spec.location, &path);
         let plan = Plan { object: object.to_owned(), ..Plan::default() };
         Self { origin, plan, mark, writes: Vec::new(), size: 0 }
     }

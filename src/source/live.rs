@@ -137,6 +137,13 @@ impl Lives {
         live.last_scan_time = now;
     }
 
+    /// One more object is to come than the scan has found.
+    pub fn expected(&self, uid: Uuid) {
+        if let Some(pending) = self.0.lock().get_mut(&uid).and_then(|live| live.pending.as_mut()) {
+            *pending += 1;
+        }
+    }
+
     /// One of the objects found was read, or is gone.
     pub fn settled(&self, uid: Uuid) {
         if let Some(live) = self.0.lock().get_mut(&uid) {

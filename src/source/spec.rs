@@ -139,7 +139,7 @@ impl Spec {
                 Ok(Box::new(ObjectFeed { objects, wanted }))
             }
             #[cfg(not(feature = "s3"))]
-            Store::S3 { .. } => Err(Error::SourceUnreadable("this server was built without S3".to_owned())),
+            Store::S3 { .. } => Err(Error::unreadable("this server was built without S3")),
         }
     }
 }

@@ -12,18 +12,20 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::{
     Sources, Spec,
-    feed::{Feed, Part},
+    feed::{Feed, Opened, Part},
     ingest::Ingest,
+    memory::{Memory, Refused},
     state,
 };
 use crate::{
     collection::Lease,
     documents::{MARKS_PAGE, Mark},
-    error::Error,
+    error::{Error, causes},
     records::{self, Change, ObjectMark, Source, SourceMark, SourceState, Stored},
 };
 
-/// Objects that cannot be read before a visit gives up.
+/// Objects one after the other whose reading meets a fault, before a visit gives up: it is
+/// not they, it is the store.
 const MAX_FAULTS: usize = 10;
 
 /// What is left to read.
@@ -31,6 +33,8 @@ struct Pending {
     parts: BTreeMap<String, Part>,
     /// How far those are that were begun.
     begun: HashMap<String, ObjectMark>,
+    /// Those that the store has refused, and that were counted for it.
+    refused: BTreeMap<String, Refused>,
 }
 
 impl Sources {
@@ -82,12 +86,11 @@ impl Sources {
         Ok(())
     }
 
-    /// Scans, and reads what there is to read. `known` is what the last scan
-    /// found, if all of it has been read.
+    /// Scans, and reads what there is to read.
     pub(super) async fn visit(
         &self,
         record: &Source,
-        known: &mut Option<u128>,
+        memory: &mut Memory,
         stop: &CancellationToken,
     ) -> Result<(), Error> {
         let (inner, uid) = (&self.inner, record.uid());
@@ -95,19 +98,21 @@ impl Sources {
         let feed = spec.feed(&inner.access, &inner.tasks)?;
         let parts = stop.run_until_cancelled(feed.parts()).await.ok_or(Error::ShuttingDown)??;
         let found = fingerprint(&parts);
-        if *known == Some(found) {
+        if memory.known == Some(found) && !is_one_given_again(feed.as_ref(), memory, stop).await? {
             inner.lives.scanned(uid, 0, inner.clock.now());
             self.announce(record);
             return Ok(());
         }
-        *known = None;
+        memory.known = None;
+        memory.keep(&parts);
         let lease = self.lease(record).await?;
         let durable = lease.source_mark(uid).await?.unwrap_or_default();
         inner.lives.counted(uid, &durable);
-        let pending = compare(&lease, record, parts).await?;
+        let mut pending = compare(&lease, record, parts).await?;
+        memory.refused = std::mem::take(&mut pending.refused);
         inner.lives.scanned(uid, pending.parts.len(), inner.clock.now());
         self.announce(record);
-        if !pending.parts.is_empty() {
+        if !pending.parts.is_empty() || !memory.refused.is_empty() {
             // Nothing is read that could not be written.
             inner.collections.admit()?;
             let _turn = stop.run_until_cancelled(inner.turns.acquire()).await.ok_or(Error::ShuttingDown)?;
@@ -123,7 +128,7 @@ impl Sources {
                 bad_ahead: 0,
                 flights: VecDeque::new(),
             };
-            let read = read_all(&mut ingest, feed.as_ref(), pending).await;
+            let read = read_all(&mut ingest, feed.as_ref(), pending, memory).await;
             // Also when it was stopped: what is under way lands.
             ingest.drain().await?;
             let all = read?;
@@ -134,7 +139,7 @@ impl Sources {
                 return Ok(());
             }
         }
-        *known = Some(found);
+        memory.known = Some(found);
         Ok(())
     }
 
@@ -148,38 +153,127 @@ impl Sources {
     }
 }
 
+/// Whether an object is given that was refused. The collection is not even opened for those
+/// that are refused still.
+async fn is_one_given_again(feed: &dyn Feed, memory: &mut Memory, stop: &CancellationToken) -> Result<bool, Error> {
+    for (name, refused) in memory.turn() {
+        let opened = stop.run_until_cancelled(feed.open(&name, &refused.part)).await.ok_or(Error::ShuttingDown)?;
+        if let Ok(Opened::Ready(_)) = opened {
+            return Ok(true);
+        }
+        memory.asked(&name);
+    }
+    Ok(false)
+}
+
 /// Reads what is pending; false if an object has changed since it was listed, so
 /// that only the next scan knows all.
-async fn read_all(ingest: &mut Ingest<'_>, feed: &dyn Feed, mut pending: Pending) -> Result<bool, Error> {
+async fn read_all(
+    ingest: &mut Ingest<'_>,
+    feed: &dyn Feed,
+    mut pending: Pending,
+    memory: &mut Memory,
+) -> Result<bool, Error> {
     if ingest.is_exceeded(0) {
         return Err(ingest.too_many());
     }
-    let (mut all, mut faults) = (true, Vec::new());
-    for (name, part) in &pending.parts {
+    let mut all = true;
+    let mut faults = Faults::default();
+    // Not those that are refused now.
+    let again = memory.turn();
+    let (late, early): (Vec<_>, Vec<_>) = pending.parts.iter().partition(|(name, _)| memory.faulty.contains(*name));
+    for (name, part) in early.into_iter().chain(late) {
+        let begun = pending.begun.remove(name);
         let opened = ingest.stop.run_until_cancelled(feed.open(name, part)).await.ok_or(Error::ShuttingDown)?;
         let read = match opened {
-            Ok(Some(reader)) => ingest.read(name, part, pending.begun.remove(name), reader).await,
-            Ok(None) => {
+            Ok(Opened::Ready(reader)) => ingest.read(name, part, begun, reader).await,
+            Ok(Opened::Refused(why)) => refuse(ingest, memory, name, part, begun, &why).await,
+            Ok(Opened::Unlike(why)) if memory.is_unlike_again(name, part) => {
+                refuse(ingest, memory, name, part, begun, why).await
+            }
+            Ok(Opened::Unlike(_)) => {
                 all = false;
                 ingest.sources.inner.lives.settled(ingest.record.uid());
                 Ok(())
             }
             Err(error) => Err(error),
         };
-        match read {
-            // One that cannot be read must not keep us from the others.
-            Err(fault @ Error::SourceUnreadable(_)) if faults.len() + 1 < MAX_FAULTS => faults.push(fault),
-            read => read?,
+        faults.meet(name, read, memory)?;
+    }
+    for (name, Refused { part, mark }) in again {
+        let opened = ingest.stop.run_until_cancelled(feed.open(&name, &part)).await.ok_or(Error::ShuttingDown)?;
+        let Ok(Opened::Ready(reader)) = opened else {
+            memory.asked(&name);
+            continue;
+        };
+        ingest.sources.inner.lives.expected(ingest.record.uid());
+        let read = ingest.read(&name, &part, Some(ObjectMark { refused: false, done: false, ..mark }), reader).await;
+        memory.refused.remove(&name);
+        faults.meet(&name, read, memory)?;
+    }
+    faults.told(all)
+}
+
+/// Counts an object that the store does not give; what it has given of it before stays.
+async fn refuse(
+    ingest: &mut Ingest<'_>,
+    memory: &mut Memory,
+    name: &str,
+    part: &Part,
+    begun: Option<ObjectMark>,
+    why: &str,
+) -> Result<(), Error> {
+    tracing::warn!(name = %ingest.record.name(), object = name, why, "an object is not given: it is counted, and asked for again");
+    let mark = ingest.refuse(name, part, begun, why).await?;
+    memory.refused.insert(name.to_owned(), Refused { part: part.clone(), mark });
+    Ok(())
+}
+
+/// What went wrong with single objects.
+#[derive(Default)]
+struct Faults {
+    first: Option<Error>,
+    others: usize,
+    in_a_row: usize,
+}
+
+impl Faults {
+    /// One that cannot be read must not keep us from the others, unless none can.
+    fn meet(&mut self, name: &str, read: Result<(), Error>, memory: &mut Memory) -> Result<(), Error> {
+        let Err(fault) = read else {
+            self.in_a_row = 0;
+            memory.faulty.remove(name);
+            return Ok(());
+        };
+        if !matches!(fault, Error::SourceUnreadable { object: Some(_), .. }) {
+            return Err(fault);
+        }
+        tracing::debug!(object = name, causes = causes(&fault), "an object is read at the next scan");
+        memory.faulty.insert(name.to_owned());
+        self.in_a_row += 1;
+        self.others += usize::from(self.first.is_some());
+        self.first.get_or_insert(fault);
+        if self.in_a_row < MAX_FAULTS { Ok(()) } else { std::mem::take(self).told(true).map(drop) }
+    }
+
+    /// The first, and how many others there are.
+    fn told(self, all: bool) -> Result<bool, Error> {
+        match self.first {
+            None => Ok(all),
+            Some(Error::SourceUnreadable { object, why, cause }) if self.others > 0 => {
+                let why = format!("{why}; so it is with {} others", self.others);
+                Err(Error::SourceUnreadable { object, why, cause })
+            }
+            Some(fault) => Err(fault),
         }
     }
-    faults.into_iter().next().map_or(Ok(all), Err)
 }
 
 /// Leaves out what has been read, and forgets what is no longer there: marks must
 /// not pile up behind objects that come and go.
 async fn compare(lease: &Lease, record: &Source, mut parts: BTreeMap<String, Part>) -> Result<Pending, Error> {
     let source = record.uid();
-    let mut begun = HashMap::new();
+    let (mut begun, mut refused) = (HashMap::new(), BTreeMap::new());
     let mut after: Option<String> = None;
     loop {
         let page = lease.object_marks(source, after.as_deref()).await?;
@@ -190,7 +284,10 @@ async fn compare(lease: &Lease, record: &Source, mut parts: BTreeMap<String, Par
             match parts.get(&path) {
                 None => gone.push(Mark::Object(source, path, None)),
                 Some(part) if part.etag == mark.etag && mark.done => {
-                    parts.remove(&path);
+                    let part = parts.remove(&path);
+                    if let Some(part) = part.filter(|_| mark.refused) {
+                        refused.insert(path, Refused { part, mark });
+                    }
                 }
                 Some(part) if part.etag == mark.etag => {
                     begun.insert(path, mark);
@@ -202,7 +299,7 @@ async fn compare(lease: &Lease, record: &Source, mut parts: BTreeMap<String, Par
             lease.mark(gone).await?;
         }
         if !more {
-            return Ok(Pending { parts, begun });
+            return Ok(Pending { parts, begun, refused });
         }
     }
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Sources, live::Task, state};
+use super::{Sources, live::Task, memory::Memory, state};
 use crate::{
-    error::Error,
+    error::{Error, causes},
     records::{Change, Collection, Failure, Record, RetiredSource, Source, SourceState, Stored},
     tasks::Looks,
 };
@@ -71,7 +71,7 @@ impl Sources {
 
     /// Visits a source at its interval for as long as it is to run.
     async fn tend(&self, found: &Source, stop: &CancellationToken) {
-        let mut known = None;
+        let mut memory = Memory::default();
         while !stop.is_cancelled() {
             let seen = match self.inner.records.get(&found.key()) {
                 Ok(Some(seen)) if seen.uid() == found.uid() && state::runs(seen.state()) => seen,
@@ -83,7 +83,7 @@ impl Sources {
                 }
             };
             let is_new = seen.state() == SourceState::Initializing;
-            let worked = if is_new { self.initialise(&seen).await } else { self.visit(&seen, &mut known, stop).await };
+            let worked = if is_new { self.initialise(&seen).await } else { self.visit(&seen, &mut memory, stop).await };
             if is_new && worked.is_ok() {
                 continue;
             }
@@ -105,6 +105,7 @@ impl Sources {
             Err(error) if error.is_transient() => interval.min(PAUSE),
             _ => interval,
         };
+        let behind = worked.as_ref().err().map(causes).unwrap_or_default();
         let error = match worked {
             Ok(()) => None,
             Err(_) if stop.is_cancelled() => return None,
@@ -121,7 +122,7 @@ impl Sources {
         if self.inner.lives.met(seen.uid(), error.clone())
             && let Some(Failure { message, .. }) = error
         {
-            tracing::warn!(name = %seen.name(), message, "a source cannot be read; it is tried again");
+            tracing::warn!(name = %seen.name(), message, causes = behind, "a source cannot be read; it is tried again");
         }
         self.announce(seen);
         Some(pause)

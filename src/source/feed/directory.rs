@@ -6,7 +6,7 @@
 //! parent and never through a link: what was checked is what is read, whoever
 //! changes the tree meanwhile. Only regular files count.
 
-use std::{borrow::Cow, collections::BTreeMap, ffi::CStr, fmt::Write, fs::File, os::fd::OwnedFd, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, ffi::CStr, fs::File, os::fd::OwnedFd, sync::Arc};
 
 use futures::StreamExt;
 use rustix::{
@@ -16,7 +16,7 @@ use rustix::{
 };
 use tokio_util::{io::ReaderStream, sync::CancellationToken};
 
-use super::{ByteStream, Objects, Part, Version, Wanted};
+use super::{ByteStream, NOT_UTF8, Objects, Opened, Part, Version, Wanted, escaped};
 use crate::{
     error::Error,
     source::{access::Access, location::Location},
@@ -27,8 +27,7 @@ use crate::{
 const CHUNK_BYTES: usize = 256 << 10;
 /// Directories inside each other, so that a walk ends.
 const MAX_DEPTH: usize = 100;
-/// Names of objects are text in the contract and in the marks.
-const NOT_UTF8: &str = "its name is not UTF-8: rename it";
+const CHANGED: &str = "it changes while it is looked at";
 
 /// A directory that the operator allows. Clones share it.
 #[derive(Clone)]
@@ -59,7 +58,7 @@ impl Directory {
     /// is allowed there.
     fn root(&self) -> Result<OwnedFd, Error> {
         let resolved = self.access.resolve(&self.location)?;
-        let resolved = resolved.ok_or_else(|| Error::SourceUnreadable("it does not exist".to_owned()))?;
+        let resolved = resolved.ok_or_else(|| Error::unreadable("it does not exist"))?;
         let step = |parent: &OwnedFd, name: &str, last: bool| {
             // Nothing is read of those on the way, and perhaps nothing may be.
             let access = if last { OFlags::RDONLY } else { OFlags::PATH };
@@ -87,28 +86,37 @@ impl Directory {
             };
         }
         let mut walk = Walk { wanted, found: &mut found, stop: self.tasks.stop_token() };
-        walk.directory(&start, wanted.directory(), None, MAX_DEPTH)?;
-        Ok(found)
+        match walk.directory(&start, wanted.directory(), None, MAX_DEPTH) {
+            Ok(()) => Ok(found),
+            Err(End::Of(error)) => Err(error),
+            Err(End::Here(errno)) => Err(unreadable(errno)),
+        }
     }
 
-    fn file(&self, path: &str, version: &str) -> Result<Option<File>, Error> {
-        let mut place = self.root()?;
-        let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
-        for name in directory.split_terminator('/') {
-            place = match directory_in(&place, name) {
-                Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(None),
-                opened => opened.map_err(unreadable)?,
-            };
+    fn file(&self, path: &str, version: &str) -> Result<Opened<File>, Error> {
+        match open(self.root()?, path) {
+            Ok((file, stat)) if is_file(&stat) && version_of(&stat) == version => Ok(Opened::Ready(File::from(file))),
+            Ok(_) | Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::NXIO) => Ok(Opened::Unlike(CHANGED)),
+            Err(errno @ (Errno::ACCESS | Errno::PERM)) => Ok(Opened::Refused(what(errno))),
+            Err(errno) => {
+                let cause = Arc::new(std::io::Error::from(errno));
+                Err(Error::SourceUnreadable { object: Some(path.to_owned()), why: what(errno), cause: Some(cause) })
+            }
         }
-        // NONBLOCK: a pipe that has taken the name must not hold us up.
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let file = match openat(&place, name, flags, Mode::empty()) {
-            Err(Errno::NOENT | Errno::LOOP | Errno::NXIO) => return Ok(None),
-            opened => opened.map_err(unreadable)?,
-        };
-        let stat = fstat(&file).map_err(unreadable)?;
-        Ok((is_file(&stat) && version_of(&stat) == version).then(|| File::from(file)))
     }
+}
+
+/// Opens a file below a directory.
+fn open(mut place: OwnedFd, path: &str) -> Result<(OwnedFd, Stat), Errno> {
+    let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
+    for name in directory.split_terminator('/') {
+        place = directory_in(&place, name)?;
+    }
+    // NONBLOCK: a pipe that has taken the name must not hold us up.
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = openat(&place, name, flags, Mode::empty())?;
+    let stat = fstat(&file)?;
+    Ok((file, stat))
 }
 
 #[async_trait::async_trait]
@@ -117,10 +125,24 @@ impl Objects for Directory {
         self.blocking(move |directory| directory.walk(&wanted)).await
     }
 
-    async fn open(&self, path: &str, version: &str) -> Result<Option<ByteStream>, Error> {
+    async fn open(&self, path: &str, version: &str) -> Result<Opened<ByteStream>, Error> {
         let (path, version) = (path.to_owned(), version.to_owned());
         let file = self.blocking(move |directory| directory.file(&path, &version)).await?;
         Ok(file.map(|file| ReaderStream::with_capacity(tokio::fs::File::from_std(file), CHUNK_BYTES).boxed()))
+    }
+}
+
+/// Why a walk ends early.
+enum End {
+    /// All of it, or the service, has to do with it.
+    Of(Error),
+    /// Only the directory where it is.
+    Here(Errno),
+}
+
+impl From<Error> for End {
+    fn from(error: Error) -> Self {
+        Self::Of(error)
     }
 }
 
@@ -139,13 +161,13 @@ impl Walk<'_> {
         prefix: &str,
         refused: Option<&'static str>,
         depth: usize,
-    ) -> Result<(), Error> {
-        for entry in Dir::read_from(directory).map_err(unreadable)? {
+    ) -> Result<(), End> {
+        for entry in Dir::read_from(directory).map_err(End::Here)? {
             // It may take long, and a stop waits for it.
             if self.stop.is_cancelled() {
-                return Err(Error::ShuttingDown);
+                return Err(Error::ShuttingDown.into());
             }
-            let entry = entry.map_err(unreadable)?;
+            let entry = entry.map_err(End::Here)?;
             let name = entry.file_name();
             if matches!(name.to_bytes(), b"." | b"..") {
                 continue;
@@ -153,37 +175,43 @@ impl Walk<'_> {
             let stat = match statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
                 // Gone since the directory was read.
                 Err(Errno::NOENT) => continue,
-                stat => stat.map_err(unreadable)?,
+                stat => stat.map_err(End::Here)?,
             };
             let (shown, refused) = match name.to_str() {
                 Ok(name) => (Cow::Borrowed(name), refused),
-                Err(_) => (Cow::Owned(escaped(name)), Some(NOT_UTF8)),
+                Err(_) => (Cow::Owned(escaped(name.to_bytes())), Some(NOT_UTF8)),
             };
             let path = format!("{prefix}{shown}");
             if is_file(&stat) {
-                self.wanted.take(self.found, path, refused, || Ok(version_of(&stat)))?;
+                self.wanted.take(self.found, path, refused.map(Cow::Borrowed), || Ok(version_of(&stat)))?;
             } else if FileType::from_raw_mode(stat.st_mode) == FileType::Directory && depth > 1 {
-                match directory_in(directory, name) {
-                    Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {}
-                    below => self.directory(&below.map_err(unreadable)?, &format!("{path}/"), refused, depth - 1)?,
-                }
+                self.below(directory, name, format!("{path}/"), refused, depth - 1, &stat)?;
             }
         }
         Ok(())
     }
-}
 
-/// A name that is not UTF-8, for people: each byte that is no part of a letter as `\xE9`.
-fn escaped(name: &CStr) -> String {
-    let mut text = String::new();
-    for chunk in name.to_bytes().utf8_chunks() {
-        text.push_str(chunk.valid());
-        for byte in chunk.invalid() {
-            // Writing to a string cannot fail.
-            let _ = write!(text, "\\x{byte:02X}");
+    /// A directory in another one. If it cannot be read it is an object that cannot: what
+    /// might be in it is nothing to others.
+    fn below(
+        &mut self,
+        parent: &OwnedFd,
+        name: &CStr,
+        path: String,
+        refused: Option<&'static str>,
+        depth: usize,
+        stat: &Stat,
+    ) -> Result<(), End> {
+        let opened = directory_in(parent, name).map_err(End::Here);
+        match opened.and_then(|directory| self.directory(&directory, &path, refused, depth)) {
+            Err(End::Here(Errno::NOENT | Errno::NOTDIR | Errno::LOOP)) => Ok(()),
+            Err(End::Here(errno)) if !is_ours(errno) => {
+                let why = format!("the directory cannot be read: {}", what(errno));
+                Ok(self.wanted.refuse(self.found, path, why.into(), version_of(stat))?)
+            }
+            walked => walked,
         }
     }
-    text
 }
 
 fn directory_in(parent: &OwnedFd, name: impl Arg) -> Result<OwnedFd, Errno> {
@@ -202,7 +230,20 @@ fn version_of(stat: &Stat) -> Version {
     format!("{st_ino:x}-{st_mtime:x}.{st_mtime_nsec:x}-{st_ctime:x}.{st_ctime_nsec:x}-{st_size:x}")
 }
 
-/// What is wrong, without saying where.
-fn unreadable(error: Errno) -> Error {
-    Error::SourceUnreadable(std::io::Error::from(error).kind().to_string())
+/// Whether it is this process that has too little of something.
+fn is_ours(error: Errno) -> bool {
+    matches!(error, Errno::MFILE | Errno::NFILE | Errno::NOMEM)
 }
+
+/// What is wrong, without saying where.
+fn what(error: Errno) -> String {
+    std::io::Error::from(error).kind().to_string()
+}
+
+fn unreadable(error: Errno) -> Error {
+    let cause = Arc::new(std::io::Error::from(error));
+    Error::SourceUnreadable { object: None, why: what(error), cause: Some(cause) }
+}
+
+#[cfg(test)]
+mod tests;

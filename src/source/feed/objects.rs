@@ -1,6 +1,7 @@
 //! A feed whose parts are objects, wherever they are.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, btree_map::Entry},
     io,
     pin::Pin,
@@ -10,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use futures::Stream;
 
-use super::{Feed, MAX_NAME_BYTES, MAX_PARTS, Part, Reader};
+use super::{Feed, MAX_NAME_BYTES, MAX_PARTS, Opened, Part, Reader};
 use crate::{
     error::Error,
     source::{
@@ -35,8 +36,8 @@ pub trait Objects: Send + Sync {
     /// relative to it, and returns those that it took.
     async fn list(&self, wanted: Wanted) -> Result<BTreeMap<String, Part>, Error>;
 
-    /// The content of an object, `None` if it has another version now.
-    async fn open(&self, path: &str, version: &str) -> Result<Option<ByteStream>, Error>;
+    /// The content of an object, if it has this version.
+    async fn open(&self, path: &str, version: &str) -> Result<Opened<ByteStream>, Error>;
 }
 
 /// Which objects a source takes.
@@ -61,21 +62,26 @@ impl Wanted {
         self.pattern.as_ref().map_or("", |pattern| pattern.directory())
     }
 
+    /// How an object is read, if it is wanted.
+    fn encoding(&self, path: &str) -> Option<Encoding> {
+        if path.len() > MAX_NAME_BYTES || self.pattern.as_ref().is_some_and(|pattern| !pattern.matches(path)) {
+            return None;
+        }
+        let encoding = Encoding::of(path, self.format, self.compression)?;
+        let delimiter = self.csv_delimiter.unwrap_or(encoding.dialect.delimiter);
+        Some(Encoding { dialect: Dialect { delimiter, strict_header: self.csv_strict_header }, ..encoding })
+    }
+
     /// Takes an object if it is wanted. One that cannot be read is taken as well, and `refused` says why: it gives way to
     /// another one whose path is the same.
     pub fn take(
         &self,
         found: &mut BTreeMap<String, Part>,
         path: String,
-        refused: Option<&'static str>,
+        refused: Option<Cow<'static, str>>,
         version: impl FnOnce() -> Result<Version, Error>,
     ) -> Result<(), Error> {
-        if path.len() > MAX_NAME_BYTES || self.pattern.as_ref().is_some_and(|pattern| !pattern.matches(&path)) {
-            return Ok(());
-        }
-        let Some(encoding) = Encoding::of(&path, self.format, self.compression) else { return Ok(()) };
-        let delimiter = self.csv_delimiter.unwrap_or(encoding.dialect.delimiter);
-        let dialect = Dialect { delimiter, strict_header: self.csv_strict_header };
+        let Some(encoding) = self.encoding(&path) else { return Ok(()) };
         let is_full = found.len() == MAX_PARTS;
         let entry = found.entry(path);
         match &entry {
@@ -83,7 +89,39 @@ impl Wanted {
             Entry::Occupied(_) if refused.is_some() => return Ok(()),
             Entry::Vacant(_) | Entry::Occupied(_) => {}
         }
-        entry.insert_entry(Part { etag: version()?, encoding: Encoding { dialect, ..encoding }, refused });
+        entry.insert_entry(Part { etag: version()?, encoding, refused });
+        Ok(())
+    }
+
+    /// Takes one more object of a path that is taken, under another name, if it is wanted: nobody can tell which is which.
+    pub fn take_another(
+        &self,
+        found: &mut BTreeMap<String, Part>,
+        path: &str,
+        number: usize,
+        why: &'static str,
+        version: Version,
+    ) -> Result<(), Error> {
+        if self.encoding(path).is_none() {
+            return Ok(());
+        }
+        self.refuse(found, format!("{path} ({number})"), why.into(), version)
+    }
+
+    /// Takes what may hold wanted objects and cannot be looked into, whatever its name.
+    pub fn refuse(
+        &self,
+        found: &mut BTreeMap<String, Part>,
+        path: String,
+        why: Cow<'static, str>,
+        version: Version,
+    ) -> Result<(), Error> {
+        if found.len() >= MAX_PARTS {
+            return Err(Error::TooManyObjects { limit: MAX_PARTS });
+        }
+        let (format, compression) = (Format::NdJson, Compression::None);
+        let encoding = Encoding { format, compression, dialect: Dialect::default() };
+        found.insert(path, Part { etag: version, encoding, refused: Some(why) });
         Ok(())
     }
 }
@@ -102,25 +140,25 @@ impl<O: Objects> Feed for ObjectFeed<O> {
         self.objects.list(self.wanted.clone()).await
     }
 
-    async fn open(&self, name: &str, part: &Part) -> Result<Option<Box<dyn Reader>>, Error> {
-        if let Some(why) = part.refused {
-            return Ok(Some(Box::new(Refused(why))));
+    async fn open(&self, name: &str, part: &Part) -> Result<Opened<Box<dyn Reader>>, Error> {
+        if let Some(why) = &part.refused {
+            return Ok(Opened::Ready(Box::new(Refused(why.clone()))));
         }
-        let Some(bytes) = self.objects.open(name, &part.etag).await? else { return Ok(None) };
         let Encoding { format, compression, dialect } = part.encoding;
-        Ok(Some(Box::new(Records::in_dialect(decode(bytes, compression), format, dialect))))
+        let opened = self.objects.open(name, &part.etag).await?;
+        Ok(opened.map(|bytes| Box::new(Records::in_dialect(decode(bytes, compression), format, dialect)) as _))
     }
 }
 
 /// The records of an object that is not read: none, and why.
-struct Refused(&'static str);
+struct Refused(Cow<'static, str>);
 
 #[async_trait::async_trait]
 impl Reader for Refused {
     fn skip_to(&mut self, _number: u64) {}
 
     async fn next(&mut self) -> Result<Option<Record>, ReadError> {
-        Err(ReadError::Refused(self.0))
+        Err(ReadError::Refused(self.0.clone()))
     }
 
     fn position(&self) -> u64 {
@@ -153,7 +191,9 @@ mod tests {
         for order in [[None, Some("why")], [Some("why"), None]] {
             let mut found = BTreeMap::new();
             for refused in order {
-                wanted.take(&mut found, r"\xE9.csv".to_owned(), refused, || Ok(String::new())).unwrap();
+                wanted
+                    .take(&mut found, r"\xE9.csv".to_owned(), refused.map(Cow::Borrowed), || Ok(String::new()))
+                    .unwrap();
             }
             assert_eq!(found.into_values().map(|part| part.refused).collect::<Vec<_>>(), [None]);
         }

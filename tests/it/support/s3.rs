@@ -74,6 +74,28 @@ impl Loopback {
         Environment(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into())
     }
 
+    /// A bucket beside the storage root; its name.
+    pub fn bucket(&self, directory: &str) -> String {
+        std::fs::create_dir_all(self.server.dir().join(directory)).unwrap();
+        self.server.other_bucket(directory)
+    }
+
+    /// Puts an object into the bucket of a directory, by hand; false if the server cannot
+    /// have such a key.
+    pub fn put(&self, directory: &str, key: &str, content: &str) -> bool {
+        let is_file = !key.split('/').any(|part| matches!(part, "" | "." | ".."));
+        if self.server.is_elsewhere() && !is_file {
+            return false;
+        }
+        let bucket = bucket::Bucket::open(self.server.dir(), directory).unwrap();
+        let path = bucket.path(key).unwrap();
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let aside = tempfile::NamedTempFile::new_in(self.server.dir()).unwrap();
+        std::fs::write(aside.path(), content).unwrap();
+        aside.persist(path).unwrap();
+        true
+    }
+
     /// From now on every connection breaks, or none does any more.
     pub fn set_down(&self, is_down: bool) {
         self.server.set_down(is_down);

@@ -1,4 +1,5 @@
-//! A bucket is a directory, and its objects are the files in it.
+//! A bucket is a directory, and its objects are the files in it. A part of a key that no
+//! file can have as its name has another name there.
 //!
 //! An object is written aside, outside of what is listed, and then gets its
 //! name: nobody sees half of one. Who writes under a condition checks it and
@@ -20,6 +21,8 @@ const UPLOADS: &str = ".s3-uploads";
 /// What a name of a file may have.
 const MAX_NAME_BYTES: usize = 255;
 const MAX_KEY_BYTES: usize = 1024;
+/// Parts of keys that have another name as files.
+const ODD: [(&str, &str); 3] = [("", ".s3-empty"), (".", ".s3-dot"), ("..", ".s3-dots")];
 
 /// Who changes what a name stands for has one of these, by the hash of its path.
 /// They are held for a rename, not for the writing before it.
@@ -49,12 +52,10 @@ impl Bucket {
         if key.len() > MAX_KEY_BYTES {
             return Err(Failure::bad("KeyTooLongError", "your key is too long"));
         }
-        let is_name =
-            |part: &str| !matches!(part, "" | "." | "..") && part.len() <= MAX_NAME_BYTES && !part.contains('\0');
-        if !key.split('/').all(is_name) {
+        if !key.split('/').all(|part| part.len() <= MAX_NAME_BYTES && !part.contains('\0') && part_of(part) == part) {
             return Err(Failure::unknown("a key that is no path of a file"));
         }
-        Ok(self.directory.join(key))
+        Ok(key.split('/').fold(self.directory.clone(), |path, part| path.join(file_of(part))))
     }
 
     pub fn object(&self, key: &str) -> Result<Object, Failure> {
@@ -113,6 +114,16 @@ impl Bucket {
             _ => Ok(()),
         }
     }
+}
+
+/// The name of a file, or of a directory, for a part of a key.
+pub fn file_of(part: &str) -> &str {
+    ODD.iter().find(|(odd, _)| *odd == part).map_or(part, |(_, file)| file)
+}
+
+/// The other way.
+pub fn part_of(file: &str) -> &str {
+    ODD.iter().find(|(_, name)| *name == file).map_or(file, |(odd, _)| odd)
 }
 
 fn below_an_object(error: io::Error) -> Failure {

@@ -9,6 +9,7 @@ use std::{
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use parking_lot::Mutex;
 use tokio::net::TcpStream;
 
 use super::{
@@ -17,11 +18,13 @@ use super::{
     request::Request,
 };
 
-/// One bucket of it.
+/// Some buckets of it.
 pub struct Elsewhere {
     address: SocketAddr,
-    /// The bucket: a link to the directory of a test.
+    root: PathBuf,
+    /// A bucket: a link to the directory of a test.
     link: PathBuf,
+    others: Mutex<Vec<PathBuf>>,
 }
 
 impl Elsewhere {
@@ -32,9 +35,17 @@ impl Elsewhere {
         let url = std::env::var("STILLFRAME_TEST_S3").ok()?;
         let root = std::env::var("STILLFRAME_TEST_S3_ROOT").expect("where its buckets are");
         let address = url.strip_prefix("http://").unwrap_or(&url).parse().expect("http://ADDRESS:PORT");
-        let link = Path::new(&root).join(format!("b{}", uuid::Uuid::new_v4().simple()));
-        std::os::unix::fs::symlink(dir.join(BUCKET), &link).unwrap();
-        Some(Self { address, link })
+        let root = PathBuf::from(root);
+        let link = link_to(&dir.join(BUCKET), &root);
+        Some(Self { address, root, link, others: Mutex::default() })
+    }
+
+    /// Makes another directory in `dir` a bucket, and tells its name.
+    pub fn link(&self, dir: &Path, directory: &str) -> String {
+        let link = link_to(&dir.join(directory), &self.root);
+        let name = link.file_name().unwrap().to_str().unwrap().to_owned();
+        self.others.lock().push(link);
+        name
     }
 
     pub fn bucket(&self) -> String {
@@ -67,6 +78,14 @@ impl Elsewhere {
 
 impl Drop for Elsewhere {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.link);
+        for link in std::iter::once(&self.link).chain(&*self.others.lock()) {
+            let _ = std::fs::remove_file(link);
+        }
     }
+}
+
+fn link_to(directory: &Path, root: &Path) -> PathBuf {
+    let link = root.join(format!("b{}", uuid::Uuid::new_v4().simple()));
+    std::os::unix::fs::symlink(directory, &link).unwrap();
+    link
 }

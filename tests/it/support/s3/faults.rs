@@ -24,6 +24,8 @@ static STANDING: Mutex<Vec<Arc<Standing>>> = Mutex::new(Vec::new());
 pub enum Harm {
     /// It is answered with 403 and not done, nor counted.
     Refuse,
+    /// It is answered with this status and this code, and not done.
+    Say(u16, &'static str),
     /// The connection ends, and nothing is done.
     CutBefore,
     /// It is done, and the connection ends instead of an answer.

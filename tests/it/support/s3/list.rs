@@ -3,16 +3,19 @@
 use std::{collections::BTreeSet, io, path::Path};
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
 use super::{
     answer::{Answer, Failure, xml},
-    bucket::Bucket,
+    bucket::{Bucket, file_of, part_of},
     request::Request,
 };
 
 const MAX_KEYS: usize = 1000;
-const KNOWN: [&str; 6] = ["continuation-token", "delimiter", "list-type", "max-keys", "prefix", "start-after"];
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'/').remove(b'*');
+const KNOWN: [&str; 7] =
+    ["continuation-token", "delimiter", "encoding-type", "list-type", "max-keys", "prefix", "start-after"];
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -22,6 +25,8 @@ struct Page {
     max_keys: usize,
     key_count: usize,
     is_truncated: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    encoding_type: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_continuation_token: Option<String>,
     contents: Vec<Content>,
@@ -61,12 +66,23 @@ pub fn list(bucket: &Bucket, request: &Request) -> Result<Answer, Failure> {
         max_keys: max_keys.min(MAX_KEYS),
         key_count: 0,
         is_truncated: false,
+        encoding_type: None,
         next_continuation_token: None,
         contents: Vec::new(),
         common_prefixes: Vec::new(),
     };
     page.fill(bucket, &after(request)?, request.parameter("delimiter").filter(|text| !text.is_empty()))?;
+    match request.parameter("encoding-type") {
+        None => {}
+        Some("url") => page.encode(),
+        Some(_) => return Err(Failure::bad("InvalidArgument", "encoding-type")),
+    }
     xml("ListBucketResult", &page)
+}
+
+/// As S3 does it: a blank is a plus.
+fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, ENCODED).to_string().replace("%20", "+")
 }
 
 /// What the page begins after: a token says it if there is one.
@@ -79,6 +95,13 @@ fn after(request: &Request) -> Result<String, Failure> {
 }
 
 impl Page {
+    fn encode(&mut self) {
+        self.encoding_type = Some("url");
+        self.prefix = encoded(&self.prefix);
+        self.contents.iter_mut().for_each(|content| content.key = encoded(&content.key));
+        self.common_prefixes.iter_mut().for_each(|common| common.prefix = encoded(&common.prefix));
+    }
+
     /// Takes keys, and the prefixes that they have in common, as long as there
     /// is room. Neither is taken twice, nor if it does not come after `after`.
     fn fill(&mut self, bucket: &Bucket, after: &str, delimiter: Option<&str>) -> Result<(), Failure> {
@@ -124,10 +147,8 @@ impl Page {
 fn keys(directory: &Path, prefix: &str) -> io::Result<BTreeSet<String>> {
     let mut found = BTreeSet::new();
     let above = prefix.rfind('/').map_or("", |at| &prefix[..=at]);
-    // No key has such a part, and as a path it would lead elsewhere.
-    if !above.split_terminator('/').any(|part| matches!(part, "" | "." | "..")) {
-        walk(&directory.join(above), above, prefix, &mut found)?;
-    }
+    let start = above.split_terminator('/').fold(directory.to_owned(), |path, part| path.join(file_of(part)));
+    walk(&start, above, prefix, &mut found)?;
     Ok(found)
 }
 
@@ -140,10 +161,10 @@ fn walk(directory: &Path, at: &str, prefix: &str, found: &mut BTreeSet<String>) 
         let entry = entry?;
         // A name that is not UTF-8 names no object.
         let Ok(name) = entry.file_name().into_string() else { continue };
-        let (key, kind) = (format!("{at}{name}"), entry.file_type()?);
+        let (key, kind) = (format!("{at}{}", part_of(&name)), entry.file_type()?);
         if kind.is_file() && key.starts_with(prefix) {
             found.insert(key);
-        } else if kind.is_dir() && (key.starts_with(prefix) || prefix.starts_with(&key)) {
+        } else if kind.is_dir() && (key.starts_with(prefix) || prefix.starts_with(&format!("{key}/"))) {
             walk(&entry.path(), &format!("{key}/"), prefix, found)?;
         }
     }

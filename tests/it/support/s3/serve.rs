@@ -45,6 +45,16 @@ impl Server {
         self.elsewhere.as_ref().map_or_else(|| BUCKET.to_owned(), Elsewhere::bucket)
     }
 
+    /// The name of the bucket with another directory beside it.
+    pub fn other_bucket(&self, directory: &str) -> String {
+        self.elsewhere.as_ref().map_or_else(|| directory.to_owned(), |elsewhere| elsewhere.link(&self.dir, directory))
+    }
+
+    /// Whether somebody else does the work.
+    pub fn is_elsewhere(&self) -> bool {
+        self.elsewhere.is_some()
+    }
+
     pub fn dir(&self) -> &Path {
         &self.dir
     }
@@ -92,6 +102,10 @@ impl Server {
         self.counts.count(&label);
         match harm {
             Some(Harm::CutBefore) => return Err(Cut),
+            Some(Harm::Say(status, code)) => {
+                let status = http::StatusCode::from_u16(status).map_err(|_| Cut)?;
+                return Ok(Failure::new(status, code, "as a test wants it").answer());
+            }
             Some(Harm::SlowDown) => {
                 let status = http::StatusCode::SERVICE_UNAVAILABLE;
                 return Ok(Failure::new(status, "SlowDown", "please reduce your request rate").answer());
