@@ -81,7 +81,7 @@ pub use self::{
     reader::{Cursor, Scan, Scanned, Span},
     repair::{Left, Survey},
     retention::Retention,
-    root::{Root, Upload, collections as collections_folder, files as file_list, probes},
+    root::{Root, Unusable, Upload, collections as collections_folder, files as file_list, probes},
     sealed::{Sealed, Since},
     settings::Tuning,
     store::Store,

@@ -16,9 +16,9 @@ pub use self::lock::{lock, lock_root};
 use crate::{
     access::BootstrapError,
     clock::new_uid,
-    documents::{ObjectPath, Root, probes},
+    documents::{ObjectPath, Root, Unusable, probes},
     durable,
-    error::Error,
+    error::{Error, causes},
     records::{self, IndexState},
 };
 
@@ -80,14 +80,13 @@ pub enum StartError {
     #[error("{MARKER} in the storage root is damaged. Nothing was changed")]
     Damaged,
     /// The root cannot be used as it is configured.
-    #[error(
-        "the storage root {storage} cannot be used: {cause:?}. Does the bucket or directory exist? Are endpoint, region and credentials (AWS_ENDPOINT, AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY; AWS_ALLOW_HTTP for http) right?"
-    )]
+    #[error("the storage root {storage} cannot be used: {cause}")]
     Unusable {
         /// Which root.
         storage: String,
-        /// Why.
-        cause: Error,
+        /// Why, and what can be done.
+        #[source]
+        cause: Unusable,
     },
     /// Whoever reaches the port could do everything.
     #[error(
@@ -101,11 +100,19 @@ pub enum StartError {
     #[error("no TLS with these files: {0}")]
     Tls(String),
     /// Storage failed.
-    #[error("storage: {0:?}")]
+    #[error("storage: {}", in_full(.0))]
     Storage(#[from] Error),
     /// The disk failed.
     #[error(transparent)]
     Io(#[from] std::io::Error),
+}
+
+/// An error with all that is behind it, for an operator.
+fn in_full(error: &Error) -> String {
+    match causes(error) {
+        causes if causes.is_empty() => error.to_string(),
+        causes => format!("{error}: {causes}"),
+    }
 }
 
 /// A root whose data directory is lost is not lost.

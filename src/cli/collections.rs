@@ -110,8 +110,8 @@ async fn check_used(place: &PlaceArgs) -> Result<()> {
         return Err(format!("there is no data directory {}", place.data_dir.display()).into());
     }
     let storage = place.root();
-    let root =
-        Root::open_to_read(&storage).map_err(|cause| StartError::Unusable { storage: storage.to_string(), cause })?;
+    let root = Root::open_to_read(&storage)
+        .map_err(|cause| StartError::Unusable { storage: storage.to_string(), cause: cause.into() })?;
     instance::of_log(&root).await?;
     if instance::is_unsealed(&root).await? {
         return Err("the storage root was written by an older version; start a server of this one first".into());

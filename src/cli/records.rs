@@ -9,8 +9,7 @@ use clap::Subcommand;
 
 use super::{Result, place::PlaceArgs};
 use crate::{
-    documents::{Root, Storage},
-    error::Error,
+    documents::{Root, Storage, Unusable},
     instance::{self, StartError},
     lines::{counted, grouped, say},
     records::{self, IndexState, Log, Report},
@@ -109,8 +108,8 @@ async fn rebuild(place: &PlaceArgs) -> Result<()> {
     Ok(())
 }
 
-fn unusable(storage: &Storage, cause: Error) -> StartError {
-    StartError::Unusable { storage: storage.to_string(), cause }
+fn unusable(storage: &Storage, cause: impl Into<Unusable>) -> StartError {
+    StartError::Unusable { storage: storage.to_string(), cause: cause.into() }
 }
 
 #[cfg(test)]

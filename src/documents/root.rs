@@ -3,6 +3,8 @@
 //! Nothing unknown is ever deleted: a prefix is removed only by a caller that
 //! holds a durable record naming its uid.
 
+#[cfg(feature = "s3")]
+mod advice;
 mod aside;
 mod disk;
 mod ends;
@@ -12,6 +14,7 @@ mod probe;
 #[cfg(feature = "s3")]
 pub mod s3;
 mod sweep;
+mod unusable;
 
 use std::{
     collections::BTreeSet,
@@ -29,6 +32,7 @@ use uuid::Uuid;
 
 use self::disk::Disk;
 pub(super) use self::ends::{END, End};
+pub use self::unusable::Unusable;
 use super::{
     location::Storage,
     sealed::{Older, Sealed},
@@ -53,17 +57,17 @@ pub struct Root {
 
 impl Root {
     /// Opens a root, and finds out whether it can be used.
-    pub async fn open(storage: &Storage) -> Result<Self, Error> {
+    pub async fn open(storage: &Storage) -> Result<Self, Unusable> {
         match storage {
-            Storage::Directory(directory) => Self::local(directory),
+            Storage::Directory(directory) => Ok(Self::local(directory)?),
             #[cfg(feature = "s3")]
             Storage::S3(bucket) => {
                 let root = Self::over(s3::connect(bucket)?, None);
-                probe::probe(&root).await?;
+                probe::probe(&root, bucket).await?;
                 Ok(root)
             }
             #[cfg(not(feature = "s3"))]
-            Storage::S3(_) => Err(Error::internal("this build has no S3")),
+            Storage::S3(_) => Err(Unusable::unfit("this build has no S3")),
         }
     }
 

@@ -66,7 +66,16 @@ impl Reach {
 
 /// Connects to a bucket, without a request.
 pub fn connect(bucket: &Bucket) -> Result<Arc<dyn ObjectStore>, Error> {
-    let store = Reach::of_root(bucket).builder.build()?;
+    store(bucket, Reach::of_root(bucket).builder)
+}
+
+/// The same, for a server that may not know how to delete many objects at once.
+pub fn connect_deleting_singly(bucket: &Bucket) -> Result<Arc<dyn ObjectStore>, Error> {
+    store(bucket, Reach::of_root(bucket).builder.with_config(AmazonS3ConfigKey::DisableBulkDelete, "true"))
+}
+
+fn store(bucket: &Bucket, builder: AmazonS3Builder) -> Result<Arc<dyn ObjectStore>, Error> {
+    let store = builder.build()?;
     if bucket.prefix.is_empty() {
         return Ok(Arc::new(store));
     }

@@ -3,6 +3,7 @@
 use stillframe::pb;
 
 use super::given::Given;
+use crate::support::TestServer;
 
 const GOOD: usize = 1_000;
 const DOTTED: [&str; 7] = ["in/./i", "in/../j", "in/k/./l", "in/m/../n", "in/o/././p", "in/q/../../r", "in//./s"];
@@ -40,4 +41,13 @@ async fn of_a_thousand_objects_and_forty_odd_keys_each_is_read_or_named() {
         assert_eq!(bad, DOTTED.len(), "only what no URL can have: {ended:?}");
     }
     given.server.stop().await;
+}
+
+#[apply(on_s3!)]
+async fn a_start_tries_the_server_and_leaves_nothing_behind() {
+    let server = TestServer::start().await;
+    let dir = server.stop().await;
+    let probes = dir.path().join("storage/probe");
+    assert_eq!(std::fs::read_dir(probes).map_or(0, Iterator::count), 0);
+    TestServer::reopen(dir).await.stop().await;
 }

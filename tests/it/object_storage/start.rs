@@ -19,9 +19,29 @@ async fn start(storage: Storage) -> Result<(), StartError> {
 
 fn unusable(answer: Result<(), StartError>) -> String {
     match answer {
-        Err(error @ StartError::Unusable { .. }) => error.to_string(),
+        Err(error @ StartError::Unusable { .. }) => {
+            let text = error.to_string();
+            // One sentence, and nothing that only its author reads.
+            assert!(!text.contains(['\n', '{', '<', '"']) && text.len() < 400, "{text}");
+            text
+        }
         other => panic!("{other:?}"),
     }
+}
+
+/// Starts on a server that does this to these requests, and is refused; nothing stays.
+async fn refused_by(rule: Rule) -> String {
+    let home = tempfile::tempdir().unwrap();
+    let loopback = Loopback::start(home.path()).await;
+    let fault = loopback.harm(rule);
+    let error = unusable(start(loopback.storage()).await);
+    assert!(fault.harmed() > 0, "{error}");
+    let probes = home.path().join("storage/probe");
+    let left = std::fs::read_dir(&probes).map_or(0, Iterator::count);
+    assert_eq!(left, 0, "{error}");
+    drop(fault);
+    start(loopback.storage()).await.unwrap();
+    error
 }
 
 #[apply(on_s3!)]
@@ -75,4 +95,64 @@ async fn a_mark_whose_answer_was_lost_is_ours() {
     let fault = loopback.harm(lost);
     start(loopback.storage()).await.unwrap();
     assert_eq!(fault.harmed(), 1);
+}
+
+#[apply(on_s3!)]
+async fn a_server_that_ignores_conditions_is_refused() {
+    let error = refused_by(Rule::new(Harm::Unconditional).on(Requests::Writes)).await;
+    assert!(error.contains("overwrites an object in spite of `If-None-Match: *`"), "{error}");
+}
+
+#[apply(on_s3!)]
+async fn a_server_that_lets_two_win_is_refused() {
+    let error = refused_by(Rule::new(Harm::Racing(Duration::from_millis(200))).on(Requests::Writes)).await;
+    assert!(error.contains("of 8 puts of one new key at once pass"), "{error}");
+}
+
+#[apply(on_s3!)]
+async fn a_server_without_deletion_of_many_is_told_the_setting_for_it() {
+    let without = Rule::new(Harm::Say(501, "NotImplemented")).on(Requests::Exactly("DELETE"));
+    let error = refused_by(without).await;
+    assert!(error.contains("501 NotImplemented") && error.contains("AWS_DISABLE_BULK_DELETE=true"), "{error}");
+}
+
+#[apply(on_s3!)]
+async fn each_refusal_of_the_server_names_what_to_change() {
+    for (on, status, code, part) in [
+        ("LIST", 403, "InvalidAccessKeyId", "does not know AWS_ACCESS_KEY_ID"),
+        ("LIST", 403, "AccessDenied", "AWS_ACCESS_KEY_ID may not list objects"),
+        ("LIST", 400, "ExpiredToken", "AWS_SESSION_TOKEN"),
+        ("LIST", 400, "AuthorizationHeaderMalformed", "AWS_REGION"),
+        ("LIST", 301, "PermanentRedirect", "AWS_REGION"),
+        ("LIST", 403, "RequestTimeTooSkewed", "clocks"),
+        ("LIST", 404, "NoSuchBucket", "the bucket storage does not exist"),
+        ("LIST", 500, "InternalError", "500 InternalError when it is to list objects"),
+        ("PUT", 403, "AccessDenied", "AWS_ACCESS_KEY_ID may not put objects"),
+        ("PUT", 501, "NotImplemented", "refuses a put with `If-None-Match: *`"),
+        ("GET", 403, "AccessDenied", "AWS_ACCESS_KEY_ID may not get objects"),
+        ("GET", 503, "SlowDown", "503 SlowDown when it is to get objects"),
+    ] {
+        let requests = Requests::Counted(on);
+        let rule = Rule::new(Harm::Say(status, code)).on(requests).below(if on == "LIST" { "" } else { "probe" });
+        let error = refused_by(rule).await;
+        assert!(error.contains(part), "{on} {status} {code}: {error}");
+    }
+}
+
+#[apply(on_s3!)]
+async fn settings_that_forbid_what_is_needed_are_named() {
+    let home = tempfile::tempdir().unwrap();
+    let loopback = Loopback::start(home.path()).await;
+    for (name, value, part) in [
+        ("AWS_ALLOW_HTTP", "false", "set AWS_ALLOW_HTTP=true"),
+        ("AWS_CONDITIONAL_PUT", "disabled", "AWS_CONDITIONAL_PUT switches conditional puts off"),
+        ("AWS_ENDPOINT", "http://127.0.0.1:1", "no connection to AWS_ENDPOINT"),
+        ("AWS_SECRET_ACCESS_KEY", "", "AWS_SECRET_ACCESS_KEY"),
+    ] {
+        let Storage::S3(mut bucket) = loopback.storage() else { panic!("a bucket") };
+        bucket.environment.0.retain(|(known, _)| known != name);
+        bucket.environment.0.push((name.to_owned(), value.to_owned()));
+        let error = unusable(start(Storage::S3(bucket)).await);
+        assert!(error.contains(part), "{name}: {error}");
+    }
 }

@@ -26,6 +26,10 @@ pub enum Harm {
     Refuse,
     /// It is answered with this status and this code, and not done.
     Say(u16, &'static str),
+    /// It is done as if it had no condition.
+    Unconditional,
+    /// Its condition is looked at first, and after so long it is done.
+    Racing(Duration),
     /// The connection ends, and nothing is done.
     CutBefore,
     /// It is done, and the connection ends instead of an answer.
@@ -48,6 +52,8 @@ pub enum Requests {
     Writes,
     /// As they are counted: `PUT wal`, or `PUT` for each kind of object.
     Counted(&'static str),
+    /// The same, and no other kind: `DELETE` is that of many objects.
+    Exactly(&'static str),
 }
 
 /// How many of those are harmed.
@@ -92,6 +98,7 @@ impl Rule {
         let is_meant = match self.requests {
             Requests::All => true,
             Requests::Writes => !matches!(request.method, Method::GET | Method::HEAD),
+            Requests::Exactly(label) => request.label() == label,
             Requests::Counted(label) => {
                 request.label().strip_prefix(label).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
             }

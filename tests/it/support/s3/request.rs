@@ -44,6 +44,12 @@ impl Request {
         })
     }
 
+    pub fn without_conditions(mut self) -> Self {
+        self.headers.remove(http::header::IF_NONE_MATCH);
+        self.headers.remove(http::header::IF_MATCH);
+        self
+    }
+
     pub fn parameter(&self, name: &str) -> Option<&str> {
         self.query.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
     }

@@ -20,6 +20,7 @@ use tokio::{
 use super::{
     BUCKET,
     answer::{Answer, Body, Cut, Failure},
+    bucket::Bucket,
     counts::Counts,
     elsewhere::Elsewhere,
     faults::{self, Harm},
@@ -92,6 +93,17 @@ impl Server {
         blocking(move || route::run(&dir, &request)).await
     }
 
+    /// As a server does it that looks first and writes then.
+    async fn raced(&self, request: Request, by: std::time::Duration) -> Result<Answer, Failure> {
+        let is_taken = request.header("if-none-match").is_some()
+            && Bucket::open(&self.dir, &request.bucket)?.object(&request.key).is_ok();
+        if is_taken {
+            return Err(Failure::precondition("If-None-Match"));
+        }
+        tokio::time::sleep(by).await;
+        self.done(request.without_conditions()).await
+    }
+
     /// Does what is requested, and what a fault does to it.
     async fn harmed(&self, request: Request) -> Result<Answer, Cut> {
         let harm = faults::of(&self.dir, &request);
@@ -113,7 +125,11 @@ impl Server {
             _ => {}
         }
         let began = Instant::now();
-        let done = self.done(request).await;
+        let done = match harm {
+            Some(Harm::Unconditional) => self.done(request.without_conditions()).await,
+            Some(Harm::Racing(by)) => self.raced(request, by).await,
+            _ => self.done(request).await,
+        };
         self.counts.done(&label, began);
         let answer = done.unwrap_or_else(|failure| failure.answer());
         match harm {
