@@ -16,7 +16,8 @@ pub struct Tasks {
     failed: CancellationToken,
     services: Arc<Mutex<JoinSet<&'static str>>>,
     work: TaskTracker,
-    running: Arc<Running>,
+    running_services: Arc<Running>,
+    running_work: Arc<Running>,
 }
 
 /// How many tasks of each name run.
@@ -62,7 +63,8 @@ impl Default for Tasks {
             failed: CancellationToken::new(),
             services: Arc::default(),
             work: TaskTracker::new(),
-            running: Arc::default(),
+            running_services: Arc::default(),
+            running_work: Arc::default(),
         }
     }
 }
@@ -102,7 +104,7 @@ impl Tasks {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let counted = self.running.count(name);
+        let counted = self.running_services.count(name);
         self.services.lock().spawn(async move {
             future.await;
             drop(counted);
@@ -141,7 +143,7 @@ impl Tasks {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        let counted = self.running.count(name);
+        let counted = self.running_work.count(name);
         self.work.spawn_blocking(move || {
             let _counted = counted;
             call()
@@ -149,7 +151,7 @@ impl Tasks {
     }
 
     fn counted<F: Future>(&self, name: &'static str, future: F) -> impl Future<Output = F::Output> + use<F> {
-        let counted = self.running.count(name);
+        let counted = self.running_work.count(name);
         async move {
             let _counted = counted;
             future.await
@@ -201,7 +203,7 @@ impl Tasks {
             Ok(()) if panicked => Err(TaskError::Panicked),
             Ok(()) => Ok(()),
             Err(_) => {
-                let names = self.running.names();
+                let names = self.running_services.names();
                 services.shutdown().await;
                 Err(TaskError::Late { grace, names })
             }
@@ -212,7 +214,7 @@ impl Tasks {
     pub async fn drain_work(&self, grace: Duration) -> Result<(), TaskError> {
         self.work.close();
         let drained = tokio::time::timeout(grace, self.work.wait()).await;
-        drained.map_err(|_| TaskError::Late { grace, names: self.running.names() })
+        drained.map_err(|_| TaskError::Late { grace, names: self.running_work.names() })
     }
 }
 

@@ -359,7 +359,8 @@ impl Collections {
                 known.created.push(snapshot.uid());
                 known.last_created_offset = known.last_created_offset.max(Some(totals.offset));
             }
-            if snapshot.has_copy() {
+            // That of one which is gone may have come late.
+            if snapshot.has_copy() || snapshot.released {
                 copied.insert(snapshot.uid());
             }
         }

@@ -1,7 +1,7 @@
 //! Takes requested snapshots. Every step may have been done before: a crash
 //! can have come anywhere.
 
-use std::{collections::HashSet, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
@@ -98,7 +98,7 @@ impl Snapshots {
         let cut = lease.cut(uid, reuse).await?;
         let checkpoint = cut.checkpoint.as_ref().map(UnfinishedCheckpoint::id);
         crate::crash_point!(SnapshotCut);
-        let taken = self.record(seen, cut, previous, copy).await;
+        let taken = self.record(seen, lease, cut, previous, copy).await;
         if taken.as_ref().is_err_and(Error::is_undecided) {
             // Its record may still appear; the next start knows.
             return taken.map(|_| ());
@@ -125,6 +125,7 @@ impl Snapshots {
     async fn record(
         &self,
         seen: &Stored<Snapshot>,
+        lease: &Lease,
         cut: CutOutcome,
         previous: Option<Previous>,
         copy: Option<Frozen>,
@@ -132,6 +133,7 @@ impl Snapshots {
         let inner = &self.inner;
         let (uid, collection) = (seen.uid(), seen.collection_uid());
         let CutOutcome { totals, incremental_bytes, time, checkpoint } = cut;
+        let reused = previous.as_ref().filter(|_| checkpoint.is_none()).map(|previous| previous.record.clone());
         let frozen = match (checkpoint, copy) {
             (Some(handle), _) => {
                 let made = inner.store.finish_checkpoint(handle).await?;
@@ -139,7 +141,6 @@ impl Snapshots {
                 let held = Held::Checkpoint(made.id);
                 inner.store.frozen(FrozenManifest { collection, id: made.manifest_id, held }).await?
             }
-            // What it names stays while it is our turn.
             (None, Some(copy)) => copy,
             (None, None) => return Err(Error::internal("nothing to reuse")),
         };
@@ -149,7 +150,14 @@ impl Snapshots {
         let (list, copy) =
             tokio::try_join!(inner.store.save_files(uid, &files), inner.store.save_manifest(uid, &frozen))?;
 
-        inner.collections.handle(collection).keep().snapshot(uid, files.ids().collect());
+        lease.handle().keep().snapshot(uid, files.ids().collect());
+        if let Some(reused) = reused
+            && !reused.is_created(&inner.records)?
+        {
+            // Its files may have gone before they were kept for this one.
+            let ended = std::io::Error::other("the snapshot whose files were to be used again has ended");
+            return Err(Error::Unavailable(Arc::new(ended)));
+        }
         crate::crash_point!(SnapshotBeforeRecord);
         // The caller may have changed or deleted the record since.
         let created = || {

@@ -2,7 +2,7 @@
 //! what is new or has changed is read, in the order of the names.
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     sync::Arc,
 };
 
@@ -158,10 +158,15 @@ impl Sources {
 async fn is_one_given_again(feed: &dyn Feed, memory: &mut Memory, stop: &CancellationToken) -> Result<bool, Error> {
     for (name, refused) in memory.turn() {
         let opened = stop.run_until_cancelled(feed.open(&name, &refused.part)).await.ok_or(Error::ShuttingDown)?;
-        if let Ok(Opened::Ready(_)) = opened {
-            return Ok(true);
+        match opened {
+            Ok(Opened::Ready(_)) => return Ok(true),
+            Ok(_) => memory.asked(&name),
+            // It may take its time with each of them.
+            Err(_) => {
+                memory.asked(&name);
+                break;
+            }
         }
-        memory.asked(&name);
     }
     Ok(false)
 }
@@ -202,9 +207,16 @@ async fn read_all(
     }
     for (name, Refused { part, mark }) in again {
         let opened = ingest.stop.run_until_cancelled(feed.open(&name, &part)).await.ok_or(Error::ShuttingDown)?;
-        let Ok(Opened::Ready(reader)) = opened else {
-            memory.asked(&name);
-            continue;
+        let reader = match opened {
+            Ok(Opened::Ready(reader)) => reader,
+            Ok(_) => {
+                memory.asked(&name);
+                continue;
+            }
+            Err(_) => {
+                memory.asked(&name);
+                break;
+            }
         };
         ingest.sources.inner.lives.expected(ingest.record.uid());
         let read = ingest.read(&name, &part, Some(ObjectMark { refused: false, done: false, ..mark }), reader).await;
@@ -274,6 +286,7 @@ impl Faults {
 async fn compare(lease: &Lease, record: &Source, mut parts: BTreeMap<String, Part>) -> Result<Pending, Error> {
     let source = record.uid();
     let (mut begun, mut refused) = (HashMap::new(), BTreeMap::new());
+    let hidden = hidden_directories(&parts);
     let mut after: Option<String> = None;
     loop {
         let page = lease.object_marks(source, after.as_deref()).await?;
@@ -282,6 +295,8 @@ async fn compare(lease: &Lease, record: &Source, mut parts: BTreeMap<String, Par
         let mut gone = Vec::new();
         for (path, mark) in page {
             match parts.get(&path) {
+                // It may still be there, and is not read again when that shows.
+                None if is_below(&path, &hidden) => {}
                 None => gone.push(Mark::Object(source, path, None)),
                 Some(part) if part.etag == mark.etag && mark.done => {
                     let part = parts.remove(&path);
@@ -304,6 +319,16 @@ async fn compare(lease: &Lease, record: &Source, mut parts: BTreeMap<String, Par
     }
 }
 
+/// The directories of which nobody knows what is in them.
+fn hidden_directories(parts: &BTreeMap<String, Part>) -> HashSet<String> {
+    let hidden = parts.iter().filter(|(name, part)| name.ends_with('/') && part.refused.is_some());
+    hidden.map(|(name, _)| name.clone()).collect()
+}
+
+fn is_below(path: &str, directories: &HashSet<String>) -> bool {
+    !directories.is_empty() && path.match_indices('/').any(|(at, _)| directories.contains(&path[..=at]))
+}
+
 /// Tells one listing from another, so that a quiet source costs no more than its
 /// scan.
 fn fingerprint(parts: &BTreeMap<String, Part>) -> u128 {
@@ -315,4 +340,34 @@ fn fingerprint(parts: &BTreeMap<String, Part>) -> u128 {
         }
     }
     hash.digest128()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::format::Encoding;
+
+    #[test]
+    fn what_is_in_a_directory_that_cannot_be_read_may_still_be_there() {
+        let part = |refused: Option<&'static str>| Part {
+            etag: "1".to_owned(),
+            encoding: Encoding::of("x.csv", None, None).unwrap(),
+            refused: refused.map(Into::into),
+        };
+        let parts: BTreeMap<_, _> = [("a/", Some("no")), ("b.ndjson", Some("no")), ("c/", None)]
+            .map(|(name, refused)| (name.to_owned(), part(refused)))
+            .into();
+        let hidden = hidden_directories(&parts);
+        for (path, is_hidden) in [
+            ("a/x", true),
+            ("a/b/x", true),
+            ("a/", true),
+            ("a", false),
+            ("ab/x", false),
+            ("c/x", false),
+            ("x/a/y", false),
+        ] {
+            assert_eq!(is_below(path, &hidden), is_hidden, "{path}");
+        }
+    }
 }

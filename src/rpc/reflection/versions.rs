@@ -35,7 +35,10 @@ macro_rules! version {
                     let answers = requests.map(move |request| {
                         let request = request.map_err(of_transport)?;
                         memory.raise(request.encoded_len())?;
-                        Ok(response(request, &mut conversation))
+                        let response = response(request, &mut conversation);
+                        // It stays in memory until the client takes it.
+                        memory.raise(response.encoded_len())?;
+                        Ok(response)
                     });
                     Ok(Response::new(until_stopped(answers, self.stop.clone()).boxed()))
                 }

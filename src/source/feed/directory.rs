@@ -82,7 +82,8 @@ impl Directory {
         for name in wanted.directory().split_terminator('/') {
             start = match directory_in(&start, name) {
                 Ok(next) => next,
-                Err(_) => return Ok(found),
+                Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(found),
+                Err(errno) => return Err(unreadable(errno)),
             };
         }
         let mut walk = Walk { wanted, found: &mut found, stop: self.tasks.stop_token() };
@@ -207,7 +208,9 @@ impl Walk<'_> {
             Err(End::Here(Errno::NOENT | Errno::NOTDIR | Errno::LOOP)) => Ok(()),
             Err(End::Here(errno)) if !is_ours(errno) => {
                 let why = format!("the directory cannot be read: {}", what(errno));
-                Ok(self.wanted.refuse(self.found, path, why.into(), version_of(stat))?)
+                // Whatever becomes of what is in it: it is counted once.
+                let version = format!("{:x}-{}", stat.st_ino, errno.raw_os_error());
+                Ok(self.wanted.refuse(self.found, path, why.into(), version)?)
             }
             walked => walked,
         }

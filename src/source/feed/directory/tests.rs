@@ -66,6 +66,10 @@ fn what_may_not_be_read_costs_itself() {
     };
     assert!(matches!(opened("open/c.ndjson"), Opened::Refused(why) if why == "permission denied"));
     assert!(matches!(opened("open/d.ndjson"), Opened::Ready(_)));
+    let version = || unprivileged(|| directory.walk(&Wanted::default())).unwrap()["shut/"].etag.clone();
+    let before = version();
+    std::fs::write(dir.path().join("shut/f.ndjson"), "{}").unwrap();
+    assert_eq!(version(), before, "it is counted once, whatever comes into it");
     allow(&dir.path().join("closed"), 0o755);
     assert_eq!(names(&found(&directory, &Wanted::default()))[1], "closed/in/b.ndjson", "looked into again");
 }
