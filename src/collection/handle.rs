@@ -1,6 +1,9 @@
 //! Databases are opened when they are used, and closed when they are not: a
 //! thousand idle ones would keep polling.
 
+mod close;
+mod fill;
+
 use std::{
     collections::HashSet,
     ops::Deref,
@@ -11,7 +14,6 @@ use std::{
     time::Duration,
 };
 
-use futures::{StreamExt, TryStreamExt};
 use parking_lot::Mutex;
 use tokio::{task::JoinHandle, time::Instant};
 use tokio_util::sync::CancellationToken;
@@ -28,10 +30,6 @@ use crate::{
 /// How long after a failed open nobody tries again: while storage is away each
 /// attempt takes its time, and those behind it would wait for all before them.
 const OPEN_PAUSE: Duration = Duration::from_secs(1);
-/// File lists that are read at once.
-const LISTS_AT_ONCE: usize = 16;
-/// How long after an attempt to find out what an open collection must keep another is made.
-const FILL_AGAIN: Duration = Duration::from_secs(60);
 
 /// A collection that may be open.
 pub struct Handle {
@@ -172,22 +170,6 @@ impl Collections {
         Arc::clone(handles.entry(uid).or_insert_with(|| Arc::new(Handle::new(uid, self.is_alone()))))
     }
 
-    /// Asks whether the records are all that there are. Nobody else can write to a
-    /// directory, whose lock is ours.
-    fn is_alone(&self) -> IsAlone {
-        let (is_shared, records) = (self.inner.store.may_have_rivals(), self.inner.records.clone());
-        Arc::new(move || {
-            let records = records.clone();
-            Box::pin(async move {
-                !is_shared
-                    || records.is_newest().await.unwrap_or_else(|error| {
-                        tracing::debug!(%error, "files stay until storage can be asked for newer records");
-                        false
-                    })
-            })
-        })
-    }
-
     /// Whether a collection may be open: it has been used a moment ago.
     pub(super) fn is_open(&self, uid: Uuid) -> bool {
         self.inner.handles.lock().contains_key(&uid)
@@ -300,7 +282,7 @@ impl Collections {
             return Err(Error::ShuttingDown);
         }
         let least = self.inspect(handle).await?;
-        let (known, copied) = self.known_snapshots(handle)?;
+        let (known, needless) = self.known_snapshots(handle.uid)?;
         let known = Known { least, ..known };
         self.forget_statistics(handle.uid);
         let (store, uid) = (&self.inner.store, handle.uid);
@@ -312,7 +294,7 @@ impl Collections {
         let full = match Engine::open(store, uid, Arc::clone(&handle.keep), &known).await {
             Ok(engine) => {
                 self.begin_to_fill(handle);
-                self.let_go_of_checkpoints(handle, &engine, &copied);
+                self.let_go_of_checkpoints(handle, &engine, &needless);
                 return Ok(engine);
             }
             Err(error) if !is_read && Engine::needs_room(&error) => handle.failed(error),
@@ -348,10 +330,10 @@ impl Collections {
 
     /// What the records say of a collection's snapshots; and those that need no
     /// checkpoint.
-    fn known_snapshots(&self, handle: &Handle) -> Result<(Known, HashSet<Uuid>), Error> {
+    fn known_snapshots(&self, collection: Uuid) -> Result<(Known, HashSet<Uuid>), Error> {
         let mut known = Known::default();
-        let mut copied = HashSet::new();
-        for Stored { record: snapshot, .. } in self.inner.records.find(&Snapshot::of_collection(handle.uid))? {
+        let mut needless = HashSet::new();
+        for Stored { record: snapshot, .. } in self.inner.records.find(&Snapshot::of_collection(collection))? {
             if snapshot.state() == SnapshotState::Requested {
                 known.requested.push(snapshot.uid());
             }
@@ -361,15 +343,15 @@ impl Collections {
             }
             // That of one which is gone may have come late.
             if snapshot.has_copy() || snapshot.released {
-                copied.insert(snapshot.uid());
+                needless.insert(snapshot.uid());
             }
         }
-        Ok((known, copied))
+        Ok((known, needless))
     }
 
-    /// Deletes checkpoints that were to go when their snapshots were CREATED.
-    fn let_go_of_checkpoints(&self, handle: &Arc<Handle>, engine: &Engine, copied: &HashSet<Uuid>) {
-        let left: Vec<Uuid> = engine.checkpoints().into_iter().filter(|owner| copied.contains(owner)).collect();
+    /// Deletes checkpoints that were to go when their snapshots were CREATED, or ended.
+    fn let_go_of_checkpoints(&self, handle: &Arc<Handle>, engine: &Engine, needless: &HashSet<Uuid>) {
+        let left: Vec<Uuid> = engine.checkpoints().into_iter().filter(|owner| needless.contains(owner)).collect();
         if left.is_empty() {
             return;
         }
@@ -385,183 +367,6 @@ impl Collections {
                 }
             }
         });
-    }
-
-    /// Finds out beside everything else what garbage collection must leave alone: an open
-    /// does not wait for the lists of all snapshots.
-    fn begin_to_fill(&self, handle: &Arc<Handle>) {
-        if handle.keep.is_complete() {
-            return;
-        }
-        *handle.last_fill.lock() = Some(Instant::now());
-        let (collections, handle) = (self.clone(), Arc::clone(handle));
-        self.inner.store.tasks().work("keep", async move {
-            let stop = collections.inner.store.tasks().stop_token();
-            if let Some(Err(error)) = stop.run_until_cancelled(collections.fill(&handle)).await {
-                tracing::warn!(?error, uid = %handle.uid, "no file is given back until it is known what snapshots need");
-            }
-        });
-    }
-
-    /// Finds out what garbage collection must leave alone, unless that is known. Until
-    /// then it leaves every file alone.
-    async fn fill(&self, handle: &Handle) -> Result<(), Error> {
-        let _filling = handle.filling.lock().await;
-        if !handle.keep.is_complete() {
-            self.fill_in(handle).await?;
-            handle.keep.complete();
-        }
-        Ok(())
-    }
-
-    /// What is taken meanwhile is told of by who takes it.
-    async fn fill_in(&self, handle: &Handle) -> Result<(), Error> {
-        let inner = &self.inner;
-        let found = inner.records.find(&Snapshot::of_collection(handle.uid))?;
-        let filled = futures::stream::iter(found).map(Ok).try_for_each_concurrent(LISTS_AT_ONCE, |found| async move {
-            let is_kept = || found.record.is_kept(&inner.records);
-            if handle.keep.knows(found.uid()) || !is_kept()? {
-                return Ok(());
-            }
-            match inner.store.load_files_while(found.record.file_list(), is_kept).await {
-                Ok(Some(files)) => handle.keep.snapshot(found.uid(), files.ids().collect()),
-                // Released meanwhile: then there is nothing to keep.
-                Ok(None) => return Ok(()),
-                Err(error) if error.is_transient() => return Err(error),
-                // The collection itself is made of other objects, and may be whole.
-                Err(error) => {
-                    tracing::warn!(%error, snapshot = %found.name(), "all files of its collection are kept for it");
-                    handle.keep.snapshot_of_unknown_files(found.uid());
-                }
-            }
-            if !is_kept()? {
-                // It may have been given back just before.
-                handle.keep.release(found.uid());
-            }
-            Ok(())
-        });
-        filled.await
-    }
-
-    /// Closes what has not been used for a while.
-    pub async fn close_idle(&self) {
-        let idle = self.inner.store.idle_close();
-        let handles: Vec<_> = self.inner.handles.lock().values().cloned().collect();
-        for handle in handles {
-            if handle.last_fill.lock().is_some_and(|begun| begun.elapsed() >= FILL_AGAIN) {
-                self.begin_to_fill(&handle);
-            }
-            let held = handle.slot.try_lock().ok().and_then(|slot| slot.clone());
-            if let Some(engine) = held
-                && engine.is_overtaken().await.unwrap_or(false)
-            {
-                self.step_down(&engine);
-            }
-            let is_idle = || {
-                handle.users.load(Ordering::SeqCst) == 0
-                    && !handle.keep.is_scanned()
-                    && handle.last_used.lock().elapsed() >= idle
-            };
-            if !is_idle() {
-                continue;
-            }
-            let mut slot = handle.locked().await;
-            if is_idle()
-                && let Some(engine) = slot.take()
-            {
-                if engine.is_draining().await.unwrap_or(false) {
-                    *slot = Some(engine);
-                } else {
-                    self.close(&handle, &engine).await;
-                }
-            }
-            drop(slot);
-            self.forget_handle(&handle);
-        }
-    }
-
-    /// A closed handle holds nothing that the records do not say.
-    fn forget_handle(&self, handle: &Arc<Handle>) {
-        let mut handles = self.inner.handles.lock();
-        // The map's and the caller's: nobody else can be opening it.
-        let unused = Arc::strong_count(handle) <= 2 && handle.users.load(Ordering::SeqCst) == 0;
-        let closed = handle.slot.try_lock().is_ok_and(|slot| slot.is_none());
-        if unused && closed && !handle.deleted.is_cancelled() {
-            handles.remove(&handle.uid);
-        }
-    }
-
-    async fn close(&self, handle: &Handle, engine: &Engine) {
-        let stored_bytes = engine.stored_bytes();
-        if let Err(error) = engine.close(true).await {
-            tracing::warn!(%error, uid = %handle.uid, "an idle collection did not close cleanly");
-            return;
-        }
-        match self.fill(handle).await {
-            Ok(()) => self.inner.store.collect_closed(handle.uid, Arc::clone(&handle.keep)).await,
-            Err(error) => tracing::warn!(%error, uid = %handle.uid, "nothing of an idle collection is collected"),
-        }
-        self.save_stats(handle, engine.totals(), stored_bytes).await;
-    }
-
-    async fn save_stats(&self, handle: &Handle, totals: Totals, stored_bytes: i64) {
-        if handle.deleted.is_cancelled() {
-            return;
-        }
-        self.save_statistics(handle.uid, totals, stored_bytes).await;
-    }
-
-    /// Collects files in a collection that is not open; an open one collects
-    /// by itself.
-    pub async fn collect_if_closed(&self, uid: Uuid) {
-        let handle = self.handle(uid);
-        let slot = handle.locked().await;
-        // What is known to be damaged is not looked at again for this.
-        if slot.is_some() || handle.damage().is_some() {
-            return;
-        }
-        let looked = async {
-            self.inspect(&handle).await?;
-            self.fill(&handle).await
-        };
-        match looked.await {
-            Ok(()) => {
-                handle.keep.trust();
-                self.inner.store.collect_closed(uid, Arc::clone(&handle.keep)).await;
-            }
-            Err(error) => tracing::warn!(%error, %uid, "nothing of a closed collection is collected"),
-        }
-    }
-
-    /// Closes everything, quickly: the logs are replayed at the next open.
-    pub async fn close_all(&self) {
-        let handles: Vec<_> = self.inner.handles.lock().drain().map(|(_, handle)| handle).collect();
-        let closes = handles.into_iter().map(|handle| async move {
-            let Some(engine) = handle.locked().await.take() else { return };
-            let stored_bytes = engine.stored_bytes();
-            match engine.close(false).await {
-                Ok(()) => self.save_stats(&handle, engine.totals(), stored_bytes).await,
-                Err(error) => tracing::warn!(%error, uid = %handle.uid, "a collection did not close cleanly"),
-            }
-        });
-        futures::future::join_all(closes).await;
-    }
-
-    /// Closes a deleted collection for good, once nobody holds it. Nobody can
-    /// open it again while the guard is held.
-    pub(super) async fn close_retired<'a>(&self, handle: &'a Handle) -> Option<Closed<'a>> {
-        handle.mark_deleted();
-        let mut slot = handle.locked().await;
-        if handle.users.load(Ordering::SeqCst) > 0 || handle.keep.is_scanned() {
-            return None;
-        }
-        let uid = handle.uid;
-        if let Some(engine) = slot.take()
-            && let Err(error) = engine.close(false).await
-        {
-            tracing::warn!(%error, %uid, "a deleted collection did not close cleanly");
-        }
-        Some(slot)
     }
 
     /// Forgets the handle of a collection that is gone.

@@ -104,7 +104,7 @@ impl Store {
 
     /// Reads a log whole, for its seal to be held against it: the replay reads it piece by
     /// piece, and what says where the pieces are has no checksum of its own.
-    async fn look_at_log(&self, uid: Uuid, id: u64) -> Result<(), Error> {
+    pub(super) async fn look_at_log(&self, uid: Uuid, id: u64) -> Result<(), Error> {
         let path = log_path(uid, id);
         if self.root.older().may_be(Place { uid, kind: Kind::Log, id }) {
             return self.require(&path).await;

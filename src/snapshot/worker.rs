@@ -133,7 +133,7 @@ impl Snapshots {
         let inner = &self.inner;
         let (uid, collection) = (seen.uid(), seen.collection_uid());
         let CutOutcome { totals, incremental_bytes, time, checkpoint } = cut;
-        let reused = previous.as_ref().filter(|_| checkpoint.is_none()).map(|previous| previous.record.clone());
+        let is_reused = checkpoint.is_none();
         let frozen = match (checkpoint, copy) {
             (Some(handle), _) => {
                 let made = inner.store.finish_checkpoint(handle).await?;
@@ -144,15 +144,16 @@ impl Snapshots {
             (None, Some(copy)) => copy,
             (None, None) => return Err(Error::internal("nothing to reuse")),
         };
-        let known = previous.map(|previous| previous.files).unwrap_or_default();
+        let (holder, known) = previous.map(|Previous { record, files }| (record, files)).unzip();
+        let known = known.unwrap_or_default();
         let files = inner.store.files(collection, &frozen, &known).await?;
         let before: HashSet<_> = known.ids().collect();
         let (list, copy) =
             tokio::try_join!(inner.store.save_files(uid, &files), inner.store.save_manifest(uid, &frozen))?;
 
         lease.handle().keep().snapshot(uid, files.ids().collect());
-        if let Some(reused) = reused
-            && !reused.is_created(&inner.records)?
+        if let Some(holder) = holder.filter(|_| is_reused)
+            && !holder.is_created(&inner.records)?
         {
             // Its files may have gone before they were kept for this one.
             let ended = std::io::Error::other("the snapshot whose files were to be used again has ended");

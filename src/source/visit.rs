@@ -12,7 +12,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::{
     Sources, Spec,
-    feed::{Feed, Opened, Part},
+    feed::{Feed, Opened, Part, Reader},
     ingest::Ingest,
     memory::{Memory, Refused},
     state,
@@ -156,19 +156,29 @@ impl Sources {
 /// Whether an object is given that was refused. The collection is not even opened for those
 /// that are refused still.
 async fn is_one_given_again(feed: &dyn Feed, memory: &mut Memory, stop: &CancellationToken) -> Result<bool, Error> {
-    for (name, refused) in memory.turn() {
-        let opened = stop.run_until_cancelled(feed.open(&name, &refused.part)).await.ok_or(Error::ShuttingDown)?;
-        match opened {
-            Ok(Opened::Ready(_)) => return Ok(true),
+    let mut turn = memory.turn().into_iter();
+    Ok(next_given(feed, memory, stop, &mut turn).await?.is_some())
+}
+
+/// The next of the refused objects that is given now. None behind a fault of the moment:
+/// the store may take its time with each of them.
+async fn next_given(
+    feed: &dyn Feed,
+    memory: &mut Memory,
+    stop: &CancellationToken,
+    turn: &mut impl Iterator<Item = (String, Refused)>,
+) -> Result<Option<(String, Refused, Box<dyn Reader>)>, Error> {
+    for (name, refused) in turn {
+        match stop.run_until_cancelled(feed.open(&name, &refused.part)).await.ok_or(Error::ShuttingDown)? {
+            Ok(Opened::Ready(reader)) => return Ok(Some((name, refused, reader))),
             Ok(_) => memory.asked(&name),
-            // It may take its time with each of them.
             Err(_) => {
                 memory.asked(&name);
                 break;
             }
         }
     }
-    Ok(false)
+    Ok(None)
 }
 
 /// Reads what is pending; false if an object has changed since it was listed, so
@@ -185,7 +195,7 @@ async fn read_all(
     let mut all = true;
     let mut faults = Faults::default();
     // Not those that are refused now.
-    let again = memory.turn();
+    let mut again = memory.turn().into_iter();
     let (late, early): (Vec<_>, Vec<_>) = pending.parts.iter().partition(|(name, _)| memory.faulty.contains(*name));
     for (name, part) in early.into_iter().chain(late) {
         let begun = pending.begun.remove(name);
@@ -205,19 +215,7 @@ async fn read_all(
         };
         faults.meet(name, read, memory)?;
     }
-    for (name, Refused { part, mark }) in again {
-        let opened = ingest.stop.run_until_cancelled(feed.open(&name, &part)).await.ok_or(Error::ShuttingDown)?;
-        let reader = match opened {
-            Ok(Opened::Ready(reader)) => reader,
-            Ok(_) => {
-                memory.asked(&name);
-                continue;
-            }
-            Err(_) => {
-                memory.asked(&name);
-                break;
-            }
-        };
+    while let Some((name, Refused { part, mark }, reader)) = next_given(feed, memory, ingest.stop, &mut again).await? {
         ingest.sources.inner.lives.expected(ingest.record.uid());
         let read = ingest.read(&name, &part, Some(ObjectMark { refused: false, done: false, ..mark }), reader).await;
         memory.refused.remove(&name);

@@ -17,7 +17,7 @@ mod min_offset;
 mod names;
 mod race;
 mod request_id;
-mod siblings;
+pub mod siblings;
 mod survival;
 mod tombstones;
 mod update;

@@ -11,7 +11,7 @@ use super::{Behind, Survey};
 use crate::{
     documents::{
         checkpoint::{sst, sst_ids},
-        inspect::{Least, log_path, manifest_path, missing},
+        inspect::{Least, log_path, manifest_path},
         keys,
         patience::within,
         root::collection,
@@ -106,11 +106,11 @@ impl Store {
         Ok(())
     }
 
-    /// Reads a log whole: its seal alone does not say that its contents are right.
+    /// Reads what is in a log.
     async fn read_log(&self, uid: Uuid, id: u64) -> Result<Behind, Error> {
         let path = log_path(uid, id);
         // A bucket lists what is there; in a directory it may be out of reach for now.
-        self.root.get(&path).await?.ok_or_else(|| missing(&path))?;
+        self.look_at_log(uid, id).await?;
         let rows = async {
             let mut rows = WalReader::new(collection(uid), self.root.store()).get(id).iterator().await?;
             let mut behind = Behind::default();

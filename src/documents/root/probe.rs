@@ -86,14 +86,13 @@ impl Probe<'_> {
     async fn contend(&self, object: &Path) -> Result<(), Unusable> {
         let puts = join_all((0..SIDES).map(|side| self.put(object, side.to_string()))).await;
         let won = puts.iter().filter(|put| matches!(put, Ok(true))).count();
-        if won <= 1 {
-            // A server may have enough of so many, and has answered some all the same.
-            let has_answered = puts.iter().any(Result::is_ok);
-            return puts.into_iter().find_map(Result::err).filter(|_| !has_answered).map_or(Ok(()), Err);
+        if won > 1 {
+            return Err(Unusable::unfit(format!(
+                "the server lets {won} of {SIDES} puts of one new key at once pass, each with `If-None-Match: *`, where one may, and databases stand on that: no setting helps, use another server"
+            )));
         }
-        Err(Unusable::unfit(format!(
-            "the server lets {won} of {SIDES} puts of one new key at once pass, each with `If-None-Match: *`, where one may, and databases stand on that: no setting helps, use another server"
-        )))
+        // A server may have enough of so many, and has answered some all the same.
+        puts.into_iter().reduce(Result::or).map_or(Ok(()), |any| any.map(drop))
     }
 
     /// Removes the probes of starts that were killed.

@@ -3,7 +3,10 @@
 
 use stillframe::pb::restore::{State, Verification};
 
-use crate::support::{DEADLINE, TestServer, eventually, restore_request, upsert};
+use crate::{
+    snapshots::siblings::{given_siblings, quiet},
+    support::{TestServer, eventually, restore_request},
+};
 
 async fn restored(server: &mut TestServer, id: &str) {
     let mut request = restore_request("first", id);
@@ -14,13 +17,7 @@ async fn restored(server: &mut TestServer, id: &str) {
 
 #[apply(on_s3!)]
 async fn a_restore_is_as_many_requests_behind_many_as_behind_few() {
-    let mut server = TestServer::start_with(|config| {
-        // Nothing else is to ask for anything.
-        config.tuning.idle_close = 8 * DEADLINE;
-        config.tuning.compaction_poll = 8 * DEADLINE;
-        config.tuning.gc_interval = 8 * DEADLINE;
-    })
-    .await;
+    let mut server = TestServer::start_with(quiet).await;
     server.given_collection("books").await;
     server.given_documents("books", 100, 1).await;
     server.given_snapshot("books", "first").await;
@@ -28,10 +25,7 @@ async fn a_restore_is_as_many_requests_behind_many_as_behind_few() {
     let mut counts = Vec::new();
     let mut next = 0;
     for siblings in [2, 40] {
-        for n in next..siblings {
-            server.write("books", vec![upsert("same", &format!(r#"{{"n":{n}}}"#))]).await;
-            server.given_snapshot("books", &format!("s{n}")).await;
-        }
+        given_siblings(&mut server, next..siblings).await;
         next = siblings;
         let id = format!("behind-{siblings}");
         server.loopback.as_ref().unwrap().take_requests();

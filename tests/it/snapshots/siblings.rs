@@ -1,12 +1,21 @@
 //! A snapshot costs the same, however many others its collection has.
 
+use stillframe::app::Config;
+
 use crate::{
     recovery::invariants::{admin, becomes},
     support::{DEADLINE, TestServer, rounds, upsert},
 };
 
+/// Nothing but the test asks storage for anything.
+pub fn quiet(config: &mut Config) {
+    config.tuning.idle_close = 8 * DEADLINE;
+    config.tuning.compaction_poll = 8 * DEADLINE;
+    config.tuning.gc_interval = 8 * DEADLINE;
+}
+
 /// Snapshots that differ, each of a document more.
-async fn given_siblings(server: &mut TestServer, ids: std::ops::Range<usize>) {
+pub async fn given_siblings(server: &mut TestServer, ids: std::ops::Range<usize>) {
     for n in ids {
         server.write("books", vec![upsert("same", &format!(r#"{{"n":{n}}}"#))]).await;
         server.given_snapshot("books", &format!("s{n}")).await;
@@ -42,13 +51,7 @@ async fn manifests_do_not_grow_with_snapshots() {
 
 #[apply(on_s3!)]
 async fn a_snapshot_is_as_many_requests_behind_many_as_behind_few() {
-    let mut server = TestServer::start_with(|config| {
-        // Nothing else is to ask for anything.
-        config.tuning.idle_close = 8 * DEADLINE;
-        config.tuning.compaction_poll = 8 * DEADLINE;
-        config.tuning.gc_interval = 8 * DEADLINE;
-    })
-    .await;
+    let mut server = TestServer::start_with(quiet).await;
     let uid = server.given_collection("books").await.uid;
     let mut counts = Vec::new();
     let mut next = 0;
