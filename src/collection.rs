@@ -304,11 +304,15 @@ impl Collections {
         }
         let uid = record.uid();
         self.check_sound(uid)?;
-        let (totals, stored_bytes) = match self.totals_if_known(uid).await? {
+        let known = match self.if_open(uid).await {
+            None => self.statistics(uid).await?,
+            Some(engine) => Some((engine.totals(), engine.stored_bytes().await)),
+        };
+        let (totals, stored_bytes) = match known {
             Some(known) => known,
             None => {
                 let lease = self.open(&record.name(), uid).await?;
-                (lease.totals(), lease.stored_bytes())
+                (lease.totals(), lease.stored_bytes().await)
             }
         };
         Ok(Stats::new(totals, stored_bytes, self.inner.clock.now()))
@@ -321,16 +325,18 @@ impl Collections {
         handle.and_then(|handle| handle.damage()).map_or(Ok(()), Err)
     }
 
-    /// The totals and the bytes of the files, as far as they are known without
-    /// opening anything.
-    async fn totals_if_known(&self, uid: Uuid) -> Result<Option<(Totals, i64)>, Error> {
-        let open = self.inner.handles.lock().get(&uid).cloned();
-        if let Some(handle) = open
-            && let Some(totals) = handle.open_totals().await
-        {
-            return Ok(Some(totals));
+    /// The totals, as far as they are known without opening anything.
+    async fn totals_if_known(&self, uid: Uuid) -> Result<Option<Totals>, Error> {
+        match self.if_open(uid).await {
+            None => Ok(self.statistics(uid).await?.map(|(totals, _)| totals)),
+            Some(engine) => Ok(Some(engine.totals())),
         }
-        self.statistics(uid).await
+    }
+
+    /// A collection's database, if it is open.
+    async fn if_open(&self, uid: Uuid) -> Option<Arc<Engine>> {
+        let handle = self.inner.handles.lock().get(&uid).cloned();
+        handle?.open_engine().await
     }
 
     /// Whether there is a collection of a uid, a retired one or one in restoring included.

@@ -37,6 +37,7 @@ mod lists;
 mod location;
 mod manifest;
 mod marks;
+mod merges;
 mod overlay;
 mod patience;
 mod plan;
@@ -48,6 +49,7 @@ mod root;
 mod sealed;
 mod settings;
 mod store;
+mod stored;
 mod ticks;
 mod totals;
 mod value;
@@ -85,6 +87,7 @@ pub use self::{
     sealed::{Sealed, Since},
     settings::Tuning,
     store::Store,
+    stored::Manifests,
     totals::{Dropped, Totals},
     value::StoredDocument,
     writer::Reusable,

@@ -65,7 +65,7 @@ impl Collections {
         let next = match known.filter(|_| !is_open) {
             Some(known) => Some(known),
             None => match self.totals_if_known(uid).await? {
-                Some((totals, _)) if is_open || self.is_tidy(uid, &totals).await? => {
+                Some(totals) if is_open || self.is_tidy(uid, &totals).await? => {
                     Some(totals.next_due().unwrap_or(Micros::MAX))
                 }
                 _ => None,

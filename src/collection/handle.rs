@@ -87,11 +87,10 @@ impl Handle {
         &self.keep
     }
 
-    /// The totals and the bytes of the files, if the collection is open.
-    pub async fn open_totals(&self) -> Option<(Totals, i64)> {
+    /// The database, if it is open.
+    pub(super) async fn open_engine(&self) -> Option<Arc<Engine>> {
         let slot = self.slot.lock().await;
-        let engine = slot.as_ref().filter(|engine| !engine.has_failed())?;
-        Some((engine.totals(), engine.stored_bytes()))
+        slot.as_ref().filter(|engine| !engine.has_failed()).cloned()
     }
 
     /// What kept the last open from succeeding, if that does not pass by itself. Who only

@@ -17,10 +17,7 @@ use std::{
 use parking_lot::Mutex;
 use slatedb::{
     CompactorBuilder, VersionedCompactions, VersionedManifest,
-    compactor::{
-        CompactionScheduler, CompactionSchedulerSupplier, CompactionSpec, CompactorStateView,
-        SizeTieredCompactionSchedulerSupplier, SourceId,
-    },
+    compactor::{CompactionScheduler, CompactionSchedulerSupplier, CompactionSpec, CompactorStateView, SourceId},
     config::CompactorOptions,
     object_store::path::Path,
 };
@@ -28,8 +25,8 @@ use uuid::Uuid;
 
 use super::{
     keys::{self, Bucket},
+    merges::Merges,
     root::collection,
-    settings::MERGES_AT_ONCE,
     store::Store,
 };
 use crate::error::Error;
@@ -106,16 +103,13 @@ impl Drains {
 
 impl CompactionSchedulerSupplier for Drains {
     fn compaction_scheduler(&self, options: &CompactorOptions) -> Box<dyn CompactionScheduler + Send + Sync> {
-        // Drains and merges must not wait for each other's turns.
-        let merges = CompactorOptions { max_concurrent_compactions: MERGES_AT_ONCE, ..options.clone() };
-        let compactions = self.compact.then(|| SizeTieredCompactionSchedulerSupplier.compaction_scheduler(&merges));
-        Box::new(Scheduler { floor: Arc::clone(&self.floor), compactions })
+        Box::new(Scheduler { floor: Arc::clone(&self.floor), merges: self.compact.then(|| Merges::new(options)) })
     }
 }
 
 struct Scheduler {
     floor: Arc<Floor>,
-    compactions: Option<Box<dyn CompactionScheduler + Send + Sync>>,
+    merges: Option<Merges>,
 }
 
 impl CompactionScheduler for Scheduler {
@@ -127,15 +121,15 @@ impl CompactionScheduler for Scheduler {
         };
         let mut specs = drains(state.manifest(), floor);
         specs.retain(|spec| !is_busy(spec.segment()));
-        let compactions = self.compactions.iter().flat_map(|compactions| compactions.propose(state));
+        let merges = self.merges.iter().flat_map(|merges| merges.for_state(state.manifest()).propose(state));
         // Merging what is about to go would be a waste, and in the way.
-        specs.extend(compactions.filter(|spec| !is_below(spec.segment(), floor)));
+        specs.extend(merges.filter(|spec| !is_below(spec.segment(), floor)));
         specs
     }
 
     fn validate(&self, state: &CompactorStateView, spec: &CompactionSpec) -> Result<(), slatedb::Error> {
-        match &self.compactions {
-            Some(compactions) => compactions.validate(state, spec),
+        match &self.merges {
+            Some(merges) => merges.for_state(state.manifest()).validate(state, spec),
             None => Ok(()),
         }
     }

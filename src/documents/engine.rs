@@ -25,6 +25,7 @@ use super::{
     retention::Retention,
     root,
     store::Store,
+    stored::{self, LastCount, Manifests},
     totals::{Dropped, Totals},
     writer::{self, Command, Pending, Reusable},
 };
@@ -76,6 +77,7 @@ pub struct Engine {
     commands: mpsc::Sender<Command>,
     failed: CancellationToken,
     closing: CancellationToken,
+    manifests: LastCount,
 }
 
 impl Engine {
@@ -155,6 +157,7 @@ impl Engine {
             commands,
             failed,
             closing,
+            manifests: LastCount::default(),
         });
         if !known_ids {
             engine.store.tasks.work("id scan", engine.learn_ids());
@@ -184,7 +187,21 @@ impl Engine {
         let (failed, closing) = (CancellationToken::new(), CancellationToken::new());
         let (store, epoch) = (store.clone(), reader.manifest().writer_epoch());
         let (base, buffer) = (Base::ReadOnly(Arc::new(reader)), None);
-        Ok(Arc::new(Self { uid, base, store, keep, durable, filter, cutoff, epoch, buffer, commands, failed, closing }))
+        Ok(Arc::new(Self {
+            uid,
+            base,
+            store,
+            keep,
+            durable,
+            filter,
+            cutoff,
+            epoch,
+            buffer,
+            commands,
+            failed,
+            closing,
+            manifests: LastCount::default(),
+        }))
     }
 
     /// Whether an open to write failed for want of room, so that one to read may not.
@@ -211,12 +228,17 @@ impl Engine {
         self.durable.borrow().clone()
     }
 
-    /// Bytes of the files that hold the collection now.
+    /// Bytes of the files that hold the collection now, and of its manifests as they were
+    /// counted a moment ago.
+    pub async fn stored_bytes(&self) -> i64 {
+        let manifests = self.manifests.get(&self.store, self.uid).await;
+        stored::stored_bytes(&self.base.manifest(), manifests)
+    }
+
+    /// The same of one that is closed and was collected since.
     #[must_use]
-    pub fn stored_bytes(&self) -> i64 {
-        let manifest = self.base.manifest();
-        let bytes: u64 = manifest.all_sst_views().map(slatedb::manifest::SsTableView::estimate_size).sum();
-        i64::try_from(bytes).unwrap_or(i64::MAX)
+    pub fn stored_bytes_beside(&self, manifests: Manifests) -> i64 {
+        stored::stored_bytes(&self.base.manifest(), manifests)
     }
 
     /// Whether it must be opened again: a write failed, so what the database

@@ -28,6 +28,7 @@ use super::{
     retention::Retention,
     root::{self, collection},
     store::Store,
+    stored::stored_bytes,
     totals::Totals,
 };
 use crate::error::Error;
@@ -157,8 +158,7 @@ impl Store {
         replaced?;
         let manifest = self.on_manifest(self.admin(collection(uid)).read_manifest(None)).await?;
         let manifest = manifest.ok_or_else(|| missing(&collection(uid).join("manifest")))?;
-        let bytes: u64 = manifest.all_sst_views().map(slatedb::manifest::SsTableView::estimate_size).sum();
-        Ok(i64::try_from(bytes).unwrap_or(i64::MAX))
+        Ok(stored_bytes(&manifest, self.manifests(uid).await?))
     }
 
     /// Forgets what the database was known to have a moment before it was damaged.

@@ -16,16 +16,11 @@ use super::patience::StoragePatience;
 const CODEC: Option<CompressionCodec> = Some(CompressionCodec::Lz4);
 const UNFLUSHED_BYTES: usize = 128 << 20;
 /// Each flush writes one file per touched segment; 8 and 16 stalled for seconds.
-const L0_FILES: usize = 64;
+pub(super) const L0_FILES: usize = 64;
 /// About six seconds: each waits twice as long as the one before, at most a
 /// second. Without a bound an open, a read or a write would wait as long as
 /// storage fails.
 pub(super) const STORAGE_RETRIES: u32 = 8;
-/// Manifests and lists of compactions stay so long at least, whatever else is
-/// collected. Whoever writes one takes the number behind the last that it read: if
-/// that was written and collected meanwhile, it would be taken twice, and a
-/// checkpoint, say, that was written to it would be lost without a word.
-pub(super) const NUMBER_TAKEN: Duration = Duration::from_secs(60);
 /// The manifest is rewritten whole, so few large files.
 const RUN_FILE_BYTES: usize = 256 << 20;
 /// Merges that run at once in a database.
@@ -49,6 +44,11 @@ pub struct Tuning {
     pub gc_interval: Duration,
     /// How old such a file must be.
     pub gc_min_age: Duration,
+    /// Manifests and lists of compactions stay so long at least, whatever else is
+    /// collected. Whoever writes one takes the number behind the last that it read: if
+    /// that was written and collected meanwhile, it would be taken twice, and a
+    /// checkpoint, say, that was written to it would be lost without a word.
+    pub number_taken: Duration,
     /// How long what a compaction replaced, or a drop gave back, stays for reads
     /// that were under way. Longer ones keep their files themselves.
     pub reader_grace: Duration,
@@ -75,6 +75,7 @@ impl Tuning {
         compaction_poll: Duration::from_secs(1),
         gc_interval: Duration::from_secs(60),
         gc_min_age: Duration::from_secs(60),
+        number_taken: Duration::from_secs(60),
         gc_boundary: false,
         reader_grace: Duration::from_secs(60),
         idle_close: Duration::from_secs(45),
@@ -148,12 +149,12 @@ pub(super) fn collector(tuning: &Tuning, min_age: Duration) -> GarbageCollectorO
     let interval = Some(tuning.gc_interval);
     let aged = |min_age| Some(GarbageCollectorDirectoryOptions { interval, min_age, dry_run: false });
     GarbageCollectorOptions {
-        manifest_options: aged(min_age.max(NUMBER_TAKEN)),
+        manifest_options: aged(min_age.max(tuning.number_taken)),
         // Their age is counted in `young.rs`.
         wal_options: aged(Duration::ZERO),
         wal_fence_options: None,
         compacted_options: aged(min_age),
-        compactions_options: aged(min_age.max(NUMBER_TAKEN)),
+        compactions_options: aged(min_age.max(tuning.number_taken)),
         detach_options: None,
         // In a local directory collection would stop after one pass; there the
         // lock on the data directory stands in for them.

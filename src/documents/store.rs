@@ -31,6 +31,8 @@ use crate::{clock::Clock, error::Error, space::Space, tasks::Tasks};
 const BLOCK_BYTES: u64 = 96 << 20;
 /// What indexes and filters of files may take up.
 const INDEX_BYTES: u64 = 96 << 20;
+/// Storage may say that an object is a little younger than it is.
+const MORE_THAN_TAKEN: Duration = Duration::from_secs(2);
 /// More files than there will ever be.
 const UNLIMITED: usize = 1 << 20;
 const FILTER_BYTES: usize = 128 << 20;
@@ -173,7 +175,7 @@ impl Store {
             .with_runtime(self.background.clone());
         let collector = GarbageCollectorBuilder::new(path, self.root.store())
             .with_options(settings::collector(&self.tuning, self.tuning.gc_min_age))
-            .with_gc_filter(Young::new(keep, Age::Seen(self.tuning.gc_min_age)));
+            .with_gc_filter(self.young(keep, Age::Seen(self.tuning.gc_min_age)));
         let builder = self.builder(uid, ticks).with_compactor_builder(compactor).with_gc_builder(collector);
         within(self.tuning.storage_patience.open, builder.with_gc_runtime(self.background.clone()).build()).await
     }
@@ -227,9 +229,19 @@ impl Store {
         let collector = GarbageCollectorBuilder::new(root::collection(uid), self.root.store())
             .with_options(settings::collector(&self.tuning, Duration::ZERO))
             .with_system_clock(ticks)
-            .with_gc_filter(Young::new(keep, Age::By(self.clock.clone())))
+            .with_gc_filter(self.young(keep, Age::By(self.clock.clone())))
             .build();
         collector.run_gc_once().await;
+    }
+
+    fn young(&self, keep: Arc<Keep>, age: Age) -> Arc<Young> {
+        Young::new(keep, age, self.tuning.number_taken)
+    }
+
+    /// After how long every manifest may be collected that is not needed now.
+    #[must_use]
+    pub fn manifests_stay(&self) -> Duration {
+        self.tuning.number_taken + MORE_THAN_TAKEN
     }
 
     /// Lets go of what compactions keep for a minute: nobody reads a database

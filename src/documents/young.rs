@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 use slatedb::{GcFilter, ObjectMetadata, object_store::path::Path};
 use tokio::time::Instant;
 
-use super::{keep::Keep, settings::NUMBER_TAKEN};
+use super::keep::Keep;
 use crate::clock::Clock;
 
 /// A look may come a little early.
@@ -39,6 +39,7 @@ pub enum Age {
 pub struct Young {
     keep: Arc<Keep>,
     age: Age,
+    number_taken: Duration,
     seen: Mutex<HashMap<Path, Instant>>,
 }
 
@@ -52,10 +53,11 @@ enum Kind {
 }
 
 impl Young {
-    /// Lets go of what is not kept and is of an age.
+    /// Lets go of what is not kept and is of an age; of what has a number that is taken for
+    /// so long.
     #[must_use]
-    pub fn new(keep: Arc<Keep>, age: Age) -> Arc<Self> {
-        Arc::new(Self { keep, age, seen: Mutex::default() })
+    pub fn new(keep: Arc<Keep>, age: Age, number_taken: Duration) -> Arc<Self> {
+        Arc::new(Self { keep, age, number_taken, seen: Mutex::default() })
     }
 
     /// Whether nobody has used it for long enough.
@@ -66,13 +68,14 @@ impl Young {
         }
         match &self.age {
             Age::Seen(min_age) => {
-                let min_age = if kind == Kind::Numbered { NUMBER_TAKEN.max(*min_age) } else { *min_age };
+                let min_age = if kind == Kind::Numbered { self.number_taken.max(*min_age) } else { *min_age };
                 seen.get(&candidate.location).is_some_and(|since| since.elapsed() + EARLY >= min_age)
             }
             Age::By(_) if kind == Kind::Log => true,
             Age::By(clock) => {
                 let now = chrono::DateTime::from_timestamp_micros(clock.now().min(clock.wall()));
-                now.is_some_and(|now| (now - candidate.last_modified).to_std().is_ok_and(|age| age >= NUMBER_TAKEN))
+                let age = now.and_then(|now| (now - candidate.last_modified).to_std().ok());
+                age.is_some_and(|age| age >= self.number_taken)
             }
         }
     }
@@ -113,6 +116,7 @@ mod tests {
     use crate::{clock::Micros, documents::keep::always_alone};
 
     const MINUTE: Micros = 60_000_000;
+    const NUMBER_TAKEN: Duration = Duration::from_secs(60);
 
     fn object(path: &str, written: Micros) -> ObjectMetadata {
         ObjectMetadata {
@@ -129,7 +133,7 @@ mod tests {
         let keep = Arc::new(Keep::new(always_alone()));
         keep.trust();
         keep.complete();
-        Young::new(keep, age)
+        Young::new(keep, age, NUMBER_TAKEN)
     }
 
     #[tokio::test(start_paused = true)]

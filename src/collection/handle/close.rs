@@ -7,8 +7,12 @@ use uuid::Uuid;
 use super::{Closed, Handle};
 use crate::{
     collection::Collections,
-    documents::{Engine, Totals},
+    documents::{Engine, Manifests},
+    error::Error,
 };
+
+/// With more than so many left at a close, they are worth a look of their own.
+const FEW_MANIFESTS: usize = 16;
 
 impl Collections {
     /// Closes what has not been used for a while.
@@ -58,7 +62,6 @@ impl Collections {
     }
 
     async fn close(&self, handle: &Handle, engine: &Engine) {
-        let stored_bytes = engine.stored_bytes();
         if let Err(error) = engine.close(true).await {
             tracing::warn!(%error, uid = %handle.uid, "an idle collection did not close cleanly");
             return;
@@ -67,14 +70,36 @@ impl Collections {
             Ok(()) => self.inner.store.collect_closed(handle.uid, Arc::clone(&handle.keep)).await,
             Err(error) => tracing::warn!(%error, uid = %handle.uid, "nothing of an idle collection is collected"),
         }
-        self.save_stats(handle, engine.totals(), stored_bytes).await;
+        let left = self.save_stats(handle, engine).await;
+        if left.count > FEW_MANIFESTS {
+            self.collect_later(handle.uid);
+        }
     }
 
-    async fn save_stats(&self, handle: &Handle, totals: Totals, stored_bytes: i64) {
+    /// Says what a collection holds that was closed just now, and returns the manifests
+    /// that it has.
+    async fn save_stats(&self, handle: &Handle, engine: &Engine) -> Manifests {
         if handle.deleted.is_cancelled() {
-            return;
+            return Manifests::default();
         }
-        self.save_statistics(handle.uid, totals, stored_bytes).await;
+        let manifests = self.inner.store.manifests(handle.uid).await.unwrap_or_else(|error| {
+            tracing::debug!(%error, uid = %handle.uid, "the manifests of a closed collection were not counted");
+            Manifests::default()
+        });
+        self.save_statistics(handle.uid, engine.totals(), engine.stored_bytes_beside(manifests)).await;
+        manifests
+    }
+
+    /// Collects what is too young at a close, unless the collection is open again by then:
+    /// nobody would come back to it.
+    fn collect_later(&self, uid: Uuid) {
+        let (collections, tasks) = (self.clone(), self.inner.store.tasks());
+        let (stop, wait) = (tasks.stop_token(), self.inner.store.manifests_stay());
+        tasks.work("collection of manifests", async move {
+            if stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_some() {
+                collections.collect_if_closed(uid).await;
+            }
+        });
     }
 
     /// Collects files in a collection that is not open; an open one collects
@@ -83,20 +108,31 @@ impl Collections {
         let handle = self.handle(uid);
         let slot = handle.locked().await;
         // What is known to be damaged is not looked at again for this.
-        if slot.is_some() || handle.damage().is_some() {
-            return;
+        if slot.is_none()
+            && handle.damage().is_none()
+            && let Err(error) = self.collect(&handle).await
+            && !matches!(error, Error::CollectionDeleted(_))
+        {
+            tracing::warn!(%error, %uid, "nothing of a closed collection is collected");
         }
-        let looked = async {
-            self.inspect(&handle).await?;
-            self.fill(&handle).await
-        };
-        match looked.await {
-            Ok(()) => {
-                handle.keep.trust();
-                self.inner.store.collect_closed(uid, Arc::clone(&handle.keep)).await;
-            }
-            Err(error) => tracing::warn!(%error, %uid, "nothing of a closed collection is collected"),
+    }
+
+    /// Collects files in a closed collection, and says what is left.
+    async fn collect(&self, handle: &Handle) -> Result<(), Error> {
+        let (store, uid) = (&self.inner.store, handle.uid);
+        self.inspect(handle).await?;
+        self.fill(handle).await?;
+        handle.keep.trust();
+        let before = store.manifests(uid).await?;
+        store.collect_closed(uid, Arc::clone(&handle.keep)).await;
+        let after = store.manifests(uid).await?;
+        if after != before
+            && let Some((totals, stored_bytes)) = self.statistics(uid).await?
+        {
+            let left = stored_bytes.saturating_add_unsigned(after.bytes).saturating_sub_unsigned(before.bytes);
+            self.save_statistics(uid, totals, left).await;
         }
+        Ok(())
     }
 
     /// Closes everything, quickly: the logs are replayed at the next open.
@@ -104,9 +140,8 @@ impl Collections {
         let handles: Vec<_> = self.inner.handles.lock().drain().map(|(_, handle)| handle).collect();
         let closes = handles.into_iter().map(|handle| async move {
             let Some(engine) = handle.locked().await.take() else { return };
-            let stored_bytes = engine.stored_bytes();
             match engine.close(false).await {
-                Ok(()) => self.save_stats(&handle, engine.totals(), stored_bytes).await,
+                Ok(()) => drop(self.save_stats(&handle, &engine).await),
                 Err(error) => tracing::warn!(%error, uid = %handle.uid, "a collection did not close cleanly"),
             }
         });

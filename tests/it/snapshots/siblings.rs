@@ -1,5 +1,7 @@
 //! A snapshot costs the same, however many others its collection has.
 
+use std::time::Duration;
+
 use stillframe::app::Config;
 
 use crate::{
@@ -68,5 +70,38 @@ async fn a_snapshot_is_as_many_requests_behind_many_as_behind_few() {
         next = siblings + 1;
     }
     assert!(counts[1] <= counts[0] + 4, "{counts:?}");
+    server.stop().await;
+}
+
+/// How many manifests a collection has, and their bytes.
+fn manifests(server: &TestServer, uid: &str) -> (usize, i64) {
+    let directory = server.files(uid).join("manifest");
+    let found: Vec<u64> =
+        std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len()).collect();
+    (found.len(), found.iter().sum::<u64>().try_into().unwrap())
+}
+
+#[apply(on_directory!)]
+async fn manifests_count_and_go_a_while_after_a_collection_is_closed() {
+    let mut server = TestServer::start_with(|config| {
+        quiet(config);
+        // Longer than a first look at a close comes behind the last snapshot.
+        config.tuning.number_taken = Duration::from_secs(3);
+        config.tuning.idle_close = Duration::from_secs(1);
+    })
+    .await;
+    let uid = server.given_collection("books").await.uid;
+    given_siblings(&mut server, 0..20).await;
+    let (count, bytes) = manifests(&server, &uid);
+    assert!(count > 20, "{count} manifests");
+    let stored = server.stats("books").await.stored_bytes;
+    assert!(stored > bytes / 2, "{stored} bytes are stored, {bytes} in manifests");
+    becomes("few manifests in a closed collection", &true, async || manifests(&server, &uid).0 <= 2).await;
+    becomes("the bytes of what is left", &true, async || {
+        let stored = server.stats("books").await.stored_bytes;
+        let (_, bytes) = manifests(&server, &uid);
+        stored < bytes + server.data_bytes(&uid) + 1024
+    })
+    .await;
     server.stop().await;
 }

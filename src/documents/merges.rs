@@ -1,0 +1,50 @@
+//! How many files are merged at once.
+//!
+//! Each flush leaves a file, and a writer waits for a merge when there are too many. Large
+//! files are merged few at a time, for room to come back early. Small ones, as snapshots
+//! of a collection that changes between them leave, cost the same however many they are:
+//! all at once, or as few as one merge takes would come in a second.
+
+use slatedb::{
+    VersionedManifest,
+    compactor::{CompactionScheduler, CompactionSchedulerSupplier, SizeTieredCompactionSchedulerSupplier},
+    config::{CompactorOptions, SizeTieredCompactionSchedulerOptions},
+};
+
+use super::settings::{L0_FILES, MERGES_AT_ONCE};
+
+/// Up to here, in bytes, the files of all flushes that wait for a merge are small.
+const SMALL: u64 = 64 << 20;
+
+type Scheduler = Box<dyn CompactionScheduler + Send + Sync>;
+
+/// What proposes merges.
+pub(super) struct Merges {
+    few: Scheduler,
+    many: Scheduler,
+}
+
+impl Merges {
+    pub fn new(options: &CompactorOptions) -> Self {
+        let few = SizeTieredCompactionSchedulerOptions::default();
+        let many = SizeTieredCompactionSchedulerOptions { max_compaction_sources: L0_FILES, ..few };
+        let scheduler = |sources: SizeTieredCompactionSchedulerOptions| {
+            SizeTieredCompactionSchedulerSupplier.compaction_scheduler(&CompactorOptions {
+                // Drains and merges must not wait for each other's turns.
+                max_concurrent_compactions: MERGES_AT_ONCE,
+                scheduler_options: sources.into(),
+                ..options.clone()
+            })
+        };
+        Self { few: scheduler(few), many: scheduler(many) }
+    }
+
+    pub fn for_state(&self, manifest: &VersionedManifest) -> &Scheduler {
+        if are_small(manifest) { &self.many } else { &self.few }
+    }
+}
+
+fn are_small(manifest: &VersionedManifest) -> bool {
+    let flushed = manifest.segments().iter().flat_map(|segment| segment.l0());
+    flushed.map(|file| file.estimate_size()).sum::<u64>() <= SMALL
+}
