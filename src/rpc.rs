@@ -23,6 +23,7 @@ mod request_memory;
 mod restore;
 mod rules;
 mod server;
+mod serving;
 mod snapshot;
 mod source;
 mod status;

@@ -1,8 +1,17 @@
-//! A connection that is ready for HTTP/2, encrypted or not.
+//! A connection that is ready for HTTP/2, encrypted or not, and what it lets through at once.
+//!
+//! The implementation of HTTP/2 reads all that has come before it begins a single call. So it
+//! gets little at a time, and less while many calls of the connection are alive: then what
+//! a stalled server finds waiting is no flood, and a flood finds no memory.
+
+mod calls;
+mod frames;
+mod resets;
 
 use std::{
     io::{self, IoSlice},
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -11,10 +20,13 @@ use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf},
     net::TcpStream,
     sync::OwnedSemaphorePermit,
+    task::coop,
     time::Sleep,
 };
-use tonic::transport::server::{Connected, TcpConnectInfo};
+use tokio_util::io::poll_read_buf;
 
+pub use self::calls::CallTasks;
+use self::{calls::Calls, frames::Frames, resets::Resets};
 use super::tls::Tls;
 
 /// The first bytes of every HTTP/2 client.
@@ -22,6 +34,20 @@ const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// How long a connection is listened to that has nothing more to say.
 const LINGER: Duration = Duration::from_secs(1);
+/// And to how much.
+const LINGER_BYTES: usize = 1 << 20;
+
+/// What is read at once.
+const READ_BYTES: usize = 64 << 10;
+/// What a unit of the task's budget is worth: with 128 of them a connection is read for 64 KiB
+/// before others have their turn. A call that is cancelled takes 30 bytes at least, so
+/// those are fewer than are taken for a flood (`serving.rs`).
+const BYTES_A_UNIT: usize = 512;
+/// What a flood is read for at once, so that it is taken for one.
+const FLOOD_BYTES: usize = 4 << 20;
+/// Calls that may be alive beside those of the streams that may be open: some have been reset
+/// and are about to end.
+const ENDING_CALLS: usize = 256;
 
 trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
 
@@ -32,17 +58,29 @@ pub struct Connection {
     wire: Box<dyn Wire>,
     /// Read to see that the client is one; HTTP/2 wants it again.
     preface: &'static [u8],
-    ends: TcpConnectInfo,
-    /// Since we have said that nothing more will come.
-    linger: Option<Pin<Box<Sleep>>>,
-    _place: OwnedSemaphorePermit,
+    frames: Frames,
+    /// How reading ended: nothing more comes, or cannot be had.
+    ended: Option<io::Result<()>>,
+    resets: Resets,
+    calls: Arc<Calls>,
+    linger: Option<Linger>,
+}
+
+/// Since we have said that nothing more will come.
+struct Linger {
+    end: Pin<Box<Sleep>>,
+    bytes: usize,
 }
 
 impl Connection {
     /// Does the TLS handshake, if there is TLS, and waits for HTTP/2's preface:
     /// without it nothing behind us would ever look whether the client is there.
-    pub async fn greet(socket: TcpStream, place: OwnedSemaphorePermit, tls: Option<&Tls>) -> io::Result<Self> {
-        let ends = socket.connect_info();
+    pub async fn greet(
+        socket: TcpStream,
+        place: OwnedSemaphorePermit,
+        tls: Option<&Tls>,
+        max_streams: u32,
+    ) -> io::Result<Self> {
         let mut wire: Box<dyn Wire> = match tls {
             Some(tls) => Box::new(tls.acceptor().accept(socket).await?),
             None => Box::new(socket),
@@ -52,22 +90,73 @@ impl Connection {
         if first != *PREFACE {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "the client does not speak HTTP/2"));
         }
-        Ok(Self { wire, preface: PREFACE, ends, linger: None, _place: place })
+        Ok(Self {
+            wire,
+            preface: PREFACE,
+            frames: Frames::default(),
+            ended: None,
+            resets: Resets::new(max_streams),
+            calls: Calls::new(max_streams as usize + ENDING_CALLS, place),
+            linger: None,
+        })
+    }
+
+    /// What runs its calls.
+    pub fn calls(&self) -> CallTasks {
+        CallTasks(Arc::clone(&self.calls))
+    }
+
+    /// Reads what has come, as much as may be at once.
+    fn poll_frames(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.calls.poll_few(context));
+        let (mut count, mut is_flood) = (0, false);
+        while count == 0 || (is_flood && count < FLOOD_BYTES) {
+            if !is_flood {
+                // What TLS has decrypted costs none by itself.
+                ready!(coop::poll_proceed(context)).made_progress();
+            }
+            self.frames.buffer().reserve(READ_BYTES);
+            match poll_read_buf(Pin::new(&mut self.wire), context, self.frames.buffer()) {
+                Poll::Ready(Ok(read)) if read > 0 => count += read,
+                Poll::Pending if count == 0 => return Poll::Pending,
+                Poll::Pending => break,
+                Poll::Ready(ended) => {
+                    self.ended = Some(ended.map(drop));
+                    self.frames.end();
+                    break;
+                }
+            }
+            self.frames.join();
+            is_flood |= self.resets.count(self.frames.take_resets());
+        }
+        if !is_flood {
+            spend(context, count / BYTES_A_UNIT);
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
-impl Connected for Connection {
-    type ConnectInfo = TcpConnectInfo;
-
-    fn connect_info(&self) -> TcpConnectInfo {
-        self.ends.clone()
+/// Takes from the budget of the task that is running. Without any left, it is others' turn
+/// before it reads again.
+fn spend(context: &mut Context<'_>, units: usize) {
+    for _ in 0..units {
+        match coop::poll_proceed(context) {
+            Poll::Ready(unit) => unit.made_progress(),
+            Poll::Pending => return,
+        }
     }
 }
 
 impl AsyncRead for Connection {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.preface.is_empty() {
-            return Pin::new(&mut self.wire).poll_read(context, into);
+            while !self.frames.take(into) {
+                match &mut self.ended {
+                    Some(ended) => return Poll::Ready(std::mem::replace(ended, Ok(()))),
+                    None => ready!(self.poll_frames(context))?,
+                }
+            }
+            return Poll::Ready(Ok(()));
         }
         let (now, later) = self.preface.split_at(into.remaining().min(self.preface.len()));
         into.put_slice(now);
@@ -105,16 +194,19 @@ impl AsyncWrite for Connection {
         if linger.is_none() {
             ready!(Pin::new(&mut *wire).poll_shutdown(context))?;
         }
-        let linger = linger.get_or_insert_with(|| Box::pin(tokio::time::sleep(LINGER)));
+        let linger =
+            linger.get_or_insert_with(|| Linger { end: Box::pin(tokio::time::sleep(LINGER)), bytes: LINGER_BYTES });
         // Before all else: a client that sends without end must not go on for ever.
-        if linger.as_mut().poll(context).is_ready() {
+        if linger.end.as_mut().poll(context).is_ready() {
             return Poll::Ready(Ok(()));
         }
         let mut ignored = [0; 1024];
         loop {
             let mut ignored = ReadBuf::new(&mut ignored);
             match Pin::new(&mut *wire).poll_read(context, &mut ignored) {
-                Poll::Ready(Ok(())) if !ignored.filled().is_empty() => {}
+                Poll::Ready(Ok(())) if !ignored.filled().is_empty() && linger.bytes > 0 => {
+                    linger.bytes = linger.bytes.saturating_sub(ignored.filled().len());
+                }
                 Poll::Ready(_) => return Poll::Ready(Ok(())),
                 Poll::Pending => return Poll::Pending,
             }

@@ -9,7 +9,7 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
 };
 
-use super::{connection::Connection, tls::Tls};
+use super::{connection::Connection, tls::Tls, transport::Transport};
 
 /// Between attempts when the process or the machine has no room for a connection.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -18,12 +18,11 @@ const PAUSE: Duration = Duration::from_millis(250);
 pub fn incoming(
     listener: TcpListener,
     tls: Option<Arc<Tls>>,
-    places: usize,
-    patience: Duration,
-    unread_patience: Duration,
-) -> impl Stream<Item = io::Result<Connection>> {
-    // A connection keeps its place until it is closed. Without a free one nothing
-    // is accepted: newcomers wait in the kernel's queue, which costs us nothing.
+    transport: &Transport,
+) -> impl Stream<Item = Connection> + use<> {
+    // A connection keeps its place until it is closed and its calls have ended. Without a free
+    // one nothing is accepted: newcomers wait in the kernel's queue, which costs us nothing.
+    let (places, greeting) = (transport.max_connections, Greeting::new(tls, transport));
     let free = Arc::new(Semaphore::new(places));
     let accepted = stream::unfold((listener, free), |(listener, free)| async {
         // It is never closed.
@@ -32,9 +31,9 @@ pub fn incoming(
         Some(((socket, place), (listener, free)))
     });
     accepted
-        .map(move |(socket, place)| greet(socket, place, tls.clone(), patience, unread_patience))
+        .map(move |(socket, place)| greeting.clone().greet(socket, place))
         .buffer_unordered(places)
-        .filter_map(|greeted| ready(greeted.map(Ok)))
+        .filter_map(ready)
 }
 
 /// The next connection, whatever comes in between.
@@ -57,30 +56,47 @@ where
     }
 }
 
-async fn greet(
-    socket: TcpStream,
-    place: OwnedSemaphorePermit,
+/// How newcomers are greeted.
+#[derive(Clone)]
+struct Greeting {
     tls: Option<Arc<Tls>>,
+    max_streams: u32,
     patience: Duration,
+    /// How long a peer may not read.
     unread_patience: Duration,
-) -> Option<Connection> {
-    let peer = socket.peer_addr().ok();
-    if let Err(error) = socket.set_nodelay(true) {
-        tracing::debug!(?peer, %error, "a connection may be slow");
+}
+
+impl Greeting {
+    fn new(tls: Option<Arc<Tls>>, transport: &Transport) -> Self {
+        Self {
+            tls,
+            max_streams: transport.max_streams,
+            patience: transport.handshake_patience,
+            unread_patience: transport.keepalive_interval + transport.keepalive_timeout,
+        }
     }
-    // A peer that answers but does not read would keep its place for ever: nothing
-    // that we say to it, not even a farewell, gets out.
-    let unread = u32::try_from(unread_patience.as_millis()).unwrap_or(u32::MAX);
-    if let Err(error) = rustix::net::sockopt::set_tcp_user_timeout(&socket, unread) {
-        tracing::debug!(?peer, %error, "a connection that is not read may stay");
+
+    async fn greet(self, socket: TcpStream, place: OwnedSemaphorePermit) -> Option<Connection> {
+        let peer = socket.peer_addr().ok();
+        if let Err(error) = socket.set_nodelay(true) {
+            tracing::debug!(?peer, %error, "a connection may be slow");
+        }
+        // A peer that answers but does not read would keep its place for ever: nothing
+        // that we say to it, not even a farewell, gets out.
+        let unread = u32::try_from(self.unread_patience.as_millis()).unwrap_or(u32::MAX);
+        if let Err(error) = rustix::net::sockopt::set_tcp_user_timeout(&socket, unread) {
+            tracing::debug!(?peer, %error, "a connection that is not read may stay");
+        }
+        let patience = self.patience;
+        let greeted = Connection::greet(socket, place, self.tls.as_deref(), self.max_streams);
+        match tokio::time::timeout(patience, greeted).await {
+            Ok(Ok(connection)) => return Some(connection),
+            // Anybody can cause it as often as they like, so it is not for the usual log.
+            Ok(Err(error)) => tracing::debug!(?peer, %error, "a connection came to nothing"),
+            Err(_) => tracing::debug!(?peer, ?patience, "a connection was silent for too long and is closed"),
+        }
+        None
     }
-    match tokio::time::timeout(patience, Connection::greet(socket, place, tls.as_deref())).await {
-        Ok(Ok(connection)) => return Some(connection),
-        // Anybody can cause it as often as they like, so it is not for the usual log.
-        Ok(Err(error)) => tracing::debug!(?peer, %error, "a connection came to nothing"),
-        Err(_) => tracing::debug!(?peer, ?patience, "a connection was silent for too long and is closed"),
-    }
-    None
 }
 
 #[cfg(test)]

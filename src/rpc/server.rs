@@ -2,26 +2,25 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::Request;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::{
     codec::CompressionEncoding::{Gzip, Zstd},
     server::NamedService,
-    transport::Server,
+    service::Routes,
 };
 use tonic_reflection::pb as reflection;
-use uuid::Uuid;
+use tower::ServiceBuilder;
 
 use super::{
     access::AccessRpc, admission::Gate, authenticate::AuthenticateLayer, collection::CollectionRpc,
     deadline::ContractLayer, document::DocumentRpc, health::HealthRpc, incoming::incoming, reflection::ReflectionRpc,
-    request_memory::RequestMemoryLayer, restore::RestoreRpc, snapshot::SnapshotRpc, source::SourceRpc, tls::Tls,
-    transport::Transport, workspace::WorkspaceRpc,
+    request_memory::RequestMemoryLayer, restore::RestoreRpc, serving, snapshot::SnapshotRpc, source::SourceRpc,
+    tls::Tls, transport::Transport, workspace::WorkspaceRpc,
 };
 use crate::{
     access::ApiKeys,
-    clock::{Clock, new_uid},
+    clock::Clock,
     collection::Collections,
     health::health_server::HealthServer,
     pb::{
@@ -41,15 +40,6 @@ use crate::{
 const MAX_DECODE_BYTES: usize = 12 << 20;
 /// What those may send who need no key: names, to health and reflection.
 const MAX_QUESTION_BYTES: usize = 16 << 10;
-/// A third to a half less CPU per document than with HTTP/2's default.
-const MAX_FRAME_BYTES: u32 = 256 << 10;
-/// Streams that a client has reset before anybody has looked at them, for each that it may
-/// have open: lively clients cancel all they have at once, again and again, and a flood is
-/// to end its connection before it fills memory.
-const RESETS_PER_STREAM: usize = 4;
-const STREAM_WINDOW_BYTES: u32 = 4 << 20;
-const CONNECTION_WINDOW_BYTES: u32 = 8 << 20;
-
 /// A service that takes and gives what is compressed: clients have one setting for all
 /// the services of a channel.
 macro_rules! compressed {
@@ -116,18 +106,6 @@ pub async fn serve(
         stop: stop.clone(),
         patience,
     };
-    let Transport {
-        tls: _,
-        tls_look_every: _,
-        max_connections,
-        max_streams,
-        request_memory_bytes,
-        message_patience,
-        handshake_patience,
-        keepalive_interval,
-        keepalive_timeout,
-        max_connection_age,
-    } = transport;
     let documents = DocumentServiceServer::new(documents).max_decoding_message_size(MAX_DECODE_BYTES);
     let workspaces = WorkspaceServiceServer::new(WorkspaceRpc { gate: gate.clone(), workspaces, tasks: tasks.clone() });
     let collections = CollectionRpc { gate: gate.clone(), collections, tasks: tasks.clone(), shortest_retention };
@@ -139,8 +117,10 @@ pub async fn serve(
     let sources = SourceServiceServer::new(sources);
     let restores = RestoreServiceServer::new(RestoreRpc { gate, restores, tasks, clock, stop: stop.clone() });
 
-    let unread_patience = keepalive_interval + keepalive_timeout;
-    let connections = incoming(listener, tls, max_connections, handshake_patience, unread_patience);
+    let settings = serving::Settings::new(&transport);
+    let request_memory =
+        RequestMemoryLayer::new(keys.clone(), transport.request_memory_bytes, transport.message_patience)?;
+    let connections = incoming(listener, tls, &transport);
 
     let health = HealthRpc::serving(names());
     let health_service = HealthServer::new(health.clone()).max_decoding_message_size(MAX_QUESTION_BYTES);
@@ -149,21 +129,7 @@ pub async fn serve(
         .max_decoding_message_size(MAX_QUESTION_BYTES);
     let reflection_v1alpha = reflection::v1alpha::server_reflection_server::ServerReflectionServer::new(reflection)
         .max_decoding_message_size(MAX_QUESTION_BYTES);
-    Server::builder()
-        .trace_fn(span)
-        .max_frame_size(MAX_FRAME_BYTES)
-        .initial_stream_window_size(STREAM_WINDOW_BYTES)
-        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-        .max_concurrent_streams(max_streams)
-        .http2_max_pending_accept_reset_streams(Some(max_streams as usize * RESETS_PER_STREAM))
-        .http2_keepalive_interval(Some(keepalive_interval))
-        .http2_keepalive_timeout(Some(keepalive_timeout))
-        // Without tonic's grace, with which it would break off streams that are under way.
-        .max_connection_age(max_connection_age)
-        .layer(ContractLayer)
-        .layer(AuthenticateLayer::new(keys.clone())?)
-        .layer(RequestMemoryLayer::new(keys, request_memory_bytes, message_patience)?)
-        .add_service(compressed!(health_service))
+    let services = Routes::new(compressed!(health_service))
         .add_service(compressed!(reflection_v1))
         .add_service(compressed!(reflection_v1alpha))
         .add_service(compressed!(access))
@@ -173,11 +139,14 @@ pub async fn serve(
         .add_service(compressed!(snapshots))
         .add_service(compressed!(restores))
         .add_service(compressed!(sources))
-        .serve_with_incoming_shutdown(connections, async move {
-            stop.cancelled().await;
-            health.stop_serving();
-        })
-        .await?;
+        .prepare();
+    let layers = ServiceBuilder::new().layer(ContractLayer).layer(AuthenticateLayer::new(keys)?).layer(request_memory);
+    let service = layers.service(services);
+    let stopped = async move {
+        stop.cancelled().await;
+        health.stop_serving();
+    };
+    serving::serve(connections, service, settings, stopped).await;
     Ok(())
 }
 
@@ -193,16 +162,4 @@ fn names() -> [&'static str; 8] {
         RestoreServiceServer::<RestoreRpc>::NAME,
         SourceServiceServer::<SourceRpc>::NAME,
     ]
-}
-
-/// A span per request. A caller's own id is taken over, if it is short.
-fn span(request: &Request<()>) -> tracing::Span {
-    let sent = request.headers().get("x-request-id").and_then(|id| id.to_str().ok()).filter(|id| id.len() <= 64);
-    let id = sent.map_or_else(|| short(new_uid()), str::to_owned);
-    tracing::info_span!("rpc", method = request.uri().path(), %id, caller = tracing::field::Empty)
-}
-
-/// The random half of a uid is enough to find a request in a log.
-fn short(uid: Uuid) -> String {
-    format!("{:016x}", uid.as_u64_pair().1)
 }

@@ -10,6 +10,7 @@ mod deadlines;
 mod door;
 mod files;
 mod foreign;
+mod frames;
 mod gone;
 mod health;
 mod keepalive;

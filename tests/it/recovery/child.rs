@@ -70,6 +70,11 @@ impl Child {
         Ok(Self { process, client: TestServer::attach(dir, &address).await, _stdout: stdout })
     }
 
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.process.0.id()
+    }
+
     /// How it ended, if it has.
     pub fn has_ended(&mut self) -> Option<ExitStatus> {
         self.process.0.try_wait().unwrap()
