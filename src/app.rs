@@ -178,11 +178,10 @@ impl App {
             snapshots: snapshots.clone(),
             copy_mode: config.copy_mode,
         });
-        let allowed = match &config.source_allow {
-            Some(allowed) => allowed.clone(),
-            None => Access::import_only(&config.data_dir)?,
-        };
+        let import = Access::import(&config.data_dir)?;
+        let allowed = config.source_allow.clone().unwrap_or_else(|| vec![import.clone()]);
         let access = Access::new(allowed, vec![place(&config.data_dir.join(records::DIRECTORY))?, home]);
+        let access = access.with_import(import);
         let access = access.with_environment(config.source_environment.clone()).with_contact(contact);
         let sources = Sources::new(records.clone(), clock.clone(), tasks.clone(), collections.clone(), access);
         let services = Services {

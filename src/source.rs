@@ -69,7 +69,7 @@ use crate::{
     hub::Hub,
     idempotency,
     names::{CollectionName, SourceName, SourceParent},
-    records::{Change, Collection, CollectionState, Failure, Records, Source, SourceMark, Stored},
+    records::{Change, Collection, CollectionState, Failure, Records, Source, SourceMark, SourcePosition, Stored},
     tasks::Tasks,
     workspace::Room,
 };
@@ -165,8 +165,9 @@ impl Sources {
             term: &Source::of_collection(of),
             after: None,
         };
-        check_position(command, &collection)?;
-        let record = command.record(&collection, uid, inner.clock.now());
+        let import_segments = inner.access.import_segments(&command.spec.location);
+        let record = command.record(&collection, uid, import_segments, inner.clock.now());
+        inner.check_position(&record, &collection)?;
         let change = room.check(Change::default().insert(&record).require(&collection), &inner.records)?;
         let answer = (&*name.to_string(), uid);
         let change = idempotency::remember(change, &inner.records, request, answer, record.create_time)?;
@@ -221,7 +222,7 @@ impl Sources {
                 Err(error) => return Err(error),
             }
         }
-        let view = self.inner.lives.view(record);
+        let view = self.peek(record);
         Ok(View { error: view.error.or(unread), ..view })
     }
 
@@ -232,7 +233,8 @@ impl Sources {
 
     /// A source with what is known of its counters.
     #[must_use]
-    pub fn peek(&self, record: Source) -> View {
+    pub fn peek(&self, mut record: Source) -> View {
+        record.location = self.inner.shown(&record.location, record.import_segments);
         self.inner.lives.view(record)
     }
 
@@ -247,18 +249,33 @@ impl Sources {
     }
 
     fn announce(&self, record: &Source) {
-        self.inner.hub.publish(record.uid(), self.inner.lives.view(record.clone()), false);
+        self.inner.hub.publish(record.uid(), self.peek(record.clone()), false);
     }
 }
 
-/// Refuses a source that is to go on where the restored snapshot's had been, if the
-/// collection knows of no such place.
-fn check_position(command: &CreateSource, collection: &Collection) -> Result<(), Error> {
-    let location = command.spec.location.to_string();
-    let known = collection.restore_info.iter().flat_map(|info| &info.source_positions);
-    if command.spec.start_from_restore && !known.into_iter().any(|position| position.location == location) {
-        let collection = command.name.collection.to_string();
-        return Err(Error::SourcePositionNotFound { collection, location });
+impl Inner {
+    /// A stored location, as it is now.
+    fn shown(&self, location: &str, import_segments: u32) -> String {
+        match location.parse() {
+            Ok(place) if import_segments > 0 => self.access.moved(place, import_segments).to_string(),
+            _ => location.to_owned(),
+        }
     }
-    Ok(())
+
+    /// Refuses a source that is to go on where the restored snapshot's had been, if the
+    /// collection knows of no such place.
+    fn check_position(&self, source: &Source, collection: &Collection) -> Result<(), Error> {
+        let known = collection.restore_info.iter().flat_map(|info| &info.source_positions);
+        if source.start_from_restore && !known.into_iter().any(|position| self.is_of(position, source)) {
+            let (collection, location) = (source.collection_name().to_string(), source.location.clone());
+            return Err(Error::SourcePositionNotFound { collection, location });
+        }
+        Ok(())
+    }
+
+    /// Whether what a restored collection knows is of the place of a source.
+    fn is_of(&self, position: &SourcePosition, source: &Source) -> bool {
+        let place = self.shown(&position.location, position.import_segments);
+        place == self.shown(&source.location, source.import_segments)
+    }
 }

@@ -35,10 +35,11 @@ pub(super) async fn keep(db: &Db) -> Result<Vec<SourcePosition>, Error> {
 }
 
 fn position(source: Uuid, mark: SourceMark) -> SourcePosition {
-    let SourceMark { location, pattern, objects, documents, last_object, update_time, .. } = mark;
+    let SourceMark { location, import_segments, pattern, objects, documents, last_object, update_time, .. } = mark;
     SourcePosition {
         source_uid: source.as_bytes().to_vec(),
         location,
+        import_segments,
         pattern,
         objects,
         documents,

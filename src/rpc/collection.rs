@@ -280,8 +280,16 @@ impl From<RestoreInfo> for pb::collection::RestoreInfo {
 
 impl From<SourcePosition> for pb::collection::SourcePosition {
     fn from(position: SourcePosition) -> Self {
-        let SourcePosition { source_uid: _, location, pattern, objects, documents, last_object, update_time } =
-            position;
+        let SourcePosition {
+            source_uid: _,
+            location,
+            import_segments: _,
+            pattern,
+            objects,
+            documents,
+            last_object,
+            update_time,
+        } = position;
         let update_time = convert::optional_timestamp(update_time);
         Self { location, pattern, objects, documents, last_object, update_time }
     }

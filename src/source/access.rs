@@ -20,6 +20,8 @@ pub const IMPORT: &str = "import";
 pub struct Access {
     allowed: Vec<Location>,
     forbidden: Vec<Location>,
+    /// That of the data directory. What lies in it goes where the directory goes.
+    import: Option<Location>,
     environment: Environment,
     contact: Contact,
 }
@@ -30,6 +32,12 @@ impl Access {
     #[must_use]
     pub fn new(allowed: Vec<Location>, forbidden: Vec<Location>) -> Self {
         Self { allowed, forbidden, ..Self::default() }
+    }
+
+    /// Where the data directory has its own place for sources.
+    #[must_use]
+    pub fn with_import(self, import: Location) -> Self {
+        Self { import: Some(import), ..self }
     }
 
     /// How buckets are reached.
@@ -51,9 +59,28 @@ impl Access {
     }
 
     /// What is allowed unless the operator says otherwise.
-    pub fn import_only(data_dir: &Path) -> std::io::Result<Vec<Location>> {
+    pub fn import(data_dir: &Path) -> std::io::Result<Location> {
         let import = data_dir.canonicalize()?.join(IMPORT);
-        Ok(vec![Location::from_directory(&import).map_err(std::io::Error::other)?])
+        Location::from_directory(&import).map_err(std::io::Error::other)
+    }
+
+    /// How many segments at the beginning of a location are the data directory's own place;
+    /// 0: it lies elsewhere. It counts as it is written: whose links lead there moves them
+    /// as well.
+    #[must_use]
+    pub fn import_segments(&self, location: &Location) -> u32 {
+        let import = self.import.as_ref().filter(|import| import.contains(location));
+        import.map_or(0, |import| u32::try_from(import.segments().len()).unwrap_or_default())
+    }
+
+    /// Where a location is now of which so many segments were the data directory's own
+    /// place.
+    #[must_use]
+    pub fn moved(&self, location: Location, import_segments: u32) -> Location {
+        match (&self.import, usize::try_from(import_segments)) {
+            (Some(import), Ok(first @ 1..)) => import.with_end_of(&location, first),
+            _ => location,
+        }
     }
 
     /// Refuses a location that may not be read.
@@ -139,6 +166,24 @@ mod tests {
         assert!(access.check(&at(&data.join("secret"))).is_err());
         assert!(access.resolve(&at(&data.join("import/later"))).unwrap().is_none(), "not there yet");
         assert!(access.check(&at(&data.join("secret/later"))).is_err());
+    }
+
+    #[test]
+    fn what_lies_in_the_data_directory_goes_where_that_goes() {
+        let place = |text: &str| text.parse::<Location>().unwrap();
+        let before = Access::default().with_import(place("file:///srv/data/import"));
+        let after = Access::default().with_import(place("file:///import"));
+        for (then, now) in [
+            ("file:///srv/data/import", "file:///import"),
+            ("file:///srv/data/import/in/%25", "file:///import/in/%25"),
+            ("file:///srv/data/imported", "file:///srv/data/imported"),
+            ("file:///srv/data", "file:///srv/data"),
+            ("s3://srv/data/import", "s3://srv/data/import"),
+        ] {
+            let segments = before.import_segments(&place(then));
+            assert_eq!(after.moved(place(then), segments), place(now), "{then}");
+            assert_eq!(before.moved(place(then), segments), place(then));
+        }
     }
 
     #[test]

@@ -75,14 +75,14 @@ impl Sources {
             if record.uid() != uid {
                 return Err(Error::NotFound(name.to_string()));
             }
-            Ok((self.inner.lives.view(record), false))
+            Ok((self.peek(record), false))
         })
     }
 
     /// Stops what a deleted source does, and those who watch it.
     pub(super) fn ended(&self, record: &Source) {
         self.inner.lives.stop(record.uid());
-        let last = View { deleted: true, ..self.inner.lives.view(record.clone()) };
+        let last = View { deleted: true, ..self.peek(record.clone()) };
         self.inner.hub.publish(record.uid(), last, true);
         self.inner.lives.forget(record.uid());
     }

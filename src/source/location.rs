@@ -116,6 +116,13 @@ impl Location {
         self.store == other.store && other.segments.starts_with(&self.segments)
     }
 
+    /// The place in this one that has the segments of another behind its first few.
+    #[must_use]
+    pub fn with_end_of(&self, other: &Self, first: usize) -> Self {
+        let end = other.segments.iter().skip(first);
+        Self { store: self.store.clone(), segments: self.segments.iter().chain(end).cloned().collect() }
+    }
+
     /// The location of an absolute directory, taken literally: nothing is decoded, no link is followed.
     pub fn from_directory(directory: &Path) -> Result<Self, LocationError> {
         if !directory.is_absolute() {

@@ -61,7 +61,7 @@ pub struct Spec {
 
 impl CreateSource {
     /// The record as it is created.
-    pub(super) fn record(&self, collection: &Collection, uid: Uuid, now: Micros) -> Source {
+    pub(super) fn record(&self, collection: &Collection, uid: Uuid, import_segments: u32, now: Micros) -> Source {
         let Self { name, spec, request: _ } = self;
         Source {
             workspace: name.collection.workspace.to_string(),
@@ -70,6 +70,7 @@ impl CreateSource {
             id: name.id.to_string(),
             uid: uid.as_bytes().to_vec(),
             location: spec.location.to_string(),
+            import_segments,
             pattern: spec.pattern.as_ref().map(ToString::to_string).unwrap_or_default(),
             format: to_format(spec.format).into(),
             compression: to_compression(spec.compression).into(),
@@ -118,8 +119,9 @@ impl Spec {
             .map_err(named("source.event_time_field"))
     }
 
-    /// Where its records come from.
-    pub(super) fn feed(&self, access: &Arc<Access>, tasks: &Tasks) -> Result<Box<dyn Feed>, Error> {
+    /// Where its records come from, of which `place` is where its location is now. Ids
+    /// that are made of places go by the location as it was given.
+    pub(super) fn feed(&self, place: Location, access: &Arc<Access>, tasks: &Tasks) -> Result<Box<dyn Feed>, Error> {
         let wanted = Wanted {
             pattern: self.pattern.clone().map(Arc::new),
             format: self.format,
@@ -127,15 +129,15 @@ impl Spec {
             csv_delimiter: self.csv_delimiter,
             csv_strict_header: self.csv_strict_header,
         };
-        match self.location.store() {
+        match place.store() {
             Store::File => {
-                let objects = Directory::new(self.location.clone(), Arc::clone(access), tasks.clone());
+                let objects = Directory::new(place, Arc::clone(access), tasks.clone());
                 Ok(Box::new(ObjectFeed { objects, wanted }))
             }
             #[cfg(feature = "s3")]
             Store::S3 { bucket } => {
-                access.check(&self.location)?;
-                let objects = super::feed::bucket(bucket, access.environment(), &self.location.path())?;
+                access.check(&place)?;
+                let objects = super::feed::bucket(bucket, access.environment(), &place.path())?;
                 Ok(Box::new(ObjectFeed { objects, wanted }))
             }
             #[cfg(not(feature = "s3"))]

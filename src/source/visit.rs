@@ -47,8 +47,8 @@ impl Sources {
             Some(mark) => SourceMark { bad_records_excused: mark.bad_records, first_bad_records: Vec::new(), ..mark },
             None => {
                 self.inherit(seen, &lease).await?;
-                let (location, pattern) = (seen.location.clone(), seen.record.pattern.clone());
-                SourceMark { location, pattern, ..SourceMark::default() }
+                let Source { location, import_segments, pattern, .. } = seen.record.clone();
+                SourceMark { location, import_segments, pattern, ..SourceMark::default() }
             }
         };
         // Last: until it is there, all of this is done again.
@@ -69,7 +69,7 @@ impl Sources {
             return Ok(());
         }
         let info = self.inner.collections.get(&record.collection_name())?.restore_info.unwrap_or_default();
-        for position in info.source_positions.iter().filter(|position| position.location == record.location) {
+        for position in info.source_positions.iter().filter(|position| self.inner.is_of(position, record)) {
             let known = records::uid(&position.source_uid);
             let mut after: Option<String> = None;
             loop {
@@ -95,7 +95,8 @@ impl Sources {
     ) -> Result<(), Error> {
         let (inner, uid) = (&self.inner, record.uid());
         let spec = Spec::of(record)?;
-        let feed = spec.feed(&inner.access, &inner.tasks)?;
+        let place = inner.access.moved(spec.location.clone(), record.import_segments);
+        let feed = spec.feed(place, &inner.access, &inner.tasks)?;
         let parts = stop.run_until_cancelled(feed.parts()).await.ok_or(Error::ShuttingDown)??;
         let found = fingerprint(&parts);
         if memory.known == Some(found) && !is_one_given_again(feed.as_ref(), memory, stop).await? {

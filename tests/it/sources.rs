@@ -10,6 +10,8 @@ mod deleted;
 mod fields;
 mod formats;
 mod lists;
+mod moved;
+mod names;
 mod restart;
 mod restored;
 mod retention;

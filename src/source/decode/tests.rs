@@ -100,6 +100,18 @@ fn damage_is_found_after_what_precedes_it() {
 }
 
 #[test]
+fn a_wrong_checksum_shows_at_the_end() {
+    let sound = pack(&text(50_000), Compression::Gzip);
+    for at in [8, 4] {
+        let mut packed = sound.clone();
+        let at = packed.len() - at;
+        packed[at] ^= 1;
+        let (bytes, error) = read(whole(packed), Compression::Gzip);
+        assert!(bytes == text(50_000) && matches!(error, Some(ReadError::Corrupt { .. })), "{error:?}");
+    }
+}
+
+#[test]
 fn zeros_behind_a_member_are_passed_over() {
     let member = |bytes: &[u8]| pack(bytes, Compression::Gzip);
     for zeros in [1, 511, 100_000] {

@@ -63,3 +63,20 @@ async fn collections_are_filtered_and_ordered_by_each_field() {
     assert!(listed(&mut server, "state = RESTORING", "").await.is_empty());
     server.stop().await;
 }
+
+/// Who deletes what a list gives must not meet another one.
+#[apply(on_directory!)]
+async fn a_label_is_the_whole_value() {
+    let mut server = TestServer::start().await;
+    for (id, env, foo) in [("a", "prod", "42"), ("b", "nonprod", "42x")] {
+        server.given_collection(id).await;
+        let labels = labels([("env", env), ("foo", foo)]);
+        let change = pb::Collection { name: collection_name(id), labels, ..Default::default() };
+        server.update_collection(change, None).await.unwrap();
+    }
+    for filter in ["labels.env:prod", "labels.foo:42", "labels.env = prod", "labels.env != nonprod", "-labels.foo:42x"]
+    {
+        assert_eq!(listed(&mut server, filter, "").await, ["a"], "{filter}");
+    }
+    server.stop().await;
+}

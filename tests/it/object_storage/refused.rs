@@ -132,6 +132,11 @@ async fn however_many_fail_the_others_are_read() {
     let broken = said(&given, "in/f", 500, "InternalError");
     given.source("/in", pb::Source::default()).await;
     eventually("the others are read", async || given.numbers().await == [0, 1, 2]).await;
+    let told = "\"f10.ndjson\" cannot be read: the store answers 500 InternalError; so it is with 9 others";
+    eventually("how many it is given up after", async || {
+        given.server.source("c").await.error.is_some_and(|error| error.message == told)
+    })
+    .await;
     drop(broken);
     let ended = given.server.ingested("c", 25).await;
     assert_eq!((given.numbers().await.len(), ended.bad_records), (25, 0));

@@ -1,19 +1,22 @@
 //! A bucket that cannot be used is told at the start, in bounded time.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use stillframe::{app::App, clock::Clock, documents::Storage, instance::StartError};
 
 use crate::support::{
-    Loopback, config,
+    Loopback, config, operator_command,
     s3::{Harm, Requests, Rule, Which},
 };
 
 async fn start(storage: Storage) -> Result<(), StartError> {
-    let dir = tempfile::tempdir().unwrap();
-    let mut config = config(dir.path());
-    config.tuning = storage.tuning();
-    config.storage = Some(storage);
+    start_in(tempfile::tempdir().unwrap().path(), Some(storage)).await
+}
+
+async fn start_in(dir: &Path, storage: Option<Storage>) -> Result<(), StartError> {
+    let mut config = config(dir);
+    config.tuning = storage.as_ref().map(Storage::tuning).unwrap_or_default();
+    config.storage = storage;
     App::open(config, Clock::default()).await.map(drop)
 }
 
@@ -51,6 +54,33 @@ async fn a_wrong_secret_is_refused() {
     let error = unusable(start(loopback.storage_at("", "wrong")).await);
     assert!(error.contains("AWS_SECRET_ACCESS_KEY") && !error.contains("wrong"), "{error}");
     start(loopback.storage()).await.unwrap();
+}
+
+#[apply(on_s3!)]
+async fn the_process_says_it_in_one_line_and_fails() {
+    let home = tempfile::tempdir().unwrap();
+    let loopback = Loopback::start(home.path()).await;
+    let mut process = operator_command(&["serve", "--storage", "s3://storage"], home.path());
+    process.envs(loopback.environment("wrong").0);
+    let output = tokio::task::block_in_place(|| process.output().unwrap());
+    let told = String::from_utf8(output.stderr).unwrap();
+    let last = told.lines().last().unwrap_or_default();
+    let why = last.strip_prefix("stillframe: the storage root s3://storage/ cannot be used: ");
+    let why = why.unwrap_or_else(|| panic!("{told}"));
+    assert!(why.contains("AWS_SECRET_ACCESS_KEY") && !told.contains("StringToSign"), "{told}");
+    assert_eq!((output.status.code(), output.stdout), (Some(1), Vec::new()));
+}
+
+#[apply(on_s3!)]
+async fn a_data_directory_is_as_it_was_when_its_root_is_refused() {
+    let home = tempfile::tempdir().unwrap();
+    let loopback = Loopback::start(home.path()).await;
+    let fault = loopback.harm(Rule::new(Harm::Unconditional).on(Requests::Writes));
+    let dir = tempfile::tempdir().unwrap();
+    unusable(start_in(dir.path(), Some(loopback.storage())).await);
+    drop(fault);
+    // It is nobody's yet.
+    start_in(dir.path(), None).await.unwrap();
 }
 
 #[apply(on_s3!)]
