@@ -305,9 +305,14 @@ pub async fn open_records(config: &Config, clock: &Clock, tasks: &Tasks) -> Resu
     let (clock, tasks) = (clock.clone(), tasks.clone());
     let opening = Opening { data_dir: &config.data_dir, index, log, policy: config.log_policy, clock, tasks };
     let records = records::open(opening).await?;
-    if instance::is_unsealed(&root).await? {
-        upgrade::expect_all(&root, &records).await?;
-        instance::seal(&root, uid).await?;
+    if let Some(older) = instance::older(&root).await? {
+        if older.is_unsealed {
+            upgrade::expect_all(&root, &records).await?;
+        }
+        if older.is_undivided {
+            upgrade::divide(&records).await?;
+        }
+        instance::renew(&root, uid).await?;
     }
     upgrade::note_older(&root, &records)?;
     uses.iter().try_for_each(|used| records.cache().put(used))?;

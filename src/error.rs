@@ -8,6 +8,10 @@ use crate::{
     stored,
 };
 
+/// The longest text of an error in a record, which has bounds: a location and a name, with
+/// what is wrong with them.
+pub const MAX_FAILURE_BYTES: usize = 8 << 10;
+
 /// Whom a caller may ask, as the operator configured it: a URL, `mailto:` say.
 pub type Contact = Option<Arc<str>>;
 
@@ -403,7 +407,9 @@ impl From<prost::DecodeError> for Error {
 impl From<&Error> for stored::Failure {
     fn from(error: &Error) -> Self {
         let (code, reason) = error.reason();
-        Self { code: code as i32, reason: reason.to_owned(), message: error.to_string() }
+        let mut message = error.to_string();
+        message.truncate(message.floor_char_boundary(MAX_FAILURE_BYTES));
+        Self { code: code as i32, reason: reason.to_owned(), message }
     }
 }
 

@@ -69,7 +69,7 @@ use crate::{
     hub::Hub,
     idempotency,
     names::{CollectionName, SourceName, SourceParent},
-    records::{Change, Collection, CollectionState, Failure, Records, Source, SourceMark, Stored},
+    records::{Change, CollectionState, Failure, Records, Source, SourceMark, Stored},
     tasks::Tasks,
     workspace::Room,
 };
@@ -165,12 +165,25 @@ impl Sources {
             term: &Source::of_collection(of),
             after: None,
         };
-        check_position(command, &collection)?;
+        self.check_position(command, of)?;
         let record = command.record(&collection, uid, inner.clock.now());
         let change = room.check(Change::default().insert(&record).require(&collection), &inner.records)?;
         let answer = (&*name.to_string(), uid);
         let change = idempotency::remember(change, &inner.records, request, answer, record.create_time)?;
         Ok((change, record))
+    }
+
+    /// Refuses a source that is to go on where the restored snapshot's had been, if the
+    /// collection knows of no such place.
+    fn check_position(&self, command: &CreateSource, collection: Uuid) -> Result<(), Error> {
+        if !command.spec.start_from_restore {
+            return Ok(());
+        }
+        let (location, known) = (command.spec.location.to_string(), self.inner.collections.source_positions(collection)?);
+        if known.iter().any(|position| position.location == location) {
+            return Ok(());
+        }
+        Err(Error::SourcePositionNotFound { collection: command.name.collection.to_string(), location })
     }
 
     /// One source.
@@ -249,16 +262,4 @@ impl Sources {
     fn announce(&self, record: &Source) {
         self.inner.hub.publish(record.uid(), self.inner.lives.view(record.clone()), false);
     }
-}
-
-/// Refuses a source that is to go on where the restored snapshot's had been, if the
-/// collection knows of no such place.
-fn check_position(command: &CreateSource, collection: &Collection) -> Result<(), Error> {
-    let location = command.spec.location.to_string();
-    let known = collection.restore_info.iter().flat_map(|info| &info.source_positions);
-    if command.spec.start_from_restore && !known.into_iter().any(|position| position.location == location) {
-        let collection = command.name.collection.to_string();
-        return Err(Error::SourcePositionNotFound { collection, location });
-    }
-    Ok(())
 }

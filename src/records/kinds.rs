@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::{Record, Records};
 pub use crate::stored::{
-    Acceptance, AccessPolicy, ApiKey, ApiKeyUse, BadRecord, ClockSeen, Collection, CollectionState, Expected, Failure,
+    Acceptance, AccessPolicy, ApiKey, ApiKeyUse, BadRecord, BootstrapSecret, ClockSeen, Collection, CollectionState, Expected, Failure,
     Instance, Intent, ObjectMark, PendingCut, RequestId, Restore, RestoreInfo, RestoreState, Retired, RetiredSource,
     Role, RoleBinding, SealedFrom, Snapshot, SnapshotState, Source, SourceCompression, SourceFormat, SourceMark,
     SourcePosition, SourceState, Totals, Verification, Workspace,
