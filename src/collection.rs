@@ -31,7 +31,8 @@ use crate::{
     idempotency::{self, Request},
     names::{CollectionName, ListParent},
     records::{
-        Change, Collection, CollectionState, Intent, Record, Records, Retired, Source, SourcePosition, Stored, Workspace,
+        Change, Collection, CollectionState, Intent, Record, Records, Retired, Source, SourcePosition, Stored,
+        Workspace,
     },
     workspace::{Room, Workspaces, check_etag},
 };
@@ -296,7 +297,8 @@ impl Collections {
             let sources = inner.records.find(&its_sources)?;
             let change = sources.iter().fold(Change::default(), Change::remove);
             // And what it knew of those of another one.
-            let change = self.source_positions(seen.uid())?.iter().fold(change, |change, known| change.forget(known.key()));
+            let change =
+                self.source_positions(seen.uid())?.iter().fold(change, |change, known| change.forget(known.key()));
             Ok((change.remove(&seen).insert(&retired).at_most(0, &its_sources, None), handle))
         };
         let handle = inner.records.change(change).await?;
@@ -351,12 +353,12 @@ impl Collections {
 
     /// The uids of collections, retired ones and those in restoring included.
     pub fn known_uids(&self) -> Result<HashSet<Uuid>, Error> {
-        let records = &self.inner.records;
+        let at = self.inner.records.at();
         let mut known = HashSet::new();
-        for found in records.scan(&Collection::all()) {
+        for found in at.scan(&Collection::all()) {
             known.insert(found?.uid());
         }
-        for found in records.scan(&Retired::all()) {
+        for found in at.scan(&Retired::all()) {
             known.insert(crate::records::uid(&found?.uid));
         }
         Ok(known)

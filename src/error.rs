@@ -167,6 +167,8 @@ pub enum Error {
     RestoreTooLarge { snapshot: String, workspace: String, size_bytes: i64, limit: i64, contact: Contact },
     #[error("{workspace} allows {limit} snapshots a minute")]
     RateLimited { workspace: String, limit: i32, retry_after: Duration },
+    #[error("others have changed what this depends on {attempts} times; try again")]
+    Contended { attempts: usize },
     #[error("{what}: at most {limit} at a time")]
     Busy { what: &'static str, limit: usize, retry_after: Duration },
     #[error("{0} still has collections, snapshots or running restores")]
@@ -288,6 +290,7 @@ impl Error {
             Self::SnapshotsNotEnabled { .. } => (Code::FailedPrecondition, "SNAPSHOTS_NOT_ENABLED"),
             Self::RestoreTooLarge { .. } => (Code::FailedPrecondition, "RESTORE_TOO_LARGE"),
             Self::RateLimited { .. } => (Code::ResourceExhausted, "RATE_LIMITED"),
+            Self::Contended { .. } => (Code::Aborted, "CHANGE_CONTENDED"),
             Self::Busy { .. } => (Code::ResourceExhausted, "RESOURCE_BUSY"),
             Self::WorkspaceNotEmpty(_) => (Code::FailedPrecondition, "WORKSPACE_NOT_EMPTY"),
             Self::WorkspaceProtected(_) => (Code::FailedPrecondition, "WORKSPACE_PROTECTED"),
@@ -369,6 +372,7 @@ impl Error {
             Self::Unavailable(_)
                 | Self::OutcomeUnknown(_)
                 | Self::ShuttingDown
+                | Self::Contended { .. }
                 | Self::Busy { .. }
                 | Self::StorageFull { .. }
         )

@@ -150,14 +150,18 @@ struct Known {
     marked: bool,
 }
 
-/// Checks that data directory and root belong together; marks them at the first
-/// start.
-pub async fn claim(data_dir: &Path, root: &Root, index: &IndexState) -> Result<Claim, StartError> {
+/// Checks that data directory and root belong together, by what was found of the record
+/// log; marks them at the first start.
+pub async fn claim(
+    data_dir: &Path,
+    root: &Root,
+    index: &IndexState,
+    log: &records::Found,
+) -> Result<Claim, StartError> {
     let known = known(data_dir, index)?;
-    let log = records::look(root).await?;
     let Some(marker) = read_marker(root).await? else {
         if !is_empty(root).await? {
-            return Err(no_marker(root, known.map(|known| known.uid), &log).await);
+            return Err(no_marker(root, known.map(|known| known.uid), log).await);
         }
         if known.is_some_and(|known| known.marked) {
             return Err(StartError::RootEmpty);

@@ -179,7 +179,8 @@ impl Sources {
         if !command.spec.start_from_restore {
             return Ok(());
         }
-        let (location, known) = (command.spec.location.to_string(), self.inner.collections.source_positions(collection)?);
+        let (location, known) =
+            (command.spec.location.to_string(), self.inner.collections.source_positions(collection)?);
         if known.iter().any(|position| position.location == location) {
             return Ok(());
         }

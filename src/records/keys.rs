@@ -7,8 +7,8 @@ use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::{
-    AccessPolicy, ApiKey, ApiKeyUse, BootstrapSecret, Cached, ClockSeen, Collection, Expected, Instance, Intent, Record,
-    RequestId, Restore, Retired, RetiredSource, Snapshot, Source, SourcePosition, Workspace, uid,
+    AccessPolicy, ApiKey, ApiKeyUse, BootstrapSecret, Cached, ClockSeen, Collection, Expected, Instance, Intent,
+    Record, RequestId, Restore, Retired, RetiredSource, Snapshot, Source, SourcePosition, Workspace, uid,
 };
 
 /// The key of a record of kind `R`, or a prefix of such keys.

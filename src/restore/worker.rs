@@ -286,10 +286,9 @@ impl Restores {
         next.totals = Some(totals.into());
         next.documents_dropped += dropped.documents;
         next.bytes_dropped += dropped.bytes;
-        let known = positions.into_iter().map(|position| SourcePosition {
-            collection_uid: seen.collection_uid.clone(),
-            ..position
-        });
+        let known = positions
+            .into_iter()
+            .map(|position| SourcePosition { collection_uid: seen.collection_uid.clone(), ..position });
         Ok(Next { restore: next, with: known.fold(Change::default(), |change, known| change.put(&known)) })
     }
 

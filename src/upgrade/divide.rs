@@ -70,7 +70,8 @@ fn of(collection: &[u8], positions: Vec<SourcePosition>) -> Vec<SourcePosition> 
 async fn divide_policy(records: &Records) -> Result<(), Error> {
     let Some(policy) = records.get(&AccessPolicy::all())? else { return Ok(()) };
     for some in policy.bootstrap_sha256.chunks(SECRETS_AT_ONCE) {
-        let secret = |sha256: &Vec<u8>| BootstrapSecret { secret_sha256: sha256.clone(), take_time: policy.create_time };
+        let secret =
+            |sha256: &Vec<u8>| BootstrapSecret { secret_sha256: sha256.clone(), take_time: policy.create_time };
         let change = some.iter().map(secret).fold(Change::default(), |change, secret| change.put(&secret));
         records.change(|| Ok((change.clone(), ()))).await?;
     }
