@@ -149,7 +149,7 @@ async fn what_is_too_old_is_said_to_be() {
 }
 
 /// Others are faster each time.
-#[apply(on_each_storage!)]
+#[apply(on_directory!)]
 #[allow(clippy::disallowed_methods, reason = "a thread that may wait for another")]
 async fn a_change_that_never_comes_through_ends() {
     let dir = tempfile::tempdir().unwrap();
