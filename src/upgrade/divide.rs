@@ -81,3 +81,29 @@ async fn divide_policy(records: &Records) -> Result<(), Error> {
     let next = AccessPolicy { bootstrap_sha256: Vec::new(), ..policy.record.clone() };
     records.change(|| Ok((Change::default().replace(&policy, &next), ()))).await
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    /// One that is about to be published has no collection yet that has them.
+    #[test]
+    fn a_restore_gives_what_it_knows_to_a_collection_that_is_still_to_come() {
+        let bytes = |n: u128| Uuid::from_u128(n).as_bytes().to_vec();
+        let known = SourcePosition { source_uid: bytes(1), objects: 3, ..SourcePosition::default() };
+        let record = |state: RestoreState, source_positions| Restore {
+            state: state.into(),
+            collection_uid: bytes(2),
+            source_positions,
+            ..Restore::default()
+        };
+        let given = SourcePosition { collection_uid: bytes(2), ..known.clone() };
+        for (state, expected) in [(RestoreState::Publishing, vec![given]), (RestoreState::Succeeded, Vec::new())] {
+            let divided = restore(record(state, vec![known.clone()]));
+            assert_eq!(divided, Some((record(state, Vec::new()), expected)));
+            assert_eq!(restore(record(state, Vec::new())), None);
+        }
+    }
+}
