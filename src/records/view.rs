@@ -42,7 +42,6 @@ impl View {
     }
 
     /// The records as they are at one revision, for reads that see the same.
-    #[must_use]
     pub fn at(&self) -> At<'_> {
         At::new(self.index.at())
     }
