@@ -39,6 +39,9 @@ pub use self::{
     transport::{TlsFiles, Transport},
 };
 
+/// No response message is larger, so that every stock client can read it.
+const MAX_RESPONSE_BYTES: usize = 3 << 20;
+
 /// What requests may say, for the tests that add up the largest records.
 #[cfg(test)]
 pub(crate) mod limits {
@@ -49,6 +52,3 @@ pub(crate) mod limits {
         },
     };
 }
-
-/// No response message is larger, so that every stock client can read it.
-const MAX_RESPONSE_BYTES: usize = 3 << 20;
