@@ -68,7 +68,7 @@ async fn a_start_looks_once_and_opens_a_base_once() {
                 std::fs::remove_dir_all(&index).unwrap();
                 copy_all(older.path(), &index);
             }
-            "noise" => files(&index).iter().for_each(|file| std::fs::write(file, [7; 1 << 16]).unwrap()),
+            "noise" => files(&index).iter().for_each(|file| std::fs::write(file, vec![7; 1 << 16]).unwrap()),
             "of another entry" => change_hash(&index),
             _ => {}
         }
