@@ -54,6 +54,25 @@ struct Inner {
     keyring: Keyring,
 }
 
+/// Makes the keyring what the records say, and returns as of which revision.
+fn read_keys(inner: &Inner) -> Result<u64, Error> {
+    let Inner { records, keyring, .. } = inner;
+    let (keys, policy, revision) = {
+        let at = records.at();
+        let keys = at.scan(&ApiKey::all()).collect::<Result<Vec<_>, _>>()?;
+        (keys, at.get(&AccessPolicy::all())?, at.revision())
+    };
+    keyring.all().iter().for_each(|known| keyring.remove(&known.record));
+    for found in keys {
+        let used = records.cache().get(&ApiKeyUse::at(found.uid()))?;
+        keyring.put(found.record, used.map_or(0, |used| used.last_used_time));
+    }
+    if policy.is_some() {
+        keyring.close();
+    }
+    Ok(revision)
+}
+
 impl ApiKeys {
     /// The keys in the records, and the one of the bootstrap file.
     pub async fn open(
@@ -62,17 +81,9 @@ impl ApiKeys {
         workspaces: Workspaces,
         bootstrap_file: Option<&Path>,
     ) -> Result<Self, BootstrapError> {
-        let keyring = Keyring::default();
-        for found in records.scan(&ApiKey::all()) {
-            let record = found?.record;
-            let used = records.cache().get(&ApiKeyUse::at(record.uid()))?;
-            keyring.put(record, used.map_or(0, |used| used.last_used_time));
-        }
-        if records.get(&AccessPolicy::all())?.is_some() {
-            keyring.close();
-        }
-        let inner = Arc::new(Inner { records, clock, workspaces, keyring });
-        subscriptions::subscribe(&inner);
+        let inner = Arc::new(Inner { records, clock, workspaces, keyring: Keyring::default() });
+        // What changes behind what was read is told; that is kept for long enough but for once.
+        while subscriptions::subscribe(&inner, read_keys(&inner)?).is_err() {}
         let keys = Self { inner };
         if let Some(file) = bootstrap_file {
             keys.bootstrap(file).await?;

@@ -292,21 +292,29 @@ pub async fn open_records(config: &Config, clock: &Clock, tasks: &Tasks) -> Resu
     let root = root.map_err(|cause| StartError::Unusable { storage: storage.to_string(), cause })?;
     let locks = Locks { data, root: instance::lock_root(&root).await? };
     let index = IndexState::find(&config.data_dir, tasks).await?;
-    let claim = instance::claim(&config.data_dir, &root, &index).await?;
+    let mut found = records::look(&root).await?;
+    let claim = instance::claim(&config.data_dir, &root, &index, &found).await?;
     let (Claim::Ready(uid) | Claim::TakeOver(uid)) = claim;
+    // What was found lasts from here on, also of the log.
     root.lay_out().await?;
     let log = Log::new(root.clone(), uid);
     let mut uses = Vec::new();
     if claim == Claim::TakeOver(uid) {
         instance::upgrade(&config.data_dir, &root, uid).await?;
         uses = upgrade::take_over(&root, &index, &log, clock).await?;
+        found = log.look().await?;
     }
     let (clock, tasks) = (clock.clone(), tasks.clone());
-    let opening = Opening { data_dir: &config.data_dir, index, log, policy: config.log_policy, clock, tasks };
+    let opening = Opening { data_dir: &config.data_dir, index, log, found, policy: config.log_policy, clock, tasks };
     let records = records::open(opening).await?;
-    if instance::is_unsealed(&root).await? {
-        upgrade::expect_all(&root, &records).await?;
-        instance::seal(&root, uid).await?;
+    if let Some(older) = instance::older(&root).await? {
+        if older.is_unsealed {
+            upgrade::expect_all(&root, &records).await?;
+        }
+        if older.is_undivided {
+            upgrade::divide(&records).await?;
+        }
+        instance::renew(&root, uid).await?;
     }
     upgrade::note_older(&root, &records)?;
     uses.iter().try_for_each(|used| records.cache().put(used))?;

@@ -30,7 +30,10 @@ use crate::{
     error::{Error, Kind},
     idempotency::{self, Request},
     names::{CollectionName, ListParent},
-    records::{Change, Collection, CollectionState, Intent, Records, Retired, Source, Stored, Workspace},
+    records::{
+        Change, Collection, CollectionState, Intent, Record, Records, Retired, Source, SourcePosition, Stored,
+        Workspace,
+    },
     workspace::{Room, Workspaces, check_etag},
 };
 
@@ -240,6 +243,12 @@ impl Collections {
         }
     }
 
+    /// What the sources of another collection had ingested into the snapshot that a
+    /// collection was restored from, the oldest first.
+    pub fn source_positions(&self, uid: Uuid) -> Result<Vec<SourcePosition>, Error> {
+        self.inner.records.scan(&SourcePosition::within(uid)).map(|found| Ok(found?.record)).collect()
+    }
+
     /// Shows the collections of a workspace, or all, in the order of their names, from a
     /// name on. `each` says how long it goes on.
     pub fn list(
@@ -287,6 +296,9 @@ impl Collections {
             let its_sources = Source::of_collection(seen.uid());
             let sources = inner.records.find(&its_sources)?;
             let change = sources.iter().fold(Change::default(), Change::remove);
+            // And what it knew of those of another one.
+            let change =
+                self.source_positions(seen.uid())?.iter().fold(change, |change, known| change.forget(known.key()));
             Ok((change.remove(&seen).insert(&retired).at_most(0, &its_sources, None), handle))
         };
         let handle = inner.records.change(change).await?;
@@ -347,12 +359,12 @@ impl Collections {
 
     /// The uids of collections, retired ones and those in restoring included.
     pub fn known_uids(&self) -> Result<HashSet<Uuid>, Error> {
-        let records = &self.inner.records;
+        let at = self.inner.records.at();
         let mut known = HashSet::new();
-        for found in records.scan(&Collection::all()) {
+        for found in at.scan(&Collection::all()) {
             known.insert(found?.uid());
         }
-        for found in records.scan(&Retired::all()) {
+        for found in at.scan(&Retired::all()) {
             known.insert(crate::records::uid(&found?.uid));
         }
         Ok(known)

@@ -8,6 +8,10 @@ use crate::{
     stored,
 };
 
+/// The longest text of an error in a record, which has bounds: a location and a name, with
+/// what is wrong with them.
+pub const MAX_FAILURE_BYTES: usize = 8 << 10;
+
 /// Whom a caller may ask, as the operator configured it: a URL, `mailto:` say.
 pub type Contact = Option<Arc<str>>;
 
@@ -163,6 +167,8 @@ pub enum Error {
     RestoreTooLarge { snapshot: String, workspace: String, size_bytes: i64, limit: i64, contact: Contact },
     #[error("{workspace} allows {limit} snapshots a minute")]
     RateLimited { workspace: String, limit: i32, retry_after: Duration },
+    #[error("others have changed what this depends on {attempts} times; try again")]
+    Contended { attempts: usize },
     #[error("{what}: at most {limit} at a time")]
     Busy { what: &'static str, limit: usize, retry_after: Duration },
     #[error("{0} still has collections, snapshots or running restores")]
@@ -284,6 +290,7 @@ impl Error {
             Self::SnapshotsNotEnabled { .. } => (Code::FailedPrecondition, "SNAPSHOTS_NOT_ENABLED"),
             Self::RestoreTooLarge { .. } => (Code::FailedPrecondition, "RESTORE_TOO_LARGE"),
             Self::RateLimited { .. } => (Code::ResourceExhausted, "RATE_LIMITED"),
+            Self::Contended { .. } => (Code::Aborted, "CHANGE_CONTENDED"),
             Self::Busy { .. } => (Code::ResourceExhausted, "RESOURCE_BUSY"),
             Self::WorkspaceNotEmpty(_) => (Code::FailedPrecondition, "WORKSPACE_NOT_EMPTY"),
             Self::WorkspaceProtected(_) => (Code::FailedPrecondition, "WORKSPACE_PROTECTED"),
@@ -365,6 +372,7 @@ impl Error {
             Self::Unavailable(_)
                 | Self::OutcomeUnknown(_)
                 | Self::ShuttingDown
+                | Self::Contended { .. }
                 | Self::Busy { .. }
                 | Self::StorageFull { .. }
         )
@@ -403,7 +411,9 @@ impl From<prost::DecodeError> for Error {
 impl From<&Error> for stored::Failure {
     fn from(error: &Error) -> Self {
         let (code, reason) = error.reason();
-        Self { code: code as i32, reason: reason.to_owned(), message: error.to_string() }
+        let mut message = error.to_string();
+        message.truncate(message.floor_char_boundary(MAX_FAILURE_BYTES));
+        Self { code: code as i32, reason: reason.to_owned(), message }
     }
 }
 

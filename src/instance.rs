@@ -26,7 +26,9 @@ use crate::{
 const WITHOUT_LOG: u32 = 1;
 /// This one had no seals behind manifests and logs.
 const WITHOUT_SEALS: u32 = 2;
-const FORMAT_VERSION: u32 = 3;
+/// Records of this one could hold many things of one kind, without a bound that is small.
+const UNDIVIDED: u32 = 3;
+const FORMAT_VERSION: u32 = 4;
 /// In the root, and in the data directory.
 const MARKER: &str = "stillframe.json";
 
@@ -148,14 +150,18 @@ struct Known {
     marked: bool,
 }
 
-/// Checks that data directory and root belong together; marks them at the first
-/// start.
-pub async fn claim(data_dir: &Path, root: &Root, index: &IndexState) -> Result<Claim, StartError> {
+/// Checks that data directory and root belong together, by what was found of the record
+/// log; marks them at the first start.
+pub async fn claim(
+    data_dir: &Path,
+    root: &Root,
+    index: &IndexState,
+    log: &records::Found,
+) -> Result<Claim, StartError> {
     let known = known(data_dir, index)?;
-    let log = records::look(root).await?;
     let Some(marker) = read_marker(root).await? else {
         if !is_empty(root).await? {
-            return Err(no_marker(root, known.map(|known| known.uid), &log).await);
+            return Err(no_marker(root, known.map(|known| known.uid), log).await);
         }
         if known.is_some_and(|known| known.marked) {
             return Err(StartError::RootEmpty);
@@ -202,13 +208,25 @@ pub async fn upgrade(data_dir: &Path, root: &Root, uid: Uuid) -> Result<(), Star
     remember(data_dir, uid)
 }
 
-/// Whether databases of a root may have objects without seals that no record tells of.
-pub async fn is_unsealed(root: &Root) -> Result<bool, StartError> {
-    Ok(read_marker(root).await?.is_some_and(|marker| marker.format_version <= WITHOUT_SEALS))
+/// What is to be done with a root of an older version, before it is one of this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Older {
+    /// Its databases may have objects without seals that no record tells of.
+    pub is_unsealed: bool,
+    /// Its records may hold what has records of its own now.
+    pub is_undivided: bool,
 }
 
-/// Says that databases get seals from now on: older versions would take them for damage.
-pub async fn seal(root: &Root, uid: Uuid) -> Result<(), StartError> {
+/// What is to be done with a root, if it is of an older version.
+pub async fn older(root: &Root) -> Result<Option<Older>, StartError> {
+    let version = read_marker(root).await?.map_or(FORMAT_VERSION, |marker| marker.format_version);
+    let older = Older { is_unsealed: version <= WITHOUT_SEALS, is_undivided: version <= UNDIVIDED };
+    Ok(older.is_undivided.then_some(older))
+}
+
+/// Says that a root is of this version from now on: older ones would take seals for
+/// damage, and find nothing where it no longer is.
+pub async fn renew(root: &Root, uid: Uuid) -> Result<(), StartError> {
     Ok(root.put(&ObjectPath::from(MARKER), text(uid).into_bytes()).await?)
 }
 
@@ -304,7 +322,7 @@ fn parse(bytes: &[u8]) -> Result<(Marker, bool), StartError> {
     let marker: serde_json::Value = serde_json::from_slice(bytes).map_err(|_| StartError::Damaged)?;
     let version = marker["format_version"].as_u64().and_then(|version| u32::try_from(version).ok());
     let format_version = match version {
-        Some(known @ (WITHOUT_LOG | WITHOUT_SEALS | FORMAT_VERSION)) => known,
+        Some(known @ (WITHOUT_LOG | WITHOUT_SEALS | UNDIVIDED | FORMAT_VERSION)) => known,
         Some(newer) => return Err(StartError::Newer(newer)),
         None => return Err(StartError::Damaged),
     };

@@ -16,6 +16,7 @@
 //!
 //! sled 0.34 is pinned and stays behind `index.rs` and `cache.rs`.
 
+mod at;
 mod base;
 mod cache;
 mod change;
@@ -35,6 +36,8 @@ mod log;
 mod merged;
 mod secondary;
 mod shown;
+#[cfg(test)]
+mod sizes;
 mod start;
 mod subscribers;
 mod terms;
@@ -46,6 +49,7 @@ use prost::Message;
 
 use self::commit::Committer;
 pub use self::{
+    at::At,
     cache::{Cache, Cached},
     change::{Change, CommitError, MAX_CHANGE_BYTES, MAX_RECORD_BYTES},
     check::{Report, check},
@@ -60,9 +64,14 @@ pub use self::{
     log::{Found, Log, instance_of, look},
     secondary::{Entries, Indexed, Order, Term},
     start::{DIRECTORY, IndexState, Opening, make_anew, open, take_over},
+    subscribers::{Subscription, TooOld},
     view::View,
 };
 use crate::{clock::Micros, error::Error};
+
+/// How often a change is decided anew because others were faster. Each time one of them
+/// was, so it takes as many who want the same record at once.
+const ATTEMPTS: usize = 1_000;
 
 /// A record of one kind.
 pub trait Record: Message + Default + Clone {
@@ -113,10 +122,10 @@ impl Records {
     }
 
     /// Reads, decides and commits, again for as long as what the decision counts on
-    /// changes meanwhile. `decide` says what is to be changed, and what the answer is
-    /// then; it refuses what must not be done.
+    /// changes meanwhile, but not for ever ([`Error::Contended`]). `decide` says what is to
+    /// be changed, and what the answer is then; it refuses what must not be done.
     pub async fn change<T>(&self, mut decide: impl FnMut() -> Result<(Change, T), Error>) -> Result<T, Error> {
-        loop {
+        for _ in 0..ATTEMPTS {
             let decided_at = self.revision();
             let (change, answer) = decide()?;
             match self.commit(change).await {
@@ -130,6 +139,7 @@ impl Records {
                 Err(CommitError::Failed(error)) => return Err(error),
             }
         }
+        Err(Error::Contended { attempts: ATTEMPTS })
     }
 
     /// Commits a change that somebody else may have overtaken. False if so: nothing was
@@ -147,7 +157,14 @@ impl Records {
     /// record was and what it is, none where there is none. It must neither wait nor
     /// commit.
     pub fn subscribe<R: Record>(&self, each: impl Fn(Option<&R>, Option<&R>) + Send + Sync + 'static) {
-        self.committer.subscribers().add(each);
+        self.committer.subscribers().add(Subscription::default().to(each));
+    }
+
+    /// The same, of what was committed behind a revision as well: first that, now, then
+    /// what is from now on. So who has read the records [at](View::at) that revision misses
+    /// nothing. Only the newest changes are kept: read again if it is too old.
+    pub fn subscribe_from(&self, revision: u64, subscription: Subscription) -> Result<(), TooOld> {
+        self.committer.subscribers().add_from(revision, subscription)
     }
 
     /// What may be lost, and is not in the log.

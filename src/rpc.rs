@@ -42,3 +42,14 @@ pub use self::{
 
 /// No response message is larger, so that every stock client can read it.
 const MAX_RESPONSE_BYTES: usize = 3 << 20;
+
+/// What requests may say, for the tests that add up the largest records.
+#[cfg(test)]
+pub(crate) mod limits {
+    pub use super::{
+        access::MAX_BINDINGS,
+        convert::{
+            MAX_DESCRIPTION_BYTES, MAX_LABEL_KEY_BYTES, MAX_LABEL_VALUE_BYTES, MAX_LABELS, MAX_REQUEST_ID_BYTES,
+        },
+    };
+}

@@ -69,7 +69,7 @@ use crate::{
     hub::Hub,
     idempotency,
     names::{CollectionName, SourceName, SourceParent},
-    records::{Change, Collection, CollectionState, Failure, Records, Source, SourceMark, SourcePosition, Stored},
+    records::{Change, CollectionState, Failure, Records, Source, SourceMark, SourcePosition, Stored},
     tasks::Tasks,
     workspace::Room,
 };
@@ -167,11 +167,25 @@ impl Sources {
         };
         let import_segments = inner.access.import_segments(&command.spec.location);
         let record = command.record(&collection, uid, import_segments, inner.clock.now());
-        inner.check_position(&record, &collection)?;
+        self.check_position(&record)?;
         let change = room.check(Change::default().insert(&record).require(&collection), &inner.records)?;
         let answer = (&*name.to_string(), uid);
         let change = idempotency::remember(change, &inner.records, request, answer, record.create_time)?;
         Ok((change, record))
+    }
+
+    /// Refuses a source that is to go on where the restored snapshot's had been, if the
+    /// collection knows of no such place.
+    fn check_position(&self, source: &Source) -> Result<(), Error> {
+        if !source.start_from_restore {
+            return Ok(());
+        }
+        let known = self.inner.collections.source_positions(source.collection_uid())?;
+        if known.iter().any(|position| self.inner.is_of(position, source)) {
+            return Ok(());
+        }
+        let (collection, location) = (source.collection_name().to_string(), source.location.clone());
+        Err(Error::SourcePositionNotFound { collection, location })
     }
 
     /// One source.
@@ -260,17 +274,6 @@ impl Inner {
             Ok(place) if import_segments > 0 => self.access.moved(place, import_segments).to_string(),
             _ => location.to_owned(),
         }
-    }
-
-    /// Refuses a source that is to go on where the restored snapshot's had been, if the
-    /// collection knows of no such place.
-    fn check_position(&self, source: &Source, collection: &Collection) -> Result<(), Error> {
-        let known = collection.restore_info.iter().flat_map(|info| &info.source_positions);
-        if source.start_from_restore && !known.into_iter().any(|position| self.is_of(position, source)) {
-            let (collection, location) = (source.collection_name().to_string(), source.location.clone());
-            return Err(Error::SourcePositionNotFound { collection, location });
-        }
-        Ok(())
     }
 
     /// Whether what a restored collection knows is of the place of a source.

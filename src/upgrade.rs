@@ -1,5 +1,7 @@
 //! Takes over roots of older versions. Databases of before format 3 have manifests and
 //! logs without seals: the records say up to which number, before anything gets a seal.
+//! Records of before format 4 may hold the positions of sixteen sources, or the hashes of
+//! many secrets: each gets a record of its own (`upgrade/divide.rs`).
 //!
 //! Version 0.1.0 had its records in the data directory alone, and copies of some of them
 //! under `catalog/`.
@@ -8,9 +10,12 @@
 //! next start begin again, up to the base, which is the end: what is left of
 //! `catalog/` goes with any later start.
 
+mod divide;
+
 use futures::{StreamExt, TryStreamExt};
 use uuid::Uuid;
 
+pub use self::divide::divide;
 use crate::{
     clock::Clock,
     documents::{ObjectPath, Root, Since, file_list},

@@ -14,7 +14,7 @@ use crate::{
     durable,
     error::Error,
     names::{ApiKeyName, Id},
-    records::{AccessPolicy, ApiKey, Change, Role},
+    records::{AccessPolicy, ApiKey, BootstrapSecret, Change, Record, Role},
 };
 
 /// The id of a key whose file is written by the server.
@@ -83,11 +83,11 @@ impl ApiKeys {
     fn taking_over(&self, secret: &Secret, id: &Id) -> Result<(Change, bool), Error> {
         let inner = &self.inner;
         let policy = inner.records.get(&AccessPolicy::all())?;
-        let mut bootstrap_sha256 = policy.as_ref().map_or_else(Vec::new, |policy| policy.bootstrap_sha256.clone());
-        if bootstrap_sha256.iter().any(|known| secret.is(known)) {
+        let now = inner.clock.now();
+        let taken = BootstrapSecret { secret_sha256: secret.sha256().to_vec(), take_time: now };
+        if inner.records.get(&taken.key())?.is_some() {
             return Ok((Change::default(), false));
         }
-        let now = inner.clock.now();
         let record = ApiKey {
             id: id.to_string(),
             uid: inner.clock.new_uid().as_bytes().to_vec(),
@@ -99,11 +99,10 @@ impl ApiKeys {
             secret_sha256: secret.sha256().to_vec(),
             ..ApiKey::default()
         };
-        bootstrap_sha256.push(secret.sha256().to_vec());
-        let change = Change::default().put(&record);
+        let change = Change::default().put(&record).insert(&taken);
         let change = match &policy {
-            Some(policy) => change.replace(policy, &AccessPolicy { bootstrap_sha256, ..policy.record.clone() }),
-            None => change.insert(&AccessPolicy { create_time: now, bootstrap_sha256 }),
+            Some(policy) => change.require(policy),
+            None => change.insert(&AccessPolicy { create_time: now, ..AccessPolicy::default() }),
         };
         Ok((change, true))
     }

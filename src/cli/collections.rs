@@ -113,7 +113,7 @@ async fn check_used(place: &PlaceArgs) -> Result<()> {
     let root = Root::open_to_read(&storage)
         .map_err(|cause| StartError::Unusable { storage: storage.to_string(), cause: cause.into() })?;
     instance::of_log(&root).await?;
-    if instance::is_unsealed(&root).await? {
+    if instance::older(&root).await?.is_some() {
         return Err("the storage root was written by an older version; start a server of this one first".into());
     }
     Ok(())

@@ -100,6 +100,8 @@ async fn rebuild(place: &PlaceArgs) -> Result<()> {
     let _root_lock = instance::lock_root(&root).await?;
     let index = IndexState::find(data_dir, &Tasks::default()).await.map_err(StartError::from)?;
     let uid = instance::of_root(data_dir, &root, &index).await?;
+    // As at a start: the index must not know more than will last.
+    root.lay_out().await.map_err(StartError::from)?;
     let made = records::make_anew(data_dir, index, &Log::new(root, uid)).await;
     let (revision, records) = made.map_err(StartError::from)?;
     // Last: what failed has claimed nothing.

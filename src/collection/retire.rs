@@ -91,15 +91,19 @@ impl Collections {
 
     fn pins(&self, id: Uuid) -> Result<Pins, Error> {
         let mut pins = Pins::default();
-        let records = &self.inner.records;
-        // In one look: a snapshot that is taken or deleted meanwhile is one of these.
-        for snapshot in records.find(&Snapshot::of_collection(id))? {
+        // In one look: a snapshot that is taken or deleted meanwhile is one of these, and a
+        // restore of one of them as well.
+        let (snapshots, restores) = {
+            let at = self.inner.records.at();
+            (at.find(&Snapshot::of_collection(id))?, at.find(&Restore::pending_of(id))?)
+        };
+        for snapshot in snapshots {
             match snapshot.state() {
                 SnapshotState::Created => pins.snapshots.push(snapshot.record),
                 _ => pins.awaited |= !snapshot.released,
             }
         }
-        for restore in records.find(&Restore::pending_of(id))? {
+        for restore in restores {
             if restore::is_terminal(restore.state()) {
                 pins.awaited = true;
             } else if !restore.has_copy() {

@@ -62,6 +62,22 @@ impl Interval {
         Self { changed_bytes: self.size_bytes, snapshot_offset: 0, ..self.clone() }
     }
 
+    /// What several hold together; `since` is the offset of the last cut.
+    pub fn sum<'a>(all: impl Iterator<Item = &'a Self>, since: i64) -> Self {
+        let mut sum = Self { snapshot_offset: since, ..Self::default() };
+        for interval in all {
+            // Damaged totals may say anything.
+            sum.document_count = sum.document_count.saturating_add(interval.document_count);
+            sum.size_bytes = sum.size_bytes.saturating_add(interval.size_bytes);
+            sum.digest.add(interval.digest.0);
+            sum.changed_bytes = sum.changed_bytes.saturating_add(interval.changed_since(since));
+            for (slice, more) in sum.slices.iter_mut().zip(&interval.slices) {
+                *slice = slice.saturating_add(*more);
+            }
+        }
+        sum
+    }
+
     fn count_before(&self, slice: usize) -> i64 {
         all(self.slices[..slice].iter().copied())
     }

@@ -45,6 +45,8 @@ fn position(source: Uuid, mark: SourceMark) -> SourcePosition {
         documents,
         last_object,
         update_time,
+        // Whoever keeps it knows.
+        collection_uid: Vec::new(),
     }
 }
 

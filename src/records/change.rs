@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use super::{Key, Record, Stored, Version, secondary::RawTerm, secondary::Term};
 use crate::{clock::Micros, error::Error};
 
-/// The largest record: a restore with all that a caller may say about it, its
-/// intervals, and what 16 sources with the longest locations and names had read.
-pub const MAX_RECORD_BYTES: usize = 160 << 10;
+/// The largest record. None can be larger: what there may be many of has records of its
+/// own (`sizes.rs` adds up the largest of each kind).
+pub const MAX_RECORD_BYTES: usize = 64 << 10;
 
 /// The largest change, and the most that those of one entry of the log take, by our
 /// estimate.

@@ -7,7 +7,7 @@ mod objects;
 use super::{
     log::Log,
     merged::Merged,
-    start::{IndexState, Reached, judge},
+    start::{IndexState, Reached, Unbelieved, judge},
 };
 use crate::{error::Error, tasks::Tasks};
 
@@ -62,7 +62,9 @@ pub async fn check(index: IndexState, log: &Log, tasks: &Tasks, report: &mut Rep
             tip.revision
         )),
         // It is made of the log, which is what counts.
-        Ok(Err(why)) => report.say(format!("index: {why} (the next start makes it anew)")),
+        Ok(Err(Unbelieved { why, .. })) => {
+            report.say(format!("index: {why} (the next start makes it anew)"));
+        }
         Err(why) if is_whole => report.tell_wrong(format!("index: {why}")),
         Err(why) => report.say(format!("index: not held against the log: {why}")),
     }

@@ -26,7 +26,7 @@ use super::{
     group::Group,
     index::Index,
     log::{Log, Refused},
-    subscribers::Subscribers,
+    subscribers::{Subscribers, Told},
 };
 use crate::{
     clock::{Clock, new_uid},
@@ -101,7 +101,7 @@ impl Committer {
             queue: Mutex::default(),
             tip: Mutex::new(tip),
             last_write: Mutex::new(Instant::now()),
-            subscribers: Subscribers::default(),
+            subscribers: Subscribers::new(tip.revision),
             tickets: AtomicU64::new(0),
         }
     }
@@ -273,11 +273,15 @@ impl Committer {
             }
         }
         let tip = Tip { revision, hash: Hash::of(&object), checksum };
-        // It is made, whatever happens here: without the index nobody can read it.
+        // It is made, whatever happens here: without the index nobody can read it, but who
+        // watches may see the last of it.
+        let before = self.index.before(&entry.writes);
         let applied = self.index.apply(instance, &tip, &entry.writes);
-        let before = applied.map_err(|error| Error::OutcomeUnknown(Arc::new(self.give_up(error))))?;
-        *self.tip.lock() = tip;
-        self.subscribers.tell(&entry.writes, &before);
+        if applied.is_ok() {
+            *self.tip.lock() = tip;
+        }
+        let told = before.map(|before| self.subscribers.tell(Told { revision, writes: entry.writes, before }));
+        applied.and(told).map_err(|error| Error::OutcomeUnknown(Arc::new(self.give_up(error))))?;
         self.compactor.wrote(&self.tasks, &self.log, &self.index, tip, object.len());
         Ok(())
     }
@@ -321,4 +325,43 @@ impl Drop for Attending<'_> {
 
 fn unknown(why: &'static str) -> Error {
     Error::OutcomeUnknown(Arc::new(std::io::Error::other(why)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        documents::Root,
+        records::{Policy, Subscription, Workspace},
+    };
+
+    /// It is in the log for good, so who watches must not wait for the end that it is.
+    #[tokio::test]
+    async fn what_the_index_cannot_take_is_told_all_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = Root::local(dir.path()).unwrap();
+        root.lay_out().await.unwrap();
+        let index = Index::open(&dir.path().join("metadata")).unwrap();
+        let (log, tasks, clock) = (Log::new(root, Uuid::from_u128(1)), Tasks::default(), Clock::default());
+        let compactor = Compactor::new(Policy::default(), clock.clone(), None, 0, 0);
+        let is_broken = Arc::clone(&index.is_broken);
+        let committer = Committer::new(index, log.clone(), clock, tasks.clone(), compactor, Tip::start());
+        let committer = Arc::new(committer);
+        let told: Arc<Mutex<Vec<u64>>> = Arc::default();
+        let telling = Arc::clone(&told);
+        committer.subscribers().add(Subscription::default().to(move |_, after: Option<&Workspace>| {
+            telling.lock().extend(after.map(|after| after.revision));
+        }));
+        let workspace = |revision| Workspace { id: "a".to_owned(), revision, ..Workspace::default() };
+        Committer::commit(&committer, Change::default().put(&workspace(1))).await.unwrap();
+        is_broken.store(true, Ordering::SeqCst);
+        let refused = Committer::commit(&committer, Change::default().put(&workspace(2))).await;
+        assert!(matches!(refused, Err(CommitError::Failed(Error::OutcomeUnknown(_)))), "{refused:?}");
+        assert_eq!(*told.lock(), [1, 2]);
+        assert!(log.read(2).await.unwrap().is_some());
+        assert!(tasks.until(std::future::pending()).await.is_err(), "the service stops");
+        assert_eq!(committer.revision(), 1, "nobody can read it here");
+        let later = Committer::commit(&committer, Change::default().put(&workspace(3))).await;
+        assert!(matches!(later, Err(CommitError::Failed(Error::ShuttingDown))), "{later:?}");
+    }
 }

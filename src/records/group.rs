@@ -104,8 +104,9 @@ impl<'a> Group<'a> {
         };
         let under_way = self.moves.get(&limit.term).into_iter().flatten();
         let its_own = moves.iter().filter(|(term, _)| *term == limit.term).map(|(_, moved)| moved);
-        let beyond = limit.until.map_or(0, |until| self.index.count(&limit.term, Some(until)));
-        let (mut count, mut leave) = (self.index.count(&limit.term, limit.after).saturating_sub(beyond), 0);
+        let at = self.index.at();
+        let beyond = limit.until.map_or(0, |until| at.count(&limit.term, Some(until)));
+        let (mut count, mut leave) = (at.count(&limit.term, limit.after).saturating_sub(beyond), 0);
         for moved in under_way.chain(its_own).filter(counts) {
             if moved.comes { count += 1 } else { leave += 1 }
         }

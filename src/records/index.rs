@@ -4,11 +4,11 @@
 //! are compared with the log, and made again if they differ. It is written behind
 //! the log and never synced for the log's sake.
 
+mod reading;
 mod renewed;
 
 use std::{
     collections::BTreeMap,
-    ops::{Bound, ControlFlow},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -17,14 +17,14 @@ use parking_lot::RwLock;
 use prost::Message;
 use uuid::Uuid;
 
+pub use self::reading::Reading;
 use super::{
     checksum::Checksum,
     entry::{Hash, Tip},
-    secondary::{Order, RawTerm, SecondaryIndexes},
+    secondary::SecondaryIndexes,
     terms,
 };
 use crate::{
-    clock::Micros,
     error::Error,
     stored::{BaseRecord, IndexTip, RecordWrite},
 };
@@ -35,14 +35,6 @@ const CACHE_BYTES: u64 = 16 << 20;
 const TIP: &[u8] = b"\0tip";
 const FIRST_KEY: &[u8] = b"\x01";
 const VERSION_BYTES: usize = 8;
-
-/// Where a record was found.
-pub struct Place<'a> {
-    /// In the order of the term.
-    pub order: &'a Order,
-    /// Its key.
-    pub key: &'a [u8],
-}
 
 /// The revision that wrote a record.
 pub type Version = u64;
@@ -80,9 +72,19 @@ impl Trees {
 #[derive(Clone)]
 pub struct Index {
     trees: Arc<RwLock<Trees>>,
-    /// Held shared by scans, alone while a change is applied: a scan shows the
-    /// records of one revision.
-    secondary: Arc<RwLock<SecondaryIndexes>>,
+    /// Held shared by who reads, alone while a change is applied: what is read meanwhile is
+    /// of one revision.
+    newest: Arc<RwLock<Newest>>,
+    /// For a test: nothing can be written any more.
+    #[cfg(test)]
+    pub(super) is_broken: Arc<std::sync::atomic::AtomicBool>,
+}
+
+/// What the records are found by, and the revision that they are at.
+#[derive(Default)]
+struct Newest {
+    secondary: SecondaryIndexes,
+    revision: u64,
 }
 
 impl Index {
@@ -92,7 +94,12 @@ impl Index {
         remove_leftovers(directory)?;
         let trees = Trees::open(directory)?;
         renewed::remove_all(directory);
-        Ok(Self { trees: Arc::new(RwLock::new(trees)), secondary: Arc::default() })
+        Ok(Self {
+            trees: Arc::new(RwLock::new(trees)),
+            newest: Arc::default(),
+            #[cfg(test)]
+            is_broken: Arc::default(),
+        })
     }
 
     fn records(&self) -> sled::Tree {
@@ -124,67 +131,29 @@ impl Index {
         self.records().get(key)?.map(Raw::new).transpose()
     }
 
-    /// The records whose keys begin with a prefix, in their order, as they are at
-    /// one revision. `each` says how long it goes on.
-    pub fn scan(
-        &self,
-        prefix: &[u8],
-        mut each: impl FnMut(&[u8], Raw) -> Result<ControlFlow<()>, Error>,
-    ) -> Result<(), Error> {
-        let _one_revision = self.secondary.read();
-        for entry in self.records().scan_prefix(prefix) {
-            let (key, raw) = entry?;
-            if key.starts_with(TIP) {
-                continue;
-            }
-            if each(&key, Raw::new(raw)?)?.is_break() {
-                break;
-            }
-        }
-        Ok(())
+    /// The records as they are at one revision, for as long as it is held.
+    pub fn at(&self) -> Reading<'_> {
+        // In this order: a change is applied by who holds the first alone.
+        let newest = self.newest.read();
+        Reading { newest, records: self.records() }
     }
 
     /// Removes all records, to take a base in.
     pub fn clear(&self) -> Result<(), Error> {
         self.records().clear()?;
-        *self.secondary.write() = SecondaryIndexes::default();
+        *self.newest.write() = Newest::default();
         Ok(())
     }
 
     /// Fills the secondary indexes, once, when the records are those of the log.
     pub fn fill_secondary(&self) -> Result<(), Error> {
-        let mut secondary = self.secondary.write();
+        let mut newest = self.newest.write();
         for entry in self.records().range(FIRST_KEY..) {
             let (key, raw) = entry?;
-            secondary.change(&key, Vec::new(), terms::entries(&key, split(&raw)?.1)?);
+            newest.secondary.change(&key, Vec::new(), terms::entries(&key, split(&raw)?.1)?);
         }
+        newest.revision = self.tip()?.map_or(0, |(_, tip)| tip.revision);
         Ok(())
-    }
-
-    /// The records under a term between two places of its order, at one revision; from
-    /// the end if that is asked for. `each` says how long it goes on.
-    pub fn find(
-        &self,
-        term: &RawTerm,
-        (from, to): (Bound<Order>, Bound<Order>),
-        from_the_end: bool,
-        mut each: impl FnMut(Place<'_>, Raw) -> Result<ControlFlow<()>, Error>,
-    ) -> Result<(), Error> {
-        let secondary = self.secondary.read();
-        let mut places = secondary.places(term, from, to);
-        while let Some((order, key)) = if from_the_end { places.next_back() } else { places.next() } {
-            let raw = self.get(key)?.ok_or_else(|| Error::internal("a secondary index names a record that is gone"))?;
-            if each(Place { order, key }, raw)?.is_break() {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// How many records there are under a term, behind a time if that is given.
-    pub fn count(&self, term: &RawTerm, after: Option<Micros>) -> usize {
-        let secondary = self.secondary.read();
-        after.map_or_else(|| secondary.count(term), |after| secondary.count_after(term, after))
     }
 
     /// The checksum behind these writes.
@@ -206,25 +175,30 @@ impl Index {
         Ok(after)
     }
 
-    /// Takes an entry of the log in. Returns the records that it changed as they were.
-    pub fn apply(&self, instance: Uuid, tip: &Tip, writes: &[RecordWrite]) -> Result<Vec<Option<Raw>>, Error> {
-        let (mut batch, mut before, mut moves) = (sled::Batch::default(), Vec::new(), Vec::new());
+    /// The records under the keys of some writes, as they are.
+    pub fn before(&self, writes: &[RecordWrite]) -> Result<Vec<Option<Raw>>, Error> {
+        writes.iter().map(|write| self.get(&write.key)).collect()
+    }
+
+    /// Takes an entry of the log in.
+    pub fn apply(&self, instance: Uuid, tip: &Tip, writes: &[RecordWrite]) -> Result<(), Error> {
+        let (mut batch, mut moves) = (sled::Batch::default(), Vec::new());
         for RecordWrite { key, value } in writes {
             let was = self.get(key)?;
             let is = value.as_ref().map_or(Ok(Vec::new()), |value| terms::entries(key, value))?;
             moves.push((key, terms::entries_if(key, was.as_ref())?, is));
-            before.push(was);
             match value {
                 Some(value) => batch.insert(key.as_slice(), joined(tip.revision, value)),
                 None => batch.remove(key.as_slice()),
             }
         }
-        let mut secondary = self.secondary.write();
+        let mut newest = self.newest.write();
         self.write(instance, tip, batch)?;
         for (key, was, is) in moves {
-            secondary.change(key, was, is);
+            newest.secondary.change(key, was, is);
         }
-        Ok(before)
+        newest.revision = tip.revision;
+        Ok(())
     }
 
     /// Takes some records of a base in; the last time with the base's tip.
@@ -242,6 +216,10 @@ impl Index {
     }
 
     fn write(&self, instance: Uuid, tip: &Tip, mut batch: sled::Batch) -> Result<(), Error> {
+        #[cfg(test)]
+        if self.is_broken.load(std::sync::atomic::Ordering::SeqCst) {
+            return Err(std::io::Error::other("for a test").into());
+        }
         let stored = IndexTip { instance: instance.as_bytes().to_vec(), ..IndexTip::from(*tip) };
         batch.insert(TIP, stored.encode_to_vec());
         match self.records().apply_batch(batch.clone()) {

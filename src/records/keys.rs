@@ -4,10 +4,11 @@
 use std::{fmt, marker::PhantomData};
 
 use uuid::Uuid;
+use xxhash_rust::xxh3::xxh3_128;
 
 use super::{
-    AccessPolicy, ApiKey, ApiKeyUse, Cached, ClockSeen, Collection, Expected, Instance, Intent, Record, RequestId,
-    Restore, Retired, RetiredSource, Snapshot, Source, Workspace, uid,
+    AccessPolicy, ApiKey, ApiKeyUse, BootstrapSecret, Cached, ClockSeen, Collection, Expected, Instance, Intent,
+    Record, RequestId, Restore, Retired, RetiredSource, Snapshot, Source, SourcePosition, Workspace, uid,
 };
 
 /// The key of a record of kind `R`, or a prefix of such keys.
@@ -45,6 +46,7 @@ pub(super) fn kind_of(key: &[u8]) -> &'static str {
 pub(super) fn kind_and_message_of(key: &[u8]) -> (&'static str, Option<&'static str>) {
     let (kind, message) = match key.split(|byte| *byte == b'/').next() {
         Some(b"access") => ("access policy", "AccessPolicy"),
+        Some(b"h") => ("bootstrap secret", "BootstrapSecret"),
         Some(b"k") => ("API key", "ApiKey"),
         Some(b"w") => ("workspace", "Workspace"),
         Some(b"c") => ("collection", "Collection"),
@@ -55,6 +57,7 @@ pub(super) fn kind_and_message_of(key: &[u8]) -> (&'static str, Option<&'static 
         Some(b"r") => ("restore", "Restore"),
         Some(b"q") => ("request id", "RequestId"),
         Some(b"o") => ("source", "Source"),
+        Some(b"p") => ("source position", "SourcePosition"),
         Some(b"y") => ("retired source", "RetiredSource"),
         _ => return ("unknown", None),
     };
@@ -92,6 +95,8 @@ macro_rules! keyed {
 }
 
 keyed!(AccessPolicy, "access", |_r| "");
+// Of the hash, which is nobody's business, only a hash.
+keyed!(BootstrapSecret, "h", |r| format_args!("{:032x}", xxh3_128(&r.secret_sha256)));
 keyed!(ApiKey, "k", |r| r.id);
 keyed!(Cached, ApiKeyUse, "u", |r| uid(&r.uid).simple());
 keyed!(Workspace, "w", |r| r.id);
@@ -108,6 +113,8 @@ keyed!(RequestId, "q", |r| format_args!("{}/{}/{}", r.method, r.caller, r.reques
 
 // Below the collection's uid: those of a deleted one are out of sight at once.
 keyed!(Source, "o", |r| format_args!("{}/{}", uid(&r.collection_uid).simple(), r.id));
+// In the order of the sources' uids: the oldest first.
+keyed!(SourcePosition, "p", |r| format_args!("{}/{}", uid(&r.collection_uid).simple(), uid(&r.source_uid).simple()));
 keyed!(RetiredSource, "y", |r| uid(&r.uid).simple());
 
 impl Instance {
@@ -200,6 +207,14 @@ impl Source {
     #[must_use]
     pub fn within(collection: Uuid) -> Key<Self> {
         Key::new(format!("o/{}/", collection.simple()))
+    }
+}
+
+impl SourcePosition {
+    /// Those that a restored collection knows.
+    #[must_use]
+    pub fn within(collection: Uuid) -> Key<Self> {
+        Key::new(format!("p/{}/", collection.simple()))
     }
 }
 

@@ -4,10 +4,10 @@ use uuid::Uuid;
 
 use super::{Record, Records};
 pub use crate::stored::{
-    Acceptance, AccessPolicy, ApiKey, ApiKeyUse, BadRecord, ClockSeen, Collection, CollectionState, Expected, Failure,
-    Instance, Intent, ObjectMark, PendingCut, RequestId, Restore, RestoreInfo, RestoreState, Retired, RetiredSource,
-    Role, RoleBinding, SealedFrom, Snapshot, SnapshotState, Source, SourceCompression, SourceFormat, SourceMark,
-    SourcePosition, SourceState, Totals, Verification, Workspace,
+    Acceptance, AccessPolicy, ApiKey, ApiKeyUse, BadRecord, BootstrapSecret, ClockSeen, Collection, CollectionState,
+    Expected, Failure, Instance, Intent, ObjectMark, PendingCut, RequestId, Restore, RestoreInfo, RestoreState,
+    Retired, RetiredSource, Role, RoleBinding, SealedFrom, Snapshot, SnapshotState, Source, SourceCompression,
+    SourceFormat, SourceMark, SourcePosition, SourceState, Totals, Verification, Workspace,
 };
 use crate::{
     documents::{FrozenManifest, Held, RecordedList},

@@ -109,12 +109,6 @@ impl Log {
         &self.root
     }
 
-    /// Makes durable what was found. Whoever wrote the newest entry may have been killed
-    /// before that, and nobody may count on an entry that power loss can take.
-    pub async fn sync(&self) -> Result<(), Error> {
-        self.root.sync(&ObjectPath::from(FOLDER)).await
-    }
-
     /// Looks what there is.
     pub async fn look(&self) -> Result<Found, Error> {
         look(&self.root).await

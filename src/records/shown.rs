@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn every_kind_has_a_message() {
         let shown = Shown::new().unwrap();
-        for letter in ["access", "k", "w", "c", "x", "i", "s", "r", "q", "o", "y"] {
+        for letter in ["access", "k", "w", "c", "x", "i", "s", "r", "q", "o", "p", "y", "h"] {
             let message = keys::kind_and_message_of(format!("{letter}/").as_bytes()).1.unwrap();
             assert_eq!(shown.message(message, b"").unwrap(), json!({}), "{letter}");
         }

@@ -120,6 +120,9 @@ pub struct Opening<'a> {
     pub index: IndexState,
     /// The log of the instance.
     pub log: Log,
+    /// What was found of it, by who has looked. It must be durable: whoever wrote the newest
+    /// entry may have been killed before that ([`Root::lay_out`](crate::documents::Root)).
+    pub found: Found,
     /// When bases are made.
     pub policy: Policy,
     /// Time.
@@ -130,11 +133,7 @@ pub struct Opening<'a> {
 
 /// Opens the records: exactly those of the log.
 pub async fn open(opening: Opening<'_>) -> Result<Records, Error> {
-    let Opening { data_dir, index, log, policy, clock, tasks } = opening;
-    let found = log.look().await?;
-    if !found.is_empty() {
-        log.sync().await?;
-    }
+    let Opening { data_dir, index, log, found, policy, clock, tasks } = opening;
     let (index, reached) = reach(data_dir, index, &log, &found, &tasks).await?;
     let filling = index.clone();
     let filled = tasks.blocking("index fill", move || filling.fill_secondary()).await;
@@ -156,19 +155,22 @@ pub(super) async fn reach(
     let end = found.end()?;
     // What is not gone on with is closed before its directory is removed.
     let reached = match judge(index, log, found, end, tasks).await? {
-        Ok((index, reached)) => replay(&index, log, reached, end).await?.map(|reached| (index, reached)),
-        Err(why) => Err(why),
+        Ok((index, reached)) => {
+            let replayed = replay(&index, log, reached, end).await?;
+            replayed.map(|reached| (index, reached)).map_err(Unbelieved::from)
+        }
+        Err(unbelieved) => Err(unbelieved),
     };
     match reached {
         Ok(reached) => Ok(reached),
-        Err(why) => rebuild(data_dir, log, found, end, &why).await,
+        Err(Unbelieved { why, base }) => rebuild(data_dir, log, found, end, (&why, base)).await,
     }
 }
 
 /// Takes a newer base in, in place of all that an index holds.
 pub(super) async fn refill(index: &Index, log: &Log, base: u64) -> Result<Tip, Error> {
     index.clear()?;
-    let Reached { tip, .. } = fill(index, log, base).await?;
+    let Reached { tip, .. } = fill(index, BaseReader::open(log, base).await?).await?;
     index.set_tip(log.instance(), &tip)?;
     index.fill_secondary()?;
     Ok(tip)
@@ -198,6 +200,20 @@ impl Reached {
     }
 }
 
+/// An index must not be believed.
+pub(super) struct Unbelieved {
+    /// Why not.
+    pub why: String,
+    /// The newest base, if it was opened to find that out: no more than its head was read.
+    base: Option<BaseReader>,
+}
+
+impl From<String> for Unbelieved {
+    fn from(why: String) -> Self {
+        Self { why, base: None }
+    }
+}
+
 /// Holds an index against the log, and changes neither: how far it is, or the reason
 /// why it must not be believed. An error if it is the log that must not be.
 pub(super) async fn judge(
@@ -206,38 +222,40 @@ pub(super) async fn judge(
     found: &Found,
     end: u64,
     tasks: &Tasks,
-) -> Result<Result<(Index, Reached), String>, Error> {
+) -> Result<Result<(Index, Reached), Unbelieved>, Error> {
+    let not_so = |why: String| Ok(Err(Unbelieved::from(why)));
     let index = match index {
         IndexState::At(index, instance, revision) if instance == log.instance() => {
             not_beyond(end, revision)?;
             index
         }
-        IndexState::At(_, instance, _) => return Ok(Err(format!("it is of another instance, {instance}"))),
-        IndexState::Legacy(..) => return Ok(Err("it was taken over into the record log".to_owned())),
-        IndexState::Unusable(why) => return Ok(Err(why)),
-        IndexState::Missing => return Ok(Err("it is missing".to_owned())),
+        IndexState::At(_, instance, _) => return not_so(format!("it is of another instance, {instance}")),
+        IndexState::Legacy(..) => return not_so("it was taken over into the record log".to_owned()),
+        IndexState::Unusable(why) => return not_so(why),
+        IndexState::Missing => return not_so("it is missing".to_owned()),
     };
-    let Some((_, at)) = index.tip()? else { return Ok(Err("it is new".to_owned())) };
-    let start = match found.base() {
-        Some(revision) => Reached::base(&BaseReader::open(log, revision).await?),
-        None => Reached::nothing(),
-    };
-    if at.revision < start.tip.revision {
-        return Ok(Err(format!("it is at revision {}, before the oldest that the log goes on from", at.revision)));
+    let Some((_, at)) = index.tip()? else { return not_so("it is new".to_owned()) };
+    if at.revision < found.base().unwrap_or(0) {
+        return not_so(format!("it is at revision {}, before the oldest that the log goes on from", at.revision));
     }
     let counted = {
         let index = index.clone();
         match tasks.blocking("index checksum", move || index.checksum()).await {
             Ok(counted) => counted,
-            Err(panicked) => return Ok(Err(panicked.to_string())),
+            Err(panicked) => return not_so(panicked.to_string()),
         }
     };
     match counted {
         Ok(counted) if counted == at.checksum => {}
-        Ok(_) => return Ok(Err("its records do not add up".to_owned())),
-        Err(error) => return Ok(Err(error.to_string())),
+        Ok(_) => return not_so("its records do not add up".to_owned()),
+        Err(error) => return not_so(error.to_string()),
     }
-    let mut reached = start;
+    // Not before it is needed: it may be read as a whole, and is billed each time.
+    let base = match found.base() {
+        Some(revision) => Some(BaseReader::open(log, revision).await?),
+        None => None,
+    };
+    let mut reached = base.as_ref().map_or_else(Reached::nothing, Reached::base);
     {
         let entries = log.entries(reached.tip, at.revision);
         pin_mut!(entries);
@@ -249,7 +267,7 @@ pub(super) async fn judge(
     if reached.tip == at {
         Ok(Ok((index, reached)))
     } else {
-        Ok(Err("its records are not those of the log".to_owned()))
+        Ok(Err(Unbelieved { why: "its records are not those of the log".to_owned(), base }))
     }
 }
 
@@ -296,21 +314,28 @@ pub async fn make_anew(data_dir: &Path, index: IndexState, log: &Log) -> Result<
         not_beyond(end, *revision)?;
     }
     drop(index);
-    let (_, Reached { tip, .. }) = rebuild(data_dir, log, &found, end, "an operator asked for it").await?;
+    let (_, Reached { tip, .. }) = rebuild(data_dir, log, &found, end, ("an operator asked for it", None)).await?;
     Ok((tip.revision, tip.checksum.count))
 }
 
-/// Makes the index anew.
-async fn rebuild(data_dir: &Path, log: &Log, found: &Found, end: u64, why: &str) -> Result<(Index, Reached), Error> {
+/// Makes the index anew: for a reason, and of the newest base, which may be open already.
+async fn rebuild(
+    data_dir: &Path,
+    log: &Log,
+    found: &Found,
+    end: u64,
+    (why, base): (&str, Option<BaseReader>),
+) -> Result<(Index, Reached), Error> {
     let directory = data_dir.join(DIRECTORY);
     match std::fs::remove_dir_all(&directory) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
         _ => {}
     }
     let index = open_free(&directory)?;
-    let start = match found.base() {
-        Some(revision) => fill(&index, log, revision).await?,
-        None => Reached::nothing(),
+    let start = match (base, found.base()) {
+        (Some(base), _) => fill(&index, base).await?,
+        (None, Some(revision)) => fill(&index, BaseReader::open(log, revision).await?).await?,
+        (None, None) => Reached::nothing(),
     };
     index.set_tip(log.instance(), &start.tip)?;
     let replayed = replay(&index, log, start, end).await?;
@@ -326,8 +351,7 @@ async fn rebuild(data_dir: &Path, log: &Log, found: &Found, end: u64, why: &str)
 }
 
 /// Takes a base in.
-async fn fill(index: &Index, log: &Log, revision: u64) -> Result<Reached, Error> {
-    let mut base = BaseReader::open(log, revision).await?;
+async fn fill(index: &Index, mut base: BaseReader) -> Result<Reached, Error> {
     let mut records = Vec::with_capacity(FILL);
     while let Some(record) = base.next().await? {
         records.push(record);

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    Key, Record, Stored,
+    At, Key, Record, Stored,
     index::{Index, Raw},
     keys,
     secondary::{Order, Term},
@@ -41,21 +41,20 @@ impl View {
         self.index.get(key.as_bytes())?.map(|raw| decode(&raw)).transpose()
     }
 
+    /// The records as they are at one revision, for reads that see the same.
+    pub fn at(&self) -> At<'_> {
+        At::new(self.index.at())
+    }
+
     /// Reads the records whose keys begin with `prefix`, in the order of keys, as
     /// they are at one revision.
     pub fn scan<R: Record>(&self, prefix: &Key<R>) -> impl Iterator<Item = Result<Stored<R>, Error>> + use<R> {
-        let mut found = Vec::new();
-        let scanned = self.index.scan(prefix.as_bytes(), |_, raw| {
-            found.push(raw);
-            Ok(ControlFlow::Continue(()))
-        });
-        let failed = scanned.err().map(Err);
-        found.into_iter().map(|raw| decode(&raw)).chain(failed)
+        self.at().scan(prefix)
     }
 
     /// The records under a term, in its order, as they are at one revision.
     pub fn find<R: Record>(&self, term: &Term<R>) -> Result<Vec<Stored<R>>, Error> {
-        self.find_between(term, (Bound::Unbounded, Bound::Unbounded), usize::MAX)
+        self.at().find(term)
     }
 
     /// Those up to a time, at most so many.
@@ -75,14 +74,7 @@ impl View {
         between: (Bound<Order>, Bound<Order>),
         at_most: usize,
     ) -> Result<Vec<Stored<R>>, Error> {
-        let mut found = Vec::new();
-        self.index.find(term.raw(), between, false, |_, raw| {
-            if found.len() < at_most {
-                found.push(raw);
-            }
-            Ok(if found.len() < at_most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
-        })?;
-        found.iter().map(decode).collect()
+        self.at().find_between(term, between, at_most)
     }
 
     /// The last one under a term that is as asked.
@@ -101,12 +93,7 @@ impl View {
         between: (Bound<Order>, Bound<Order>),
         is_asked: impl Fn(&R) -> bool,
     ) -> Result<Option<Stored<R>>, Error> {
-        let mut last = None;
-        self.index.find(term.raw(), between, true, |_, raw| {
-            last = Some(decode(&raw)?).filter(|found: &Stored<R>| is_asked(found));
-            Ok(if last.is_none() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
-        })?;
-        Ok(last)
+        self.at().find_last_between(term, between, is_asked)
     }
 
     /// Shows the records under a term that is ordered by names, those whose names begin
@@ -126,7 +113,7 @@ impl View {
         loop {
             let start = last.as_ref().map_or_else(|| from.unwrap_or(prefix).max(prefix).into(), |last| last.0.clone());
             let mut found = Vec::new();
-            self.index.find(term.raw(), (Bound::Included(start), to.clone()), false, |place, raw| {
+            self.index.at().find(term.raw(), (Bound::Included(start), to.clone()), false, |place, raw| {
                 let is_behind = last.as_ref().is_none_or(|(order, key)| (order, &**key) < (place.order, place.key));
                 if is_behind {
                     found.push((place.order.clone(), place.key.to_vec(), raw));
@@ -148,25 +135,26 @@ impl View {
     /// How many records there are under a term.
     #[must_use]
     pub fn count<R: Record>(&self, term: &Term<R>) -> usize {
-        self.index.count(term.raw(), None)
+        self.at().count(term)
     }
 
     /// How many of them are behind a time.
     #[must_use]
     pub fn count_after<R: Record>(&self, term: &Term<R>, after: Micros) -> usize {
-        self.index.count(term.raw(), Some(after))
+        self.at().count_after(term, after)
     }
 
     /// How many of them are behind a time, up to another.
     #[must_use]
     pub fn count_between<R: Record>(&self, term: &Term<R>, after: Micros, until: Micros) -> usize {
-        self.count_after(term, after).saturating_sub(self.count_after(term, until))
+        let at = self.at();
+        at.count_after(term, after).saturating_sub(at.count_after(term, until))
     }
 
     /// How many records of each kind there are.
     pub fn count_kinds(&self) -> Result<BTreeMap<&'static str, usize>, Error> {
         let mut counted = BTreeMap::new();
-        self.index.scan(b"", |key, _| {
+        self.index.at().scan(b"", |key, _| {
             *counted.entry(keys::kind_of(key)).or_default() += 1;
             Ok(ControlFlow::Continue(()))
         })?;
@@ -180,6 +168,6 @@ fn behind_all_of(prefix: &str) -> Order {
     format!("{parent}0").as_str().into()
 }
 
-fn decode<R: Record>(raw: &Raw) -> Result<Stored<R>, Error> {
+pub(super) fn decode<R: Record>(raw: &Raw) -> Result<Stored<R>, Error> {
     Ok(Stored { record: R::decode(raw.value())?, version: raw.version() })
 }

@@ -22,7 +22,10 @@ use crate::{
     documents::{Adopted, Adoption, Copied, Totals, Transfer},
     ended,
     error::Error,
-    records::{Change, Collection, CollectionState, Failure, Record, Restore, RestoreState, Stored, Verification, uid},
+    records::{
+        Change, Collection, CollectionState, Failure, Record, Restore, RestoreState, SourcePosition, Stored,
+        Verification, uid,
+    },
     tasks::Looks,
 };
 
@@ -283,8 +286,10 @@ impl Restores {
         next.totals = Some(totals.into());
         next.documents_dropped += dropped.documents;
         next.bytes_dropped += dropped.bytes;
-        next.source_positions = positions;
-        Ok(Next::only(next))
+        let known = positions
+            .into_iter()
+            .map(|position| SourcePosition { collection_uid: seen.collection_uid.clone(), ..position });
+        Ok(Next { restore: next, with: known.fold(Change::default(), |change, known| change.put(&known)) })
     }
 
     /// READY and SUCCEEDED in one commit (**R1**).
@@ -294,9 +299,6 @@ impl Restores {
         let found = inner.records.get(&key)?.ok_or_else(|| Error::internal("the restoring collection vanished"))?;
         let mut ready: Collection = found.record.clone();
         ready.set_state(CollectionState::Ready);
-        if let Some(info) = &mut ready.restore_info {
-            info.source_positions.clone_from(&seen.source_positions);
-        }
         ready.update_time = inner.clock.now();
         ready.revision += 1;
         crate::crash_point!(RestorePublished);

@@ -23,7 +23,7 @@ use crate::{
     workspace,
 };
 
-const MAX_BINDINGS: usize = 64;
+pub const MAX_BINDINGS: usize = 64;
 
 /// The service.
 #[derive(Clone)]

@@ -44,9 +44,12 @@ pub struct CollectionRpc {
 impl CollectionRpc {
     /// The resource with what it holds, or with what keeps that from being known.
     async fn answer(&self, record: Collection) -> Result<pb::Collection, Error> {
+        // They are there before it is READY.
+        let knows = record.state() == CollectionState::Ready && record.restore_info.is_some();
+        let positions = if knows { self.collections.source_positions(record.uid())? } else { Vec::new() };
         match self.collections.stats(&record).await {
             Err(error) if !error.is_of_stored_data() => Err(error),
-            stats => Ok(resource(record, stats)),
+            stats => Ok(resource(record, stats, positions)),
         }
     }
 }
@@ -212,7 +215,11 @@ pub fn name_of(field: &str, text: &str) -> Result<CollectionName, Error> {
     text.parse().map_err(|why| Error::invalid(field, why))
 }
 
-pub(super) fn resource(record: Collection, stats: Result<Stats, Error>) -> pb::Collection {
+pub(super) fn resource(
+    record: Collection,
+    stats: Result<Stats, Error>,
+    positions: Vec<SourcePosition>,
+) -> pb::Collection {
     let (stats, error) = match stats {
         Ok(stats) => (Some((&stats).into()), None),
         Err(error) => (None, Some(status::embedded(error))),
@@ -234,7 +241,7 @@ pub(super) fn resource(record: Collection, stats: Result<Stats, Error>) -> pb::C
         retention: (record.retention != 0).then(|| convert::proto_duration(record.retention)),
         clustering_interval: (record.interval != 0).then(|| convert::proto_duration(record.interval)),
         stats,
-        restore_info: record.restore_info.map(Into::into),
+        restore_info: record.restore_info.map(|info| restore_info(info, positions)),
         error,
     }
 }
@@ -255,26 +262,25 @@ impl From<&Stats> for pb::collection::Stats {
     }
 }
 
-impl From<RestoreInfo> for pb::collection::RestoreInfo {
-    fn from(info: RestoreInfo) -> Self {
-        let RestoreInfo {
-            snapshot,
-            snapshot_uid,
-            restore,
-            source_collection,
-            source_collection_uid,
-            snapshot_time,
-            source_positions,
-        } = info;
-        Self {
-            snapshot,
-            snapshot_uid: convert::uid_text(&snapshot_uid),
-            restore,
-            source_collection,
-            source_collection_uid: convert::uid_text(&source_collection_uid),
-            snapshot_time: Some(convert::timestamp(snapshot_time)),
-            source_positions: source_positions.into_iter().map(Into::into).collect(),
-        }
+fn restore_info(info: RestoreInfo, positions: Vec<SourcePosition>) -> pb::collection::RestoreInfo {
+    let RestoreInfo {
+        snapshot,
+        snapshot_uid,
+        restore,
+        source_collection,
+        source_collection_uid,
+        snapshot_time,
+        // Empty since each has a record of its own.
+        source_positions: _,
+    } = info;
+    pb::collection::RestoreInfo {
+        snapshot,
+        snapshot_uid: convert::uid_text(&snapshot_uid),
+        restore,
+        source_collection,
+        source_collection_uid: convert::uid_text(&source_collection_uid),
+        snapshot_time: Some(convert::timestamp(snapshot_time)),
+        source_positions: positions.into_iter().map(Into::into).collect(),
     }
 }
 
@@ -282,6 +288,7 @@ impl From<SourcePosition> for pb::collection::SourcePosition {
     fn from(position: SourcePosition) -> Self {
         let SourcePosition {
             source_uid: _,
+            collection_uid: _,
             location,
             import_segments: _,
             pattern,

@@ -14,11 +14,11 @@ use crate::{
     records,
 };
 
-const MAX_DESCRIPTION_BYTES: usize = 4096;
-const MAX_LABELS: usize = 64;
-const MAX_LABEL_KEY_BYTES: usize = 63;
-const MAX_LABEL_VALUE_BYTES: usize = 255;
-const MAX_REQUEST_ID_BYTES: usize = 128;
+pub const MAX_DESCRIPTION_BYTES: usize = 4096;
+pub const MAX_LABELS: usize = 64;
+pub const MAX_LABEL_KEY_BYTES: usize = 63;
+pub const MAX_LABEL_VALUE_BYTES: usize = 255;
+pub const MAX_REQUEST_ID_BYTES: usize = 128;
 /// 0001-01-01 and 9999-12-31, the range of `google.protobuf.Timestamp`.
 const TIMESTAMP_SECONDS: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
 

@@ -161,7 +161,7 @@ pub(crate) fn record(kind: u8, bytes: &[u8]) {
         b'w' => shown(bytes, |record: records::Workspace| listed(&record, pb::Workspace::from)),
         b'c' => shown(bytes, |record: records::Collection| {
             let stats = Stats { totals: Totals::default(), stored_bytes: 0, expired_count: 0 };
-            listed(&record, |record| collection::resource(record, Ok(stats.clone())));
+            listed(&record, |record| collection::resource(record, Ok(stats.clone()), Vec::new()));
         }),
         b's' => shown(bytes, |record: records::Snapshot| listed(&record, pb::Snapshot::from)),
         b'r' => shown(bytes, |record: records::Restore| {
@@ -183,6 +183,8 @@ pub(crate) fn record(kind: u8, bytes: &[u8]) {
         b'x' => shown(bytes, |_: records::Retired| ()),
         b'y' => shown(bytes, |record: records::RetiredSource| drop(record.collection_name())),
         b'n' => shown(bytes, |_: records::Intent| ()),
+        b'P' => shown(bytes, |record: records::SourcePosition| drop(pb::collection::SourcePosition::from(record))),
+        b'h' => shown(bytes, |_: records::BootstrapSecret| ()),
         b'q' => shown(bytes, |_: records::RequestId| ()),
         _ => {}
     }

@@ -93,6 +93,7 @@ fn info(error: &Error) -> HashMap<String, String> {
             ("permission", (*permission).to_owned()),
             ("role", (*role).to_owned()),
         ],
+        Error::Contended { attempts } => vec![("attempts", attempts.to_string())],
         Error::TooManyBadRecords { limit } => vec![("limit", limit.to_string())],
         Error::TooManyObjects { limit } | Error::Busy { limit, .. } => vec![("limit", limit.to_string())],
         Error::EventTimeOutOfRange { event_time, earliest, latest } => vec![
@@ -228,7 +229,7 @@ fn describe(error: &Error, details: &mut ErrorDetails) {
             precondition(details, "OFFSET", collection, error);
             details.set_retry_info(Some(Duration::from_millis(100)));
         }
-        Error::Unavailable(_) | Error::ShuttingDown => {
+        Error::Unavailable(_) | Error::ShuttingDown | Error::Contended { .. } => {
             details.set_retry_info(Some(Duration::from_secs(1)));
         }
         _ => {}

@@ -68,8 +68,8 @@ impl Sources {
         if !record.start_from_restore {
             return Ok(());
         }
-        let info = self.inner.collections.get(&record.collection_name())?.restore_info.unwrap_or_default();
-        for position in info.source_positions.iter().filter(|position| self.inner.is_of(position, record)) {
+        let known = self.inner.collections.source_positions(record.collection_uid())?;
+        for position in known.iter().filter(|position| self.inner.is_of(position, record)) {
             let known = records::uid(&position.source_uid);
             let mut after: Option<String> = None;
             loop {

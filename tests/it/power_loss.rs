@@ -8,6 +8,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests spawn what runs beside them")]
 
 mod disk;
+mod found;
 mod ledger;
 mod oplog;
 pub mod trees;

@@ -3,6 +3,7 @@
 //!
 //! The time of its writer goes on in the test, or its snapshots would have expired.
 
+mod divide;
 mod write;
 
 use std::path::{Path, PathBuf};

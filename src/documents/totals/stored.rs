@@ -18,7 +18,7 @@ impl Totals {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let alone = Self { intervals: BTreeMap::new(), pending: self.pending.clone(), ..*self };
-        stored::Totals::from(alone).encode_to_vec()
+        alone.into_stored().encode_to_vec()
     }
 
     /// The stored form of one interval in a database; `None` if there is none.
@@ -39,9 +39,27 @@ impl Totals {
     }
 }
 
+/// The form in a record, which has bounds. Cuts that are pending are the database's affair.
 impl From<Totals> for stored::Totals {
     fn from(totals: Totals) -> Self {
-        let Totals {
+        Totals { pending: Vec::new(), ..totals.with_expired_as_one() }.into_stored()
+    }
+}
+
+impl Totals {
+    /// The intervals before the cutoff as one, the last of them: they are dropped together.
+    /// The others are few, whoever is late to drop them.
+    fn with_expired_as_one(mut self) -> Self {
+        let kept = self.intervals.split_off(&self.reached());
+        let expired = std::mem::replace(&mut self.intervals, kept);
+        if let Some(last) = expired.last_key_value().map(|(bucket, _)| *bucket) {
+            self.intervals.insert(last, Interval::sum(expired.values(), self.snapshot_offset));
+        }
+        self
+    }
+
+    fn into_stored(self) -> stored::Totals {
+        let Self {
             document_count,
             size_bytes,
             digest,
@@ -56,8 +74,8 @@ impl From<Totals> for stored::Totals {
             intervals,
             restore,
             marks,
-        } = totals;
-        Self {
+        } = self;
+        stored::Totals {
             document_count,
             size_bytes,
             digest: digest.0.to_le_bytes().to_vec(),
@@ -129,9 +147,35 @@ mod tests {
     }
 
     #[test]
-    fn metadata_has_them_as_they_were() {
+    fn a_record_has_them_as_they_were_without_the_cuts_that_are_pending() {
         let totals = filled();
-        assert_eq!(Totals::from(stored::Totals::from(totals.clone())), totals);
+        let expected = Totals { pending: Vec::new(), ..totals.clone() };
+        assert_eq!(Totals::from(stored::Totals::from(totals)), expected);
+    }
+
+    /// Whoever is late to drop what has expired finds the same in a record, in one piece.
+    #[test]
+    fn a_record_has_few_intervals_however_many_have_expired() {
+        let mut totals = Totals::empty(Some(Retention::new(32_000_000)));
+        for n in 0..1_000 {
+            let time = n * 1_000_000;
+            totals.move_cutoff(time);
+            totals.put(None, 1, 100 + n, time);
+            if n == 500 {
+                totals.cut(Uuid::from_u128(1));
+            }
+        }
+        let mut read = Totals::from(stored::Totals::from(totals.clone()));
+        assert_eq!((totals.intervals.len(), read.intervals.len()), (1_000, 34));
+        for now in [999_000_000, 1_005_000_000] {
+            assert_eq!(read.expired_count(now), totals.expired_count(now), "{now}");
+            for totals in [&mut totals, &mut read] {
+                totals.move_cutoff(now);
+            }
+            let (dropped, also) = (totals.drop_expired().1, read.drop_expired().1);
+            assert_eq!(also, dropped, "{now}");
+            assert_eq!(read, Totals { pending: Vec::new(), ..totals.clone() }, "{now}");
+        }
     }
 
     #[test]

@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use super::{
     super::{
-        Collection, CollectionState, Intent, Retired, Snapshot, SnapshotState, keys::kind_of, kinds::uid,
-        merged::Merged,
+        Collection, CollectionState, Intent, Retired, Snapshot, SnapshotState, SourcePosition, keys::kind_of,
+        kinds::uid, merged::Merged,
     },
     Report, UNREADABLE, damage,
 };
@@ -61,6 +61,8 @@ struct Named {
     collections: BTreeMap<Uuid, (Owner, String)>,
     /// The file lists of those that are CREATED.
     lists: Vec<List>,
+    /// The collections that know of sources of another one.
+    restored: BTreeSet<Uuid>,
 }
 
 /// The file list of a snapshot.
@@ -88,6 +90,8 @@ impl Named {
             let intent = Intent::decode(value)?;
             // That of a restore is of a collection that has a record.
             self.collections.entry(uid(&intent.uid)).or_insert((Owner::Intent, String::new()));
+        } else if key.starts_with(SourcePosition::all().as_bytes()) {
+            self.restored.insert(uid(&SourcePosition::decode(value)?.collection_uid));
         } else if key.starts_with(Snapshot::all().as_bytes()) {
             let record = Snapshot::decode(value)?;
             if record.state() == SnapshotState::Created {
@@ -118,6 +122,12 @@ fn check_collections(named: &Named, directories: &[String], report: &mut Report<
                 unknown += 1;
                 report.tell_wrong(format!("collections: no record knows the directory {folder}/{directory}"));
             }
+        }
+    }
+    // They go with their collection, in one change.
+    for uid in &named.restored {
+        if !matches!(named.collections.get(uid), Some((Owner::Ready | Owner::Restoring, _))) {
+            report.tell_wrong(format!("collections: source positions are of {uid}, which is none"));
         }
     }
     for (uid, (owner, name)) in &named.collections {
@@ -200,6 +210,17 @@ mod tests {
     }
 
     #[test]
+    fn source_positions_are_of_a_collection_that_is_there() {
+        let all = [(1, Owner::Ready), (2, Owner::Restoring), (3, Owner::Retired), (4, Owner::Intent)];
+        let restored = (1..=5).map(Uuid::from_u128).collect();
+        let directories = [1, 2, 3, 4].map(|uid| Uuid::from_u128(uid).to_string());
+        let named = Named { restored, ..named(&all) };
+        let (wrong, lines) = checked(&named, &directories.each_ref().map(String::as_str));
+        assert_eq!((wrong, lines.len()), (3, 5), "{lines:?}");
+        assert!(lines[0].starts_with("collections: source positions are of 00000000-"), "{lines:?}");
+    }
+
+    #[test]
     fn a_directory_without_a_record_is_wrong() {
         let other = Uuid::from_u128(9).to_string();
         let (wrong, lines) = checked(&named(&[]), &["notes", &other]);
@@ -222,6 +243,9 @@ mod tests {
             let snapshot = Snapshot { uid: uid(n), state: state.into(), file_list_hash: vec![9], ..Default::default() };
             take(&mut named, "s/commons/monday/2", snapshot.encode_to_vec()).unwrap();
         }
+        let position = SourcePosition { collection_uid: uid(1), ..Default::default() };
+        take(&mut named, "p/1/2", position.encode_to_vec()).unwrap();
+        assert_eq!(named.restored, [Uuid::from_u128(1)].into());
         assert!(take(&mut named, "c/commons/bad", b"\xff".to_vec()).is_err());
         take(&mut named, "w/commons", b"\xff".to_vec()).unwrap();
         assert_eq!(named.collections[&Uuid::from_u128(1)].0, Owner::Restoring);

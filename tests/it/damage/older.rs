@@ -65,7 +65,7 @@ async fn a_root_of_format_2_is_sealed_from_its_first_start_on() {
     let logs = objects(&files.join("wal"));
     assert!(!is_sealed(&logs[0]) && is_sealed(logs.last().unwrap()));
     let marker = std::fs::read_to_string(dir.path().join("storage/stillframe.json")).unwrap();
-    assert!(marker.contains(r#""format_version":3"#), "{marker}");
+    assert!(marker.contains(r#""format_version":4"#), "{marker}");
 
     empty(logs.last().unwrap());
     let mut server = TestServer::reopen(dir).await;

@@ -20,6 +20,8 @@ pub struct Disk {
     root: Option<Id>,
     files: BTreeMap<Id, File>,
     directories: BTreeMap<Id, Directory>,
+    /// The name of an entry that was there when the recording began, and not synced.
+    unsynced: Option<Vec<u8>>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -67,6 +69,14 @@ impl Disk {
         disk
     }
 
+    /// The same, if an entry that was found had not been synced: whoever made it was
+    /// killed before that.
+    pub fn at_with_unsynced(log: &[u8], position: u64, name: &str) -> Self {
+        let mut disk = Self { unsynced: Some(name.into()), ..Self::default() };
+        operations(log).take_while(|operation| operation.end <= position).for_each(|operation| disk.apply(&operation));
+        disk
+    }
+
     /// Takes the operations of one log, in their order.
     pub fn apply(&mut self, operation: &Operation<'_>) {
         let end = operation.end;
@@ -81,7 +91,10 @@ impl Disk {
             }
             Effect::FoundFile { at, id, mode, contents } => {
                 self.files.insert(id, File { mode, durable: contents.to_vec(), pending: Vec::new() });
-                self.found(at, id);
+                match &self.unsynced {
+                    Some(name) if at.name == name.as_slice() => self.entry(end, at, Some(id)),
+                    _ => self.found(at, id),
+                }
             }
             Effect::FoundLink { at, id } => self.found(at, id),
             Effect::Create { at, id, mode } => {

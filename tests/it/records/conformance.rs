@@ -26,19 +26,19 @@ use crate::support::{Loopback, Random, config_on_storage, eventually, rounds};
 const WRITERS: usize = 16;
 
 /// Records under a root of their own, and the instance that the root is of.
-struct Given {
-    records: Records,
-    config: Config,
+pub struct Given {
+    pub records: Records,
+    pub config: Config,
     /// Goes on for as long as it is held.
-    bucket: Option<Loopback>,
+    pub bucket: Option<Loopback>,
 }
 
 impl Given {
-    async fn new(dir: &Path) -> Self {
+    pub async fn new(dir: &Path) -> Self {
         Self::with(dir, Policy::default()).await
     }
 
-    async fn with(dir: &Path, log_policy: Policy) -> Self {
+    pub async fn with(dir: &Path, log_policy: Policy) -> Self {
         let (mut config, loopback) = config_on_storage(dir).await;
         config.log_policy = log_policy;
         let records = open(&config).await;
@@ -46,7 +46,7 @@ impl Given {
     }
 
     /// The log, as another node would find it.
-    async fn log(&self) -> Log {
+    pub async fn log(&self) -> Log {
         let root = stillframe::documents::Root::open(&self.config.storage()).await.unwrap();
         let marker = root.get(&"stillframe.json".into()).await.unwrap().unwrap();
         let marker: serde_json::Value = serde_json::from_slice(&marker).unwrap();
@@ -54,15 +54,21 @@ impl Given {
     }
 
     /// The same records, opened anew.
-    async fn again(self) -> Self {
+    pub async fn again(self) -> Self {
         let Self { records, config, bucket } = self;
         drop(records);
         let records = open(&config).await;
         Self { records, config, bucket }
     }
+
+    /// The same, when somebody else has them, too.
+    pub async fn again_with(self, others: Records) -> Self {
+        drop(others);
+        self.again().await
+    }
 }
 
-async fn open(config: &Config) -> Records {
+pub async fn open(config: &Config) -> Records {
     let mut opened = None;
     eventually("the records can be opened", async || {
         opened = open_records(config, &Clock::default(), &Tasks::default()).await.ok();
@@ -72,7 +78,7 @@ async fn open(config: &Config) -> Records {
     opened.unwrap().records
 }
 
-fn workspace(id: &str, revision: u64) -> Workspace {
+pub fn workspace(id: &str, revision: u64) -> Workspace {
     Workspace { id: id.to_owned(), uid: new_uid().as_bytes().to_vec(), revision, ..Workspace::default() }
 }
 
@@ -340,10 +346,12 @@ async fn who_was_overtaken_finds_out_without_writing() {
     let given = Given::with(dir.path(), OFTEN).await;
     let node = tempfile::tempdir().unwrap();
     given.records.commit(Change::default().insert(&workspace("a", 1))).await.unwrap();
+    let log = given.log().await;
     let opening = Opening {
         data_dir: node.path(),
         index: IndexState::Missing,
-        log: given.log().await,
+        found: log.look().await.unwrap(),
+        log,
         policy: OFTEN,
         clock: Clock::default(),
         tasks: Tasks::default(),

@@ -8,7 +8,10 @@ use std::{
 
 use stillframe::{
     pb,
-    records::{ApiKey, Collection, Intent, Records, RequestId, Restore, Retired, Snapshot, Source, Workspace},
+    records::{
+        ApiKey, BootstrapSecret, Collection, Intent, Records, RequestId, Restore, Retired, Snapshot, Source,
+        SourcePosition, Workspace,
+    },
 };
 use tempfile::TempDir;
 
@@ -95,7 +98,19 @@ pub fn everything(records: &Records) -> Vec<String> {
             }
         )* };
     }
-    each!(Workspace, Collection, Snapshot, Restore, Source, ApiKey, Retired, Intent, RequestId);
+    each!(
+        Workspace,
+        Collection,
+        Snapshot,
+        Restore,
+        Source,
+        SourcePosition,
+        ApiKey,
+        BootstrapSecret,
+        Retired,
+        Intent,
+        RequestId
+    );
     all
 }
 

@@ -192,10 +192,10 @@ async fn a_marker_that_cannot_be_read_or_is_newer_is_refused() {
         assert!(matches!(error, StartError::Damaged), "{damaged}: {error:?}");
     }
     let mut newer = marker_of(&original);
-    newer["format_version"] = 4.into();
+    newer["format_version"] = 5.into();
     std::fs::write(storage.join(MARKER), newer.to_string()).unwrap();
     let error = refused(dir.path(), &storage).await;
-    assert!(matches!(error, StartError::Newer(4)), "{error:?}");
+    assert!(matches!(error, StartError::Newer(5)), "{error:?}");
     std::fs::write(storage.join(MARKER), original).unwrap();
     starts_again(dir).await;
 }

@@ -1,10 +1,16 @@
 //! A restored collection has no sources (**R3**), but knows how far they were.
 
-use stillframe::pb;
+use stillframe::{
+    pb::{self, source::State},
+    records::SourcePosition,
+};
 use tonic::Code;
 
 use super::{documents, ndjson};
-use crate::support::{TestServer, collection_name, refused};
+use crate::{
+    records::{conformance::open, given::large_labels},
+    support::{TestServer, collection_name, config_on_storage, eventually, refused},
+};
 
 /// `books` with two objects ingested, frozen; a third object since.
 async fn given_frozen(server: &mut TestServer) {
@@ -82,4 +88,60 @@ async fn a_restore_of_a_restore_knows_the_newest_of_each_place() {
     server.given_source("fourth", pb::Source { start_from_restore: true, ..Default::default() }).await;
     assert_eq!(server.scanned_again("fourth").await.objects_seen, 0, "nothing is left");
     server.stop().await;
+}
+
+/// A place with the longest name that there may be; nothing is there.
+fn longest(server: &TestServer, n: usize) -> String {
+    let mut place = server.location(&format!("{n:0>200}"));
+    while place.len() + 400 < 4_096 {
+        place += "/";
+        // One byte each in the path, which may not be as long.
+        place += &"%20".repeat(60);
+    }
+    place += "/";
+    let missing = 4_096 - place.len();
+    place + &"%20".repeat(missing / 3) + &"e".repeat(missing % 3)
+}
+
+/// No record is too large for the log, whatever they all are called.
+#[apply(on_each_storage!)]
+async fn sixteen_sources_with_the_longest_places_are_known_and_go_with_the_collection() {
+    let mut server = TestServer::start().await;
+    server.given_collection("books").await;
+    server.given_documents("books", 3, 1).await;
+    let mut expected = Vec::new();
+    for n in 0..16 {
+        let (location, pattern) = (longest(&server, n), format!("{n:0>512}"));
+        let source = pb::Source { location: location.clone(), pattern: pattern.clone(), ..Default::default() };
+        let id = format!("in-{n}");
+        server.create_source("books", &id, source).await.unwrap();
+        expected.push((location, pattern));
+        eventually("it has marks", async || {
+            let source = server.get_source("books", &id).await.unwrap();
+            source.error.is_some() || source.state() != State::Initializing
+        })
+        .await;
+    }
+    server.given_snapshot("books", "s").await;
+    server.given_restore("s", "again").await;
+    let large = pb::Collection {
+        name: collection_name("again"),
+        description: "d".repeat(4_096),
+        labels: large_labels(),
+        ..Default::default()
+    };
+    server.update_collection(large, Some(&["description", "labels"])).await.unwrap();
+    let known = positions(&mut server, "again").await;
+    assert_eq!(known.into_iter().map(|known| (known.location, known.pattern)).collect::<Vec<_>>(), expected);
+    // Those of a restore of a restore are as many.
+    server.given_snapshot("again", "s2").await;
+    server.given_restore("s2", "third").await;
+    assert_eq!(positions(&mut server, "third").await.len(), 16);
+    server.delete_collection("again").await.unwrap();
+    let third = server.collection("third").await.unwrap().uid.parse().unwrap();
+    let dir = server.stop().await;
+    let (config, _bucket) = config_on_storage(dir.path()).await;
+    let records = open(&config).await;
+    assert_eq!(records.scan(&SourcePosition::all()).count(), 16);
+    assert_eq!(records.scan(&SourcePosition::within(third)).count(), 16);
 }
