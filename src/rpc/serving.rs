@@ -25,9 +25,10 @@ const MAX_FRAME_BYTES: u32 = 256 << 10;
 /// have open. What a connection lets through at once holds fewer, unless it is a flood: that
 /// is to end its connection (`connection.rs`).
 const RESETS_PER_STREAM: usize = 4;
-/// Streams that we have reset for what the client did wrong, in all of a connection's life,
-/// for each that it may have open.
-const ERRORS_PER_STREAM: usize = 64;
+/// What we have answered with a reset in all of a connection's life, for each stream that it
+/// may have open: what a client did wrong, and what was still on its way to a call that was
+/// refused, message by message. It fills nothing, so this only ends what has no end.
+const ERRORS_PER_STREAM: usize = 16 << 10;
 /// As many small messages as that holds may wait for their stream to be read: each costs a
 /// quarter of a KiB beside what it holds, and there is half of a connection's window for that.
 const STREAM_WINDOW_BYTES: u32 = 1 << 20;

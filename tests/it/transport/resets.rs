@@ -99,7 +99,7 @@ async fn a_flood_of_resets_ends_its_connection() {
 /// Streams that the client makes us reset are as dear as those that it resets.
 #[apply(on_directory!)]
 async fn a_flood_of_errors_ends_its_connection() {
-    let server = TestServer::start_with(|config| config.transport.max_streams = 16).await;
+    let server = TestServer::start_with(|config| config.transport.max_streams = 1).await;
     let errors = |more: fn(u32) -> Vec<u8>| {
         let mut streams: StepBy<RangeFrom<u32>> = (1..).step_by(2);
         move || -> Vec<u8> {
