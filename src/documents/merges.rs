@@ -9,6 +9,7 @@ use slatedb::{
     VersionedManifest,
     compactor::{CompactionScheduler, CompactionSchedulerSupplier, SizeTieredCompactionSchedulerSupplier},
     config::{CompactorOptions, SizeTieredCompactionSchedulerOptions},
+    manifest::{Segment, SsTableView},
 };
 
 use super::settings::{L0_FILES, MERGES_AT_ONCE};
@@ -45,6 +46,6 @@ impl Merges {
 }
 
 fn are_small(manifest: &VersionedManifest) -> bool {
-    let flushed = manifest.segments().iter().flat_map(|segment| segment.l0());
-    flushed.map(|file| file.estimate_size()).sum::<u64>() <= SMALL
+    let flushed = manifest.segments().iter().flat_map(Segment::l0);
+    flushed.map(SsTableView::estimate_size).sum::<u64>() <= SMALL
 }

@@ -168,7 +168,7 @@ impl Piece {
             Self::AsItCame(bytes) => into.put(bytes),
             Self::Data { stream, is_end, length, parts } => {
                 into.put_uint(length as u64, 3);
-                into.put_slice(&[DATA, if is_end { END_STREAM } else { 0 }]);
+                into.put_slice(&[DATA, u8::from(is_end) * END_STREAM]);
                 into.put_u32(stream);
                 parts.into_iter().for_each(|part| into.put(part));
             }
