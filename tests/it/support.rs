@@ -381,7 +381,7 @@ pub fn upsert(id: &str, json: &str) -> pb::Write {
 }
 
 pub fn delete(id: &str) -> pb::Write {
-    pb::Write { operation: Some(pb::write::Operation::Delete(id.to_owned())), if_etag: None }
+    pb::Write { operation: Some(pb::write::Operation::DeleteId(id.to_owned())), if_etag: None }
 }
 
 pub fn restore_request(snapshot: &str, collection: &str) -> pb::CreateRestoreRequest {
