@@ -162,6 +162,29 @@ mod tests {
         assert_eq!(ListingError::from(TokenError::Mismatch).field(), "page_token");
     }
 
+    /// Whoever shows an error puts the field before it.
+    #[test]
+    fn no_error_says_its_request_field_itself() {
+        let field = || "name".to_owned();
+        let filters = [
+            FilterError::TooLong { bytes: 5000, max: 4096 },
+            FilterError::TooMany { max: 32 },
+            FilterError::TooDeep { max: 16 },
+            FilterError::Unsupported { at: 1, what: "a function" },
+            FilterError::Syntax { at: 1, why: "a field".to_owned() },
+            FilterError::UnknownField { field: field(), supported: field() },
+        ];
+        let orders = [
+            OrderError::UnknownField { field: field(), supported: field() },
+            OrderError::Direction { field: "name", found: field() },
+            OrderError::Twice { field: "name" },
+        ];
+        let errors = filters.into_iter().map(ListingError::from).chain(orders.into_iter().map(ListingError::from));
+        for error in errors.chain([ListingError::PageSize(-1)]) {
+            assert!(!error.to_string().contains(error.field()), "{}: {error}", error.field());
+        }
+    }
+
     #[test]
     fn echoed_text_is_short_and_on_one_line() {
         assert_eq!(shown("a\nb"), "a\u{FFFD}b");
