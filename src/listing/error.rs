@@ -181,7 +181,7 @@ mod tests {
         ];
         let errors = filters.into_iter().map(ListingError::from).chain(orders.into_iter().map(ListingError::from));
         for error in errors.chain([ListingError::PageSize(-1)]) {
-            assert!(!error.to_string().contains(error.field()), "{}: {error}", error.field());
+            assert!(!error.to_string().starts_with(error.field()), "{}: {error}", error.field());
         }
     }
 
