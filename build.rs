@@ -3,6 +3,7 @@
 
 use std::{env, error::Error, fs, path::PathBuf};
 
+const CONTRACT: &[&str] = &["proto/api", "proto/googleapis"];
 const PUBLIC: &[&str] = &[
     "stillframe/v1/access.proto",
     "stillframe/v1/workspace.proto",
@@ -11,6 +12,8 @@ const PUBLIC: &[&str] = &[
     "stillframe/v1/snapshot.proto",
     "stillframe/v1/restore.proto",
     "stillframe/v1/source.proto",
+    // No file needs it, but clients that ask for an error's details do.
+    "google/rpc/error_details.proto",
 ];
 const HEALTH: &[&str] = &["grpc/health/v1/health.proto"];
 const STORED: &[&str] = &["stillframe/storage/v1/records.proto"];
@@ -19,7 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto");
     let out = PathBuf::from(env::var("OUT_DIR")?);
 
-    let mut compiler = protox::Compiler::new(["proto"])?;
+    let mut compiler = protox::Compiler::new(CONTRACT)?;
     compiler.include_source_info(true).include_imports(true);
     compiler.open_files(PUBLIC)?;
     let public = compiler.file_descriptor_set();
@@ -31,13 +34,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         .extern_path(".google.rpc", "::tonic_types::pb")
         .compile_fds(public)?;
 
-    let mut compiler = protox::Compiler::new(["proto"])?;
+    let mut compiler = protox::Compiler::new(["proto/grpc"])?;
     compiler.include_source_info(true).include_imports(true);
     compiler.open_files(HEALTH)?;
     fs::write(out.join("health.bin"), compiler.encode_file_descriptor_set())?;
     tonic_prost_build::configure().btree_map(".").compile_fds(compiler.file_descriptor_set())?;
 
-    let mut compiler = protox::Compiler::new(["proto"])?;
+    let mut compiler = protox::Compiler::new(["proto/storage"])?;
     compiler.include_source_info(true).include_imports(true);
     compiler.open_files(STORED)?;
     let stored = compiler.file_descriptor_set();

@@ -147,14 +147,14 @@ pub(super) fn upsert(json: &str) -> pb::Write {
 }
 
 pub(super) fn delete(id: String) -> pb::Write {
-    write(pb::write::Operation::Delete(id))
+    write(pb::write::Operation::DeleteId(id))
 }
 
 pub(super) fn increment(id: &str, path: &str, by: &str) -> pb::Write {
     let operation = pb::PatchOperation {
         op: pb::patch_operation::Op::Increment.into(),
         path: Some(path.to_owned()),
-        from: None,
+        source_path: None,
         operand: Some(pb::patch_operation::Operand::Json(by.as_bytes().to_vec().into())),
     };
     write(pb::write::Operation::Patch(pb::Patch { id: id.to_owned(), operations: vec![operation] }))

@@ -99,11 +99,11 @@ pub(super) fn join(step: &str, path: &str) -> String {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "each variant's text is its documentation")]
 pub enum IdError {
-    #[error("id is empty")]
+    #[error("is empty")]
     Empty,
-    #[error("id has {length} bytes, more than {MAX_ID_BYTES}")]
+    #[error("has {length} bytes, more than {MAX_ID_BYTES}")]
     TooLong { length: usize },
-    #[error("id has the control character U+{:04X} at byte {at}", u32::from(*.character))]
+    #[error("has the control character U+{:04X} at byte {at}", u32::from(*.character))]
     ControlCharacter { character: char, at: usize },
 }
 

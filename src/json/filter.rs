@@ -40,21 +40,21 @@ static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "each variant's text is its documentation")]
 pub enum FilterError {
-    #[error("filter is empty")]
+    #[error("is empty")]
     Empty,
-    #[error("filter has {length} bytes, more than {MAX_FILTER_BYTES}")]
+    #[error("has {length} bytes, more than {MAX_FILTER_BYTES}")]
     TooLong { length: usize },
-    #[error("filter is too deeply nested, or one of its terms has too many operators")]
+    #[error("is too deeply nested, or one of its terms has too many operators")]
     TooComplex,
-    #[error("filter is not a CEL expression: {0}")]
+    #[error("is not a CEL expression: {0}")]
     Syntax(String),
-    #[error("filter names {0}; there are id, event_time and doc")]
+    #[error("names {0}; there are id, event_time and doc")]
     UnknownVariable(String),
-    #[error("filter calls {0}, which is not available")]
+    #[error("calls {0}, which is not available")]
     UnknownFunction(String),
     #[error("loop variable {0} hides a variable or type of that name")]
     HidesVariable(String),
-    #[error("filter does not give a boolean")]
+    #[error("does not give a boolean")]
     NotBoolean,
     #[error("{0}")]
     Refused(&'static str),

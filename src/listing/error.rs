@@ -1,5 +1,6 @@
 //! What can be wrong with the arguments of a List method. Every message says
-//! what is supported, because it is all the caller gets to see of the grammar.
+//! what is supported, because it is all the caller gets to see of the grammar; the
+//! field that it is about is named by whoever shows it.
 
 use super::token::TokenError;
 
@@ -13,7 +14,7 @@ pub enum ListingError {
     #[error(transparent)]
     Order(#[from] OrderError),
     /// Ask for no or a positive size.
-    #[error("page_size is {0}: use 0 for the default or a positive number")]
+    #[error("is {0}: use 0 for the default or a positive number")]
     PageSize(i32),
     /// Start again without a token.
     #[error(transparent)]
@@ -37,7 +38,7 @@ impl ListingError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FilterError {
     /// Longer than is read.
-    #[error("filter has {bytes} bytes: at most {max} are supported")]
+    #[error("has {bytes} bytes: at most {max} are supported")]
     TooLong {
         /// What was sent.
         bytes: usize,
@@ -45,20 +46,20 @@ pub enum FilterError {
         max: usize,
     },
     /// More comparisons than are evaluated.
-    #[error("filter has too many comparisons: at most {max} are supported")]
+    #[error("has too many comparisons: at most {max} are supported")]
     TooMany {
         /// What is allowed.
         max: usize,
     },
     /// More parentheses in one another than are read.
-    #[error("filter has too many parentheses in one another: at most {max} are supported")]
+    #[error("has too many parentheses in one another: at most {max} are supported")]
     TooDeep {
         /// What is allowed.
         max: usize,
     },
     /// Valid AIP-160 that this service leaves out.
     #[error(
-        "{what} at character {at} of the filter is not supported: write comparisons `field op value` and texts to look for, joined by AND, OR and NOT; op one of = != < <= > >= :"
+        "{what} at character {at} is not supported: write comparisons `field op value` and texts to look for, joined by AND, OR and NOT; op one of = != < <= > >= :"
     )]
     Unsupported {
         /// Where.
@@ -68,7 +69,7 @@ pub enum FilterError {
     },
     /// Not AIP-160.
     #[error(
-        "filter is not understood at character {at}: {why}; supported are comparisons `field op value` and texts to look for, joined by AND, OR and NOT; op one of = != < <= > >= :"
+        "is not understood at character {at}: {why}; supported are comparisons `field op value` and texts to look for, joined by AND, OR and NOT; op one of = != < <= > >= :"
     )]
     Syntax {
         /// Where.
@@ -111,7 +112,7 @@ pub enum FilterError {
 pub enum OrderError {
     /// A field that cannot be ordered by.
     #[error(
-        "order_by: `{field}` cannot be ordered by: supported are {supported}, separated by commas, each with ` asc` or ` desc` if wanted"
+        "`{field}` cannot be ordered by: supported are {supported}, separated by commas, each with ` asc` or ` desc` if wanted"
     )]
     UnknownField {
         /// As it was written; empty between two commas.
@@ -120,7 +121,7 @@ pub enum OrderError {
         supported: String,
     },
     /// Something else than a direction behind a field.
-    #[error("order_by: `{found}` behind `{field}` is not a direction: supported are `asc` and `desc`")]
+    #[error("`{found}` behind `{field}` is not a direction: supported are `asc` and `desc`")]
     Direction {
         /// The field.
         field: &'static str,
@@ -128,7 +129,7 @@ pub enum OrderError {
         found: String,
     },
     /// A field twice.
-    #[error("order_by: `{field}` is there twice: name each field at most once")]
+    #[error("`{field}` is there twice: name each field at most once")]
     Twice {
         /// The field.
         field: &'static str,
@@ -159,6 +160,29 @@ mod tests {
         assert_eq!(ListingError::from(order).field(), "order_by");
         assert_eq!(ListingError::PageSize(-1).field(), "page_size");
         assert_eq!(ListingError::from(TokenError::Mismatch).field(), "page_token");
+    }
+
+    /// Whoever shows an error puts the field before it.
+    #[test]
+    fn no_error_says_its_request_field_itself() {
+        let field = || "name".to_owned();
+        let filters = [
+            FilterError::TooLong { bytes: 5000, max: 4096 },
+            FilterError::TooMany { max: 32 },
+            FilterError::TooDeep { max: 16 },
+            FilterError::Unsupported { at: 1, what: "a function" },
+            FilterError::Syntax { at: 1, why: "a field".to_owned() },
+            FilterError::UnknownField { field: field(), supported: field() },
+        ];
+        let orders = [
+            OrderError::UnknownField { field: field(), supported: field() },
+            OrderError::Direction { field: "name", found: field() },
+            OrderError::Twice { field: "name" },
+        ];
+        let errors = filters.into_iter().map(ListingError::from).chain(orders.into_iter().map(ListingError::from));
+        for error in errors.chain([ListingError::PageSize(-1)]) {
+            assert!(!error.to_string().starts_with(error.field()), "{}: {error}", error.field());
+        }
     }
 
     #[test]

@@ -117,7 +117,7 @@ mod tests {
         assert_eq!(page_size(-1, 50, 1000), Err(ListingError::PageSize(-1)));
         assert_eq!(
             page_size(i32::MIN, 50, 1000).unwrap_err().to_string(),
-            "page_size is -2147483648: use 0 for the default or a positive number"
+            "is -2147483648: use 0 for the default or a positive number"
         );
     }
 

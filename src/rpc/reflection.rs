@@ -32,10 +32,9 @@ pub struct ReflectionRpc {
 }
 
 impl ReflectionRpc {
-    /// Tells what is served, and what the details of errors are made of.
+    /// Tells what is served.
     pub fn new(stop: CancellationToken) -> Result<Self, DecodeError> {
-        let all = SERVED.into_iter().chain([tonic_types::pb::FILE_DESCRIPTOR_SET]);
-        Ok(Self { index: Arc::new(Index::of(all)?), stop })
+        Ok(Self { index: Arc::new(Index::of(SERVED)?), stop })
     }
 }
 

@@ -36,7 +36,7 @@ pub enum FieldNameError {
 pub enum FieldError {
     #[error(transparent)]
     Body(#[from] BodyError),
-    #[error(transparent)]
+    #[error("id {0}")]
     Id(#[from] IdError),
     #[error("the id field is {found}, neither a string nor an integer")]
     BadId { found: &'static str },

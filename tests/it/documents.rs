@@ -66,9 +66,9 @@ pub fn op(op: Op, path: &str, json: &str) -> pb::PatchOperation {
 }
 
 /// An operation without an operand.
-pub fn op_from(op: Op, from: &str, path: &str) -> pb::PatchOperation {
-    let (from, path) = (Some(from.to_owned()), Some(path.to_owned()));
-    pb::PatchOperation { op: op.into(), from, path, ..Default::default() }
+pub fn op_from(op: Op, source_path: &str, path: &str) -> pb::PatchOperation {
+    let (source_path, path) = (Some(source_path.to_owned()), Some(path.to_owned()));
+    pb::PatchOperation { op: op.into(), source_path, path, ..Default::default() }
 }
 
 pub fn if_etag(etag: &str, write: pb::Write) -> pb::Write {

@@ -12,6 +12,7 @@ mod access;
 mod clocks;
 mod collections;
 mod concurrency;
+mod contract;
 mod damage;
 mod demo;
 mod documents;

@@ -381,7 +381,7 @@ pub fn upsert(id: &str, json: &str) -> pb::Write {
 }
 
 pub fn delete(id: &str) -> pb::Write {
-    pb::Write { operation: Some(pb::write::Operation::Delete(id.to_owned())), if_etag: None }
+    pb::Write { operation: Some(pb::write::Operation::DeleteId(id.to_owned())), if_etag: None }
 }
 
 pub fn restore_request(snapshot: &str, collection: &str) -> pb::CreateRestoreRequest {
@@ -426,10 +426,15 @@ pub fn reason(status: &Status) -> String {
     info.reason.clone()
 }
 
-/// The fields that an error complains about.
+/// The fields that an error complains about. Each is named once: what is wrong with it does
+/// not begin with its name again.
 pub fn bad_fields(status: &Status) -> Vec<String> {
     let details = status.get_error_details();
     let bad = details.bad_request().map(|bad| bad.field_violations.clone()).unwrap_or_default();
+    for violation in &bad {
+        let first = violation.description.split([' ', ':']).next();
+        assert_ne!(violation.field.rsplit('.').next(), first, "{violation:?}");
+    }
     bad.into_iter().map(|violation| violation.field).collect()
 }
 

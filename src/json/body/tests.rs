@@ -184,7 +184,7 @@ fn ids_have_a_length_and_no_control_characters() {
     assert_eq!(check_id(&"x".repeat(1024)), Ok(()));
     assert_eq!(check_id(""), Err(IdError::Empty));
     assert_eq!(check_id(&"é".repeat(513)), Err(IdError::TooLong { length: 1026 }));
-    assert_eq!(check_id("a\u{85}").unwrap_err().to_string(), "id has the control character U+0085 at byte 1");
+    assert_eq!(check_id("a\u{85}").unwrap_err().to_string(), "has the control character U+0085 at byte 1");
     assert_eq!(check_id("\u{7f}"), Err(IdError::ControlCharacter { character: '\u{7f}', at: 0 }));
 }
 

@@ -13,9 +13,9 @@ pub struct Pointer(Vec<String>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "each variant's text is its documentation")]
 pub enum PointerError {
-    #[error("path is neither empty nor does it begin with '/'")]
+    #[error("is neither empty nor does it begin with '/'")]
     NoSlash,
-    #[error("path has a '~' that is neither ~0 nor ~1")]
+    #[error("has a '~' that is neither ~0 nor ~1")]
     BadEscape,
 }
 

@@ -69,7 +69,7 @@ fn each_example_means_what_the_text_says() {
 #[test]
 fn what_is_not_supported_is_told() {
     refused(&[
-        ("regex(name, '^.*prod.*$')", "a function at character 1 of the filter is not supported"),
+        ("regex(name, '^.*prod.*$')", "a function at character 1 is not supported"),
         ("size_bytes < math.mem('30mb')", "use a whole number of 64 bits"),
         ("experiment.rollout <= cohort", "supported are name"),
         ("size_bytes = 2.997e9", "use a whole number of 64 bits"),

@@ -231,7 +231,7 @@ mod tests {
     #[test]
     fn what_is_left_out_is_named() {
         refused(&[
-            ("name = (a)", "a parenthesis as a value at character 8 of the filter is not supported: write comparisons"),
+            ("name = (a)", "a parenthesis as a value at character 8 is not supported: write comparisons"),
             ("f(a)", "a function at character 1 "),
             ("name = a, b", "a list at character 9 "),
         ]);
@@ -280,7 +280,7 @@ mod tests {
         }
         let long = |bytes| format!("name = {}", "a".repeat(bytes - 7));
         assert!(parse(&long(Filter::MAX_BYTES), Item::FIELDS).is_ok());
-        refused(&[(&long(Filter::MAX_BYTES + 1), "filter has 4097 bytes: at most 4096 are supported")]);
+        refused(&[(&long(Filter::MAX_BYTES + 1), "has 4097 bytes: at most 4096 are supported")]);
         let deep = |n| format!("{}a{}", "(".repeat(n), ")".repeat(n));
         assert!(parse(&deep(Filter::MAX_DEPTH), Item::FIELDS).is_ok());
         refused(&[(&deep(Filter::MAX_DEPTH + 1), "parentheses in one another: at most 16 are supported")]);

@@ -105,11 +105,11 @@ pub(super) fn convert(write: pb::Write) -> Write {
             let operation = check_id(&id, "patch.id").and_then(|()| patch_ops(operations)).map(Operation::Patch);
             (id, operation)
         }
-        Some(pb::write::Operation::Delete(id)) => {
-            let operation = check_id(&id, "delete").map(|()| Operation::Delete);
+        Some(pb::write::Operation::DeleteId(id)) => {
+            let operation = check_id(&id, "delete_id").map(|()| Operation::Delete);
             (id, operation)
         }
-        None => (String::new(), Err(Error::invalid("operation", "must be one of upsert, patch, delete"))),
+        None => (String::new(), Err(Error::invalid("operation", "must be one of upsert, patch, delete_id"))),
     };
     let if_etag = if_etag.map(|text| if text.is_empty() { Ok(None) } else { text.parse::<Etag>().map(Some) });
     let (operation, if_etag) = match (operation, if_etag.transpose()) {
@@ -184,7 +184,7 @@ fn patch_ops(operations: Vec<pb::PatchOperation>) -> Result<Vec<PatchOp<Text>>, 
 fn patch_op(field: &str, operation: pb::PatchOperation) -> Result<PatchOp<Text>, Error> {
     use pb::patch_operation::Op;
     let op = operation.op();
-    let pb::PatchOperation { op: _, path, from, operand } = operation;
+    let pb::PatchOperation { op: _, path, source_path, operand } = operation;
     let pointer = |name: &str, text: Option<String>| {
         let invalid = |why: &dyn std::fmt::Display| Error::invalid(format!("{field}.{name}"), why);
         // Nothing is not the empty pointer, which is the whole document.
@@ -198,8 +198,8 @@ fn patch_op(field: &str, operation: pb::PatchOperation) -> Result<PatchOp<Text>,
         Op::Add => PatchOp::Add { path, value: value()? },
         Op::Replace => PatchOp::Replace { path, value: value()? },
         Op::Remove => PatchOp::Remove { path },
-        Op::Copy => PatchOp::Copy { from: pointer("from", from)?, path },
-        Op::Move => PatchOp::Move { from: pointer("from", from)?, path },
+        Op::Copy => PatchOp::Copy { from: pointer("source_path", source_path)?, path },
+        Op::Move => PatchOp::Move { from: pointer("source_path", source_path)?, path },
         Op::Test => PatchOp::Test { path, value: value()? },
         Op::Increment => PatchOp::Increment { path, value: value()? },
     })

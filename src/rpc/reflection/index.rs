@@ -31,24 +31,19 @@ pub struct Index {
 }
 
 impl Index {
-    /// Of these descriptor sets. What an earlier one declares stands.
+    /// Of these descriptor sets. A file that several have is the first one's.
     pub fn of(sets: impl IntoIterator<Item = &'static [u8]>) -> Result<Self, DecodeError> {
         let mut index = Self::default();
         for set in sets {
             for encoded in EncodedSet::decode(set)?.file {
                 let file = FileDescriptorProto::decode(encoded.clone())?;
-                if !index.names.contains_key(file.name()) && !index.declares_a_type_of(&file) {
+                if !index.names.contains_key(file.name()) {
                     index.add(file, encoded);
                 }
             }
         }
         index.services.sort();
         Ok(index)
-    }
-
-    /// The same types go by other file names in some sets; a client refuses both at once.
-    fn declares_a_type_of(&self, file: &FileDescriptorProto) -> bool {
-        file.message_type.iter().any(|message| self.symbols.contains_key(&join(file.package(), message.name())))
     }
 
     fn add(&mut self, file: FileDescriptorProto, encoded: Bytes) {

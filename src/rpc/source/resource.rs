@@ -68,8 +68,8 @@ impl From<View> for pb::Source {
 
 impl From<BadRecord> for pb::source::BadRecord {
     fn from(bad: BadRecord) -> Self {
-        let BadRecord { object, line, reason } = bad;
-        Self { object, line: i64::try_from(line).unwrap_or(i64::MAX), reason }
+        let BadRecord { object: path, line, reason } = bad;
+        Self { path, line: i64::try_from(line).unwrap_or(i64::MAX), reason }
     }
 }
 

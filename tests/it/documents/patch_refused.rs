@@ -25,7 +25,7 @@ async fn failure(server: &mut TestServer, operation: pb::PatchOperation) -> (Cod
 
 /// An operation that lacks nothing.
 fn op_of(kind: Op) -> pb::PatchOperation {
-    pb::PatchOperation { from: Some("/a".to_owned()), ..op(kind, "/z", r#"{"c":3}"#) }
+    pb::PatchOperation { source_path: Some("/a".to_owned()), ..op(kind, "/z", r#"{"c":3}"#) }
 }
 
 fn failed() -> (Code, String, Vec<String>) {
@@ -95,7 +95,7 @@ async fn an_operation_that_is_malformed_is_an_invalid_field() {
     let mut server = given().await;
     let unknown = pb::PatchOperation { op: 99, ..op(Op::Add, "/x", "1") };
     let without_path = |op: Op| pb::PatchOperation { path: None, ..op_of(op) };
-    let without_from = |op: Op| pb::PatchOperation { from: None, ..op_of(op) };
+    let without_source = |op: Op| pb::PatchOperation { source_path: None, ..op_of(op) };
     for (operation, field) in [
         (without_path(Op::Add), "patch.operations[1].path"),
         (without_path(Op::Replace), "patch.operations[1].path"),
@@ -104,13 +104,13 @@ async fn an_operation_that_is_malformed_is_an_invalid_field() {
         (without_path(Op::Move), "patch.operations[1].path"),
         (without_path(Op::Test), "patch.operations[1].path"),
         (without_path(Op::Increment), "patch.operations[1].path"),
-        (without_from(Op::Copy), "patch.operations[1].from"),
-        (without_from(Op::Move), "patch.operations[1].from"),
+        (without_source(Op::Copy), "patch.operations[1].source_path"),
+        (without_source(Op::Move), "patch.operations[1].source_path"),
         (op(Op::Unspecified, "/x", "1"), "patch.operations[1].op"),
         (unknown, "patch.operations[1].op"),
         (op(Op::Add, "x", "1"), "patch.operations[1].path"),
         (op(Op::Add, "/~2", "1"), "patch.operations[1].path"),
-        (op_from(Op::Copy, "x", "/y"), "patch.operations[1].from"),
+        (op_from(Op::Copy, "x", "/y"), "patch.operations[1].source_path"),
         (op_from(Op::Add, "", "/x"), "patch.operations[1].operand"),
         (op_from(Op::Increment, "", "/z"), "patch.operations[1].operand"),
         (op(Op::Add, "/x", ""), "patch.operations[1].json"),

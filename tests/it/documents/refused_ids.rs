@@ -21,7 +21,7 @@ async fn control_characters_and_long_ids_are_refused() {
         let test = vec![op(Op::Test, "/a", "1")];
         cases.push((upsert(&id, "{}"), InvalidArgument, INVALID, &["upsert.id"][..]));
         cases.push((patch(&id, test), InvalidArgument, INVALID, &["patch.id"][..]));
-        cases.push((delete(&id), InvalidArgument, INVALID, &["delete"][..]));
+        cases.push((delete(&id), InvalidArgument, INVALID, &["delete_id"][..]));
     }
     server.check_refused(cases).await;
     server.stop().await;
@@ -33,7 +33,7 @@ async fn empty_ids_are_refused_except_in_an_upsert() {
     let test = vec![op(Op::Test, "/a", "1")];
     let cases = vec![
         (patch("", test), InvalidArgument, INVALID, &["patch.id"][..]),
-        (delete(""), InvalidArgument, INVALID, &["delete"][..]),
+        (delete(""), InvalidArgument, INVALID, &["delete_id"][..]),
         (upsert("", r#"{"_id":""}"#), InvalidArgument, INVALID, &["upsert.id"][..]),
     ];
     server.check_refused(cases).await;

@@ -68,5 +68,5 @@ impl Given {
 
 /// The objects that were counted as bad.
 pub fn named(source: &pb::Source) -> Vec<&str> {
-    source.first_bad_records.iter().map(|bad| bad.object.as_str()).collect()
+    source.first_bad_records.iter().map(|bad| bad.path.as_str()).collect()
 }

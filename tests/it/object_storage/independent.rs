@@ -33,7 +33,7 @@ async fn of_a_thousand_objects_and_forty_odd_keys_each_is_read_or_named() {
     let bad = usize::try_from(ended.bad_records).unwrap();
     assert_eq!(found.len() + bad, GOOD + made, "{ended:?}");
     assert_eq!(ended.first_bad_records.len(), bad.min(10));
-    assert!(ended.first_bad_records.iter().all(|bad| !bad.object.is_empty() && !bad.reason.is_empty()), "{ended:?}");
+    assert!(ended.first_bad_records.iter().all(|bad| !bad.path.is_empty() && !bad.reason.is_empty()), "{ended:?}");
     assert_eq!(ended.error, None);
     let again = given.server.scanned_again("c").await;
     assert_eq!((again.bad_records, again.state()), (ended.bad_records, pb::source::State::Watching));

@@ -101,7 +101,7 @@ fn statuses_of(writes: &[pb::Write], mut exists: bool) -> Vec<Became> {
                 if before { Became::Replaced } else { Became::Added }
             }
             pb::write::Operation::Patch(_) if before => Became::Patched,
-            pb::write::Operation::Delete(_) if before => {
+            pb::write::Operation::DeleteId(_) if before => {
                 exists = false;
                 Became::Deleted
             }

@@ -17,7 +17,7 @@ async fn bad_records_are_counted_and_the_first_are_kept() {
     assert_eq!(server.scan("books").await, documents(0, 4, 1));
     let kept = &ended.first_bad_records;
     assert_eq!(kept.iter().map(|bad| bad.line).collect::<Vec<_>>(), (3..=12).collect::<Vec<_>>());
-    assert!(kept.iter().all(|bad| bad.object == "x.ndjson"));
+    assert!(kept.iter().all(|bad| bad.path == "x.ndjson"));
     assert!(kept[1].reason.contains("not a JSON object"), "{}", kept[1].reason);
     server.stop().await;
 }
@@ -34,7 +34,7 @@ async fn an_object_that_cannot_be_read_on_costs_one_bad_record() {
     server.given_source("books", pb::Source::default()).await;
     let ended = server.ingested("books", 3).await;
     assert_eq!((ended.bad_records, ended.documents_ingested), (2, 3_002));
-    let found = ended.first_bad_records.iter().map(|bad| (bad.object.as_str(), bad.line)).collect::<Vec<_>>();
+    let found = ended.first_bad_records.iter().map(|bad| (bad.path.as_str(), bad.line)).collect::<Vec<_>>();
     assert_eq!(found, [("a.ndjson.gz", 0), ("b.json", 0)]);
     server.stop().await;
 }

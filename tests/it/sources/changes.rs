@@ -98,7 +98,7 @@ async fn a_name_that_is_not_utf_8_is_counted_and_named() {
     }
     server.given_source("books", pb::Source::default()).await;
     let ended = server.ingested("books", 3).await;
-    let bad: Vec<_> = ended.first_bad_records.iter().map(|bad| (bad.object.as_str(), bad.line)).collect();
+    let bad: Vec<_> = ended.first_bad_records.iter().map(|bad| (bad.path.as_str(), bad.line)).collect();
     assert_eq!(bad, [("caf\\xE9.ndjson", 0), (r"d\xFF\xC3/x.ndjson", 0)]);
     assert!(ended.first_bad_records.iter().all(|bad| bad.reason == "its name is not UTF-8: rename it"));
     assert_eq!((ended.documents_ingested, server.scanned_again("books").await.bad_records), (3, 2), "told once");

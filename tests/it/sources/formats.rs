@@ -134,7 +134,7 @@ async fn the_content_of_a_json_file_tells_its_records() {
     server.import("jq.json", "{\n\"_id\":\"jq1\"\n}\n{\n\"_id\":\"jq2\"\n}\n");
     server.given_source("books", pb::Source::default()).await;
     let ended = server.ingested("books", 4).await;
-    let bad: Vec<_> = ended.first_bad_records.iter().map(|bad| (bad.object.as_str(), bad.line)).collect();
+    let bad: Vec<_> = ended.first_bad_records.iter().map(|bad| (bad.path.as_str(), bad.line)).collect();
     assert_eq!((ended.bad_records, bad), (1, vec![("lines.json", 2)]));
     let ids: Vec<_> = server.scan("books").await.into_iter().map(|(id, _)| id).collect();
     assert_eq!(ids, ["array", "jq1", "jq2", "line1", "line3", "object"]);

@@ -122,7 +122,7 @@ async fn whatever_is_declared_is_found() {
             ("grpc.health.v1.Health.List", "grpc/health/v1/health.proto"),
             ("grpc.health.v1.HealthCheckResponse.SERVICE_UNKNOWN", "grpc/health/v1/health.proto"),
             ("google.api.field_behavior", "google/api/field_behavior.proto"),
-            ("google.rpc.ErrorInfo", "error_details.proto"),
+            ("google.rpc.ErrorInfo", "google/rpc/error_details.proto"),
             ("google.rpc.Status", "google/rpc/status.proto"),
         ] {
             assert_eq!(dialogue.file(symbol(name)).await, file, "{name}");
