@@ -170,7 +170,9 @@ impl Piece {
                 into.put_uint(length as u64, 3);
                 into.put_slice(&[DATA, u8::from(is_end) * END_STREAM]);
                 into.put_u32(stream);
-                parts.into_iter().for_each(|part| into.put(part));
+                for part in parts {
+                    into.put(part);
+                }
             }
         }
     }
