@@ -4,6 +4,7 @@ pub mod body;
 pub mod fields;
 pub mod filter;
 mod keys;
+mod number;
 pub mod patch;
 mod scan;
 pub mod value;

@@ -17,6 +17,7 @@ pub mod documents;
 pub mod durable;
 mod ended;
 pub mod error;
+pub mod filter;
 #[cfg(any(test, feature = "fuzz"))]
 pub mod fuzz;
 pub mod hub;

@@ -25,7 +25,7 @@ mod page;
 mod token;
 
 pub use cursor::Cursor;
-pub use error::{FilterError, ListingError, OrderError};
+pub use error::{ListingError, OrderError};
 pub use filter::Filter;
 pub use listed::{Field, Kind, Listed, Value};
 pub use order::Order;

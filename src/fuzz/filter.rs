@@ -1,10 +1,10 @@
-//! Filters and orders, of lists (AIP-160, AIP-132) and of documents (CEL). The
+//! Filters and orders, of lists (AIP-160, AIP-132) and of documents (AIP-160). The
 //! input is a filter on the first line, an order on the second, a document on the
 //! third.
 //!
 //! Whatever is refused is refused in a few printable words, for gRPC puts them
 //! into a header. Whatever is not can be evaluated on anything: an order is
-//! total, an expression and its opposite never both hold.
+//! total, and of a filter and its opposite one holds.
 
 use std::fmt::Display;
 
@@ -48,13 +48,14 @@ fn of_documents(filter: &str, body: &str) {
     const BODY: &[u8] = br#"{"a":[1,2.5,"x",null,{"b":true}],"s":"text","n":-7,"u":18446744073709551615,"o":{"k":[]}}"#;
     let body = lift(body.as_bytes()).map_or(BODY.into(), |lifted| lifted.body);
     let holds = |text: &str| {
-        Some(Expression::compile(text).map_err(is_short).ok()?.matches("id-1", 1_700_000_000_000_000, &body))
+        Some(Expression::parse(text).map_err(is_short).ok()?.matches("id-1", 1_700_000_000_000_000, &body))
     };
     let Some(matches) = holds(filter) else { return };
     assert_eq!(holds(filter), Some(matches));
-    // A comment would hide the end.
-    let opposite = holds(&format!("!({filter}\n)"));
-    assert!(!(matches && opposite == Some(true)));
+    // The empty one has none; others may be too long or too deep for it.
+    if let Some(opposite) = holds(&format!("NOT ({filter})")) {
+        assert_ne!(opposite, matches);
+    }
 }
 
 fn is_short(error: impl Display) {

@@ -1,10 +1,6 @@
-//! Filters, as AIP-160 writes them: comparisons and texts to look for, joined by
-//! AND, OR and NOT. All of it is checked while parsing, so matching cannot fail.
-//!
-//! OR binds tighter than AND, and terms side by side are an AND. `:` is equality,
-//! and on a map the question whether it has the key; it never means "contains".
-//! `field:*` asks whether the field is there: set, and not to the default of its
-//! type. A map without the key fits no comparison of it, `!=` neither.
+//! Filters of lists. `:` is equality, and on a map the question whether it has the key; it
+//! never means "contains". `field:*` asks whether the field is there: set, and not to the
+//! default of its type. A map without the key fits no comparison of it, `!=` neither.
 //!
 //! Where AIP-160 leaves the choice: another unset field matches only `!=`, which
 //! is the exact opposite of `=`, wildcards included; a text to look for is found
@@ -12,49 +8,38 @@
 //! labels; a star in quotes is written `\*` when it is not a wildcard.
 
 mod check;
-mod lexer;
-mod parser;
 
-use std::cmp::Ordering;
-
-use super::error::ListingError;
 use super::listed::{Kind, Listed, Value};
+use crate::filter::{self, Expression, FilterError, Pattern, Relation, TextTest};
 
 /// A parsed filter. The empty one matches everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
-    all: Vec<Node>,
+    expression: Expression<Term>,
 }
 
 impl Filter {
-    /// The longest text that is read, in bytes.
-    pub const MAX_BYTES: usize = 4096;
     /// The most comparisons, and texts to look for, that are evaluated for each item.
     pub const MAX_COMPARISONS: usize = 32;
-    /// The most parentheses in one another: reading and matching recurse.
-    pub const MAX_DEPTH: usize = 16;
 
     /// Reads a filter over the fields of `T`.
     ///
     /// # Errors
-    /// [`ListingError::Filter`] when the text is not a filter over `T::FIELDS`.
-    pub fn parse<T: Listed>(text: &str) -> Result<Self, ListingError> {
-        let all = parser::parse(text, T::FIELDS)?;
-        Ok(Self { all })
+    /// [`FilterError`] when the text is not a filter over `T::FIELDS`.
+    pub fn parse<T: Listed>(text: &str) -> Result<Self, FilterError> {
+        let expression = filter::parse(text, &mut check::Fields(T::FIELDS))?;
+        Ok(Self { expression })
     }
 
     /// Whether the item passes. `T` must be the type that the filter was parsed for.
     pub fn matches<T: Listed>(&self, item: &T) -> bool {
-        self.all.iter().all(|node| node.accepts(item))
+        self.expression.holds(|term| term.accepts(item))
     }
 }
 
 /// What is asked of an item.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Node {
-    All(Vec<Node>),
-    Any(Vec<Node>),
-    Not(Box<Node>),
+pub enum Term {
     Compare(Comparison),
     /// Look for a text.
     Search(Pattern),
@@ -62,7 +47,7 @@ enum Node {
 
 /// `field op value`, checked against the field's kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Comparison {
+pub struct Comparison {
     subject: Subject,
     test: Test,
 }
@@ -82,39 +67,15 @@ enum Test {
     Present,
     /// It is set.
     Any,
-    Like {
-        pattern: Pattern,
-        negated: bool,
-    },
+    Text(TextTest),
     Compare(Relation, Value<'static>),
 }
 
-/// Text that may go on at either end.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Pattern {
-    text: String,
-    open_start: bool,
-    open_end: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Relation {
-    Equal,
-    NotEqual,
-    Less,
-    LessOrEqual,
-    Greater,
-    GreaterOrEqual,
-}
-
-impl Node {
+impl Term {
     fn accepts<T: Listed>(&self, item: &T) -> bool {
         match self {
-            Self::All(nodes) => nodes.iter().all(|node| node.accepts(item)),
-            Self::Any(nodes) => nodes.iter().any(|node| node.accepts(item)),
-            Self::Not(node) => !node.accepts(item),
             Self::Compare(comparison) => comparison.accepts(item),
-            Self::Search(pattern) => pattern.is_said_by(item),
+            Self::Search(pattern) => is_said(pattern, item),
         }
     }
 }
@@ -135,69 +96,34 @@ impl Comparison {
 impl Test {
     fn accepts(&self, value: &Value<'_>) -> bool {
         if *value == Value::Absent {
-            return matches!(self, Self::Compare(Relation::NotEqual, _) | Self::Like { negated: true, .. });
+            return match self {
+                Self::Text(test) => test.is_unequal(),
+                Self::Compare(relation, _) => *relation == Relation::NotEqual,
+                Self::Present | Self::Any => false,
+            };
         }
         match self {
             Self::Present => value.is_present(),
             Self::Any => true,
-            Self::Like { pattern, negated } => value.text().is_some_and(|text| pattern.matches(text) != *negated),
+            Self::Text(test) => value.text().is_some_and(|text| test.accepts(text)),
             Self::Compare(relation, operand) => relation.holds(value.compare(operand)),
         }
     }
 }
 
-impl Pattern {
-    fn matches(&self, text: &str) -> bool {
-        match (self.open_start, self.open_end) {
-            (true, true) => text.contains(&self.text),
-            (true, false) => text.ends_with(&self.text),
-            (false, true) => text.starts_with(&self.text),
-            (false, false) => text == self.text,
-        }
-    }
-
-    /// Whether it is found in any text of the item.
-    fn is_said_by<T: Listed>(&self, item: &T) -> bool {
-        T::FIELDS.iter().any(|field| match field.kind {
-            Kind::Text | Kind::Word(_) => item.value(field.name).text().is_some_and(|text| self.is_in(text)),
-            Kind::Labels => item.labels().is_some_and(|labels| labels.values().any(|text| self.is_in(text))),
-            Kind::Number | Kind::Time => false,
-        })
-    }
-
-    /// Whether it is found as whole words, or as parts of them where it may go on: who looks for `prod` does not mean
-    /// `nonprod`.
-    fn is_in(&self, text: &str) -> bool {
-        let (first, last) = (self.text.chars().next(), self.text.chars().next_back());
-        text.match_indices(self.text.as_str()).any(|(at, found)| {
-            let before = text.get(..at).and_then(|before| before.chars().next_back());
-            let after = text.get(at + found.len()..).and_then(|after| after.chars().next());
-            (self.open_start || !is_in_word(before, first)) && (self.open_end || !is_in_word(last, after))
-        })
-    }
-}
-
-/// Whether the place between two characters is inside a word.
-fn is_in_word(before: Option<char>, after: Option<char>) -> bool {
-    let is_part = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
-    is_part(before) && is_part(after)
-}
-
-impl Relation {
-    const fn holds(self, ordering: Ordering) -> bool {
-        match self {
-            Self::Equal => ordering.is_eq(),
-            Self::NotEqual => ordering.is_ne(),
-            Self::Less => ordering.is_lt(),
-            Self::LessOrEqual => ordering.is_le(),
-            Self::Greater => ordering.is_gt(),
-            Self::GreaterOrEqual => ordering.is_ge(),
-        }
-    }
+/// Whether a text is found in any text of the item.
+fn is_said<T: Listed>(pattern: &Pattern, item: &T) -> bool {
+    T::FIELDS.iter().any(|field| match field.kind {
+        Kind::Text | Kind::Word(_) => item.value(field.name).text().is_some_and(|text| pattern.is_in(text)),
+        Kind::Labels => item.labels().is_some_and(|labels| labels.values().any(|text| pattern.is_in(text))),
+        Kind::Number | Kind::Time => false,
+    })
 }
 
 #[cfg(test)]
 mod aip_tests;
+#[cfg(test)]
+mod refusals;
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -390,7 +316,7 @@ mod tests {
                 .flat_map(|c| matches!(c, '"' | '\\' | '*').then_some('\\').into_iter().chain([c]))
                 .collect();
             let text = format!("description = \"{quoted}\"");
-            prop_assume!(text.len() <= Filter::MAX_BYTES);
+            prop_assume!(text.len() <= filter::MAX_BYTES);
             let item = Item { description: Some(description), ..item() };
             prop_assert!(matches(&text, &item));
         }

@@ -3,8 +3,9 @@
 use std::cmp::Ordering;
 
 use super::cursor::Cursor;
-use super::error::{ListingError, OrderError, shown};
+use super::error::{ListingError, OrderError};
 use super::listed::{Listed, Value};
+use crate::filter::shown;
 
 /// A parsed, total order (L1).
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -181,7 +181,7 @@ impl Selection {
     ) -> Self {
         let from = from.and_then(|time| bad.check("start_event_time", convert::micros_of(&time)));
         let until = until.and_then(|time| bad.check("end_event_time", convert::micros_of(&time)));
-        let filter = if filter.is_empty() { None } else { bad.check("filter", Filter::compile(filter)) };
+        let filter = if filter.is_empty() { None } else { bad.check("filter", Filter::parse(filter)) };
         Self { span: Span { from, until }, filter }
     }
 

@@ -6,6 +6,7 @@ mod bytes_kept;
 mod collection_named;
 mod compression;
 mod event_times;
+mod filters;
 mod get;
 mod if_etag;
 pub mod ingest;

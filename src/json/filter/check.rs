@@ -1,281 +1,171 @@
-//! What may be evaluated, and what it may cost.
-//!
-//! `cel` evaluates whatever it has parsed: unknown names fail at run time, values are copied freely, and a chain
-//! of `map(x, x + x)` doubles a string with every link. So an expression is admitted by list, not by exclusion:
-//! - names and functions are known; loop variables hide nothing;
-//! - list and map literals are constant, `+` is rare: nothing grows beyond a small multiple of the document;
-//! - `map` may only take its elements apart, so that a chain of them cannot grow either;
-//! - loops nest at most twice, and each turn is charged to the document's budget;
-//! - patterns are constant, short, and compile.
+//! What may be asked of which part of a document.
 
-use cel::IdedExpr;
-use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, LiteralValue, operators};
+use super::{
+    Filter,
+    asked::{Asked, Fact, Scalar, Term, Test, Value},
+};
+use crate::{
+    filter::{self, FilterError, Literal, Operator, Path, Pattern, Relation, TextTest, shown, time},
+    json::{
+        number::Decimal,
+        scan::{self, Cursor, Kind},
+    },
+};
 
-use super::pattern::check_pattern;
-use super::turns::{Scope, bodies, charge, is_map};
-use super::{FilterError, shown};
+const ID: &str = "id";
+const EVENT_TIME: &str = "event_time";
+/// The body itself.
+const DOC: &str = "doc";
+/// Those that may be in one another. What is asked of them is as deep.
+const MAX_NAMES: usize = scan::MAX_DEPTH;
 
-const MAX_LOOP_NESTING: usize = 2;
-const MAX_ADDITIONS: usize = 16;
-const VARIABLES: [&str; 3] = ["id", "event_time", "doc"];
-/// `type(doc.x) == int`
-const TYPES: [&str; 9] = ["bool", "bytes", "double", "int", "list", "map", "null_type", "string", "uint"];
-const FUNCTIONS: [&str; 45] = [
-    operators::CONDITIONAL,
-    operators::LOGICAL_AND,
-    operators::LOGICAL_OR,
-    operators::LOGICAL_NOT,
-    operators::SUBSTRACT,
-    operators::ADD,
-    operators::MULTIPLY,
-    operators::DIVIDE,
-    operators::MODULO,
-    operators::EQUALS,
-    operators::NOT_EQUALS,
-    operators::GREATER_EQUALS,
-    operators::LESS_EQUALS,
-    operators::GREATER,
-    operators::LESS,
-    operators::NEGATE,
-    operators::INDEX,
-    operators::IN,
-    operators::NOT_STRICTLY_FALSE,
-    "size",
-    "contains",
-    "startsWith",
-    "endsWith",
-    "matches",
-    "bool",
-    "int",
-    "uint",
-    "double",
-    "string",
-    "type",
-    "timestamp",
-    "duration",
-    "getFullYear",
-    "getMonth",
-    "getDate",
-    "getDayOfMonth",
-    "getDayOfWeek",
-    "getDayOfYear",
-    "getHours",
-    "getMinutes",
-    "getSeconds",
-    "getMilliseconds",
-    "exists",
-    "all",
-    "filter",
-];
-
-/// How much of the body a filter needs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum DocUse {
-    None,
-    /// Only these top-level members: the others need not be read.
-    Fields(Vec<String>),
-    Whole,
+/// The terms that were read so far.
+#[derive(Default)]
+pub struct Terms {
+    pub asked: Asked,
+    facts: Fact,
+    scans: usize,
 }
 
-pub(super) struct Checked {
-    pub(super) expression: IdedExpr,
-    pub(super) doc: DocUse,
-    pub(super) loops: bool,
+impl filter::Terms for Terms {
+    type Term = Term;
+    const MAX: usize = Filter::MAX_TERMS;
+
+    fn comparison(
+        &mut self,
+        path: &Path,
+        operator: Operator,
+        value: &Literal,
+        bare: bool,
+    ) -> Result<Term, FilterError> {
+        let facts = self.next();
+        let [fact, _] = facts;
+        let is_presence = bare && operator == Operator::Has && value.is_star();
+        Ok(match names(path)?.as_slice() {
+            [ID | EVENT_TIME] if is_presence => Term::If(*self.asked.always.get_or_insert(fact)),
+            [ID] => {
+                self.asked.id.push((fact, TextTest::new(ID, operator, value)?));
+                Term::If(fact)
+            }
+            [EVENT_TIME] => {
+                let relation = operator.relation().unwrap_or(Relation::Equal);
+                self.asked.event_time.push((fact, relation, time(EVENT_TIME, value)?));
+                Term::If(fact)
+            }
+            [own @ (ID | EVENT_TIME), ..] => {
+                let supported = format!("{own} itself, and members of the body, such as doc.{}", shown(&path.text));
+                return Err(FilterError::UnknownField { field: shown(&path.text), supported });
+            }
+            [DOC] if operator != Operator::Has => {
+                return Err(FilterError::operator(DOC, operator, "`doc:KEY`, and all of its members, such as doc.KEY"));
+            }
+            [DOC, names @ ..] | names => {
+                let asked = self.asked.body.at(names, operator == Operator::Has);
+                match operator {
+                    Operator::Has if is_presence => Term::If(*asked.present.get_or_insert(fact)),
+                    Operator::Has => has(asked, facts, path, value, bare)?,
+                    Operator::Relation(relation) => {
+                        let test = test(path, operator, relation, value, bare)?;
+                        let reads_all = matches!(&test, Test::Text(test) if test.reads_all());
+                        asked.tests.push((fact, test));
+                        if reads_all {
+                            self.scan()?;
+                        }
+                        Term::If(fact)
+                    }
+                }
+            }
+        })
+    }
+
+    fn search(&mut self, text: Pattern) -> Result<Term, FilterError> {
+        let [fact, _] = self.next();
+        self.scan()?;
+        self.asked.searches.push((fact, text));
+        Ok(Term::If(fact))
+    }
+
+    fn is_field(&self, path: &Path) -> bool {
+        matches!(path.text.as_str(), ID | EVENT_TIME) || path.names.first().is_some_and(|name| name.text == DOC)
+    }
 }
 
-pub(super) fn check(mut expression: IdedExpr) -> Result<Checked, FilterError> {
-    let mut checker = Checker { doc: DocUse::None, loops: false, additions: 0, scopes: Vec::new() };
-    checker.expression(&mut expression)?;
-    if never_boolean(&expression.expr) {
-        return Err(FilterError::NotBoolean);
-    }
-    Ok(Checked { expression, doc: checker.doc, loops: checker.loops })
-}
-
-struct Checker {
-    doc: DocUse,
-    loops: bool,
-    additions: usize,
-    scopes: Vec<Scope>,
-}
-
-impl Checker {
-    fn expression(&mut self, expression: &mut IdedExpr) -> Result<(), FilterError> {
-        match &mut expression.expr {
-            Expr::Literal(_) => Ok(()),
-            Expr::Ident(name) => self.name(name),
-            Expr::Select(select) if is_doc(&select.operand.expr) => self.field(&select.field),
-            Expr::Select(select) => self.expression(&mut select.operand),
-            Expr::Call(call) => self.call(call),
-            Expr::Comprehension(turns) => self.turns(turns),
-            Expr::List(list) if list.elements.iter().all(|element| is_constant(&element.expr)) => {
-                list.elements.iter_mut().try_for_each(|element| self.expression(element))
-            }
-            Expr::Map(map) => map.entries.iter_mut().try_for_each(|entry| match &mut entry.expr {
-                EntryExpr::MapEntry(entry) if is_constant(&entry.key.expr) && is_constant(&entry.value.expr) => {
-                    self.expression(&mut entry.key)?;
-                    self.expression(&mut entry.value)
-                }
-                _ => Err(FilterError::Refused("lists and maps in a filter hold constants only")),
-            }),
-            Expr::List(_) => Err(FilterError::Refused("lists and maps in a filter hold constants only")),
-            Expr::Struct(value) => Err(FilterError::UnknownFunction(shown(&value.type_name))),
-            // `cel` panics when it evaluates one.
-            Expr::Unspecified => Err(FilterError::Syntax("a part is missing".to_owned())),
-        }
+impl Terms {
+    /// Two for each term, because it may need them.
+    fn next(&mut self) -> [Fact; 2] {
+        let fact = self.facts;
+        self.facts += 2;
+        [fact, fact + 1]
     }
 
-    fn name(&mut self, name: &str) -> Result<(), FilterError> {
-        if let Some(owner) = self.scopes.iter().rposition(|scope| scope.variable == name) {
-            return self.looks_outside(owner + 1);
+    fn scan(&mut self) -> Result<(), FilterError> {
+        if self.scans == Filter::MAX_SCANS {
+            return Err(FilterError::TooManyScans { max: Filter::MAX_SCANS });
         }
-        if TYPES.contains(&name) {
-            return Ok(());
-        }
-        if !VARIABLES.contains(&name) {
-            return Err(FilterError::UnknownVariable(shown(name)));
-        }
-        if name == "doc" {
-            self.doc = DocUse::Whole;
-        }
-        self.looks_outside(0)
-    }
-
-    /// `doc.field`, `doc["field"]`, `"field" in doc`.
-    fn field(&mut self, field: &str) -> Result<(), FilterError> {
-        match &mut self.doc {
-            DocUse::None => self.doc = DocUse::Fields(vec![field.to_owned()]),
-            DocUse::Fields(fields) if !fields.iter().any(|known| known == field) => fields.push(field.to_owned()),
-            DocUse::Fields(_) | DocUse::Whole => {}
-        }
-        self.looks_outside(0)
-    }
-
-    /// Something that belongs to a scope further out is used in all loops from `inner` on.
-    fn looks_outside(&mut self, inner: usize) -> Result<(), FilterError> {
-        for scope in self.scopes.iter_mut().skip(inner) {
-            if scope.is_map {
-                return Err(FilterError::Refused("map() in a filter may only use its own variable; try exists()"));
-            }
-            scope.scans = true;
-        }
-        Ok(())
-    }
-
-    fn call(&mut self, call: &mut CallExpr) -> Result<(), FilterError> {
-        let CallExpr { func_name, target, args } = call;
-        if !FUNCTIONS.contains(&func_name.as_str()) {
-            return Err(FilterError::UnknownFunction(shown(func_name)));
-        }
-        match (func_name.as_str(), args.as_mut_slice()) {
-            (operators::INDEX, [doc, field]) | (operators::IN, [field, doc]) if is_doc(&doc.expr) => {
-                if let Some(field) = literal_text(&field.expr) {
-                    return self.field(field);
-                }
-            }
-            (operators::ADD, _) => {
-                self.additions += 1;
-                if self.additions > MAX_ADDITIONS {
-                    return Err(FilterError::Refused("a filter may add at most 16 times"));
-                }
-                if self.scopes.iter().any(|scope| scope.is_map) {
-                    return Err(FilterError::Refused("map() in a filter may not add"));
-                }
-            }
-            ("matches", arguments) => {
-                let turns = check_pattern(arguments.last().and_then(|pattern| literal_text(&pattern.expr)))?;
-                self.scopes
-                    .iter_mut()
-                    .for_each(|scope| scope.pattern_turns = scope.pattern_turns.saturating_add(turns));
-            }
-            // The macros have become loops; what is left has the wrong arguments.
-            ("exists" | "all" | "filter", _) => {
-                return Err(FilterError::Syntax(format!("{func_name}() has the wrong arguments")));
-            }
-            _ => {}
-        }
-        target.iter_mut().try_for_each(|target| self.expression(target))?;
-        args.iter_mut().try_for_each(|argument| self.expression(argument))
-    }
-
-    fn turns(&mut self, turns: &mut ComprehensionExpr) -> Result<(), FilterError> {
-        self.expression(&mut turns.iter_range)?;
-        let variable = turns.iter_var.clone();
-        let taken = |name: &str| VARIABLES.contains(&name) || TYPES.contains(&name);
-        if taken(&variable) || self.scopes.iter().any(|scope| scope.variable == variable) {
-            return Err(FilterError::HidesVariable(shown(&variable)));
-        }
-        if self.scopes.len() == MAX_LOOP_NESTING {
-            return Err(FilterError::TooComplex);
-        }
-        self.loops = true;
-        let is_map = is_map(turns);
-        self.scopes.push(Scope { variable, scans: false, pattern_turns: 0, is_map });
-        let bodies = bodies(turns).ok_or(FilterError::TooComplex)?;
-        bodies.into_iter().try_for_each(|body| self.expression(body))?;
-        if let Some(scope) = self.scopes.pop() {
-            charge(turns, &scope);
-        }
+        self.scans += 1;
         Ok(())
     }
 }
 
-fn is_doc(expression: &Expr) -> bool {
-    matches!(expression, Expr::Ident(name) if name == "doc")
-}
-
-fn literal_text(expression: &Expr) -> Option<&str> {
-    match expression {
-        Expr::Literal(LiteralValue::String(text)) => Some(text.inner()),
-        _ => None,
+/// The names of a path, whole.
+fn names(path: &Path) -> Result<Vec<&str>, FilterError> {
+    let refused = |supported: &str| FilterError::UnknownField { field: shown(&path.text), supported: supported.into() };
+    if path.has_star {
+        return Err(refused(r"whole names; in quotes, a star is written \*"));
     }
+    if path.names.iter().any(|name| name.text.is_empty() && !name.is_quoted) {
+        return Err(refused("names with one dot between two; an empty name is written \"\""));
+    }
+    let names: Vec<&str> = path.names.iter().map(|name| name.text.as_str()).collect();
+    let ([DOC, of_body @ ..] | of_body) = names.as_slice();
+    if of_body.len() > MAX_NAMES {
+        return Err(refused(&format!("at most {MAX_NAMES} names, as many as a body may have in one another")));
+    }
+    Ok(names)
 }
 
-fn is_constant(expression: &Expr) -> bool {
-    match expression {
-        Expr::Literal(_) => true,
-        Expr::Call(call) => {
-            call.target.iter().map(|target| &**target).chain(&call.args).all(|part| is_constant(&part.expr))
+/// Asks whether a value is that, or has it.
+fn has(asked: &mut Value, facts: [Fact; 2], path: &Path, value: &Literal, bare: bool) -> Result<Term, FilterError> {
+    if !value.stars.is_empty() {
+        let expected = r"a whole value, or `*` alone; in quotes, a plain star is written \*";
+        return Err(FilterError::value(&path.text, value, expected));
+    }
+    let [equal, key] = facts;
+    let equal = asked.equal.entry(scalar(path, value, bare)?).or_insert(equal);
+    let key = asked.keys.entry(value.text.clone()).or_insert(key);
+    Ok(Term::IfEither(*equal, *key))
+}
+
+fn test(path: &Path, operator: Operator, relation: Relation, value: &Literal, bare: bool) -> Result<Test, FilterError> {
+    let equality = || match relation {
+        Relation::Equal => Ok(false),
+        Relation::NotEqual => Ok(true),
+        _ => Err(FilterError::operator(&path.text, operator, "= != and : with true, false and null")),
+    };
+    Ok(match scalar(path, value, bare)? {
+        Scalar::Text(_) => Test::Text(TextTest::new(&path.text, operator, value)?),
+        Scalar::Number(number) => Test::Number(relation, number),
+        Scalar::Bool(flag) => Test::Bool { flag, negated: equality()? },
+        Scalar::Null => Test::Null { negated: equality()? },
+    })
+}
+
+/// What a value means: one without quotes is what JSON would take it for, or else a text.
+fn scalar(path: &Path, value: &Literal, bare: bool) -> Result<Scalar<'static>, FilterError> {
+    Ok(match value.text.as_str() {
+        "true" if bare => Scalar::Bool(true),
+        "false" if bare => Scalar::Bool(false),
+        "null" if bare => Scalar::Null,
+        text if bare && is_number(text) => {
+            let expected = "a number, its power of ten of 18 digits at most";
+            let number = Decimal::read(text).ok_or_else(|| FilterError::value(&path.text, value, expected))?;
+            Scalar::Number(number.into_owned())
         }
-        Expr::List(list) => list.elements.iter().all(|element| is_constant(&element.expr)),
-        Expr::Map(map) => map.entries.iter().all(|entry| match &entry.expr {
-            EntryExpr::MapEntry(entry) => is_constant(&entry.key.expr) && is_constant(&entry.value.expr),
-            EntryExpr::StructField(_) => false,
-        }),
-        _ => false,
-    }
+        text => Scalar::Text(text.to_owned().into()),
+    })
 }
 
-/// Only where it is certain: `doc.flag` may be a boolean.
-fn never_boolean(expression: &Expr) -> bool {
-    match expression {
-        Expr::Literal(LiteralValue::Boolean(_)) | Expr::Select(_) => false,
-        Expr::Literal(_) | Expr::List(_) | Expr::Map(_) | Expr::Struct(_) | Expr::Unspecified => true,
-        Expr::Ident(name) => VARIABLES.contains(&name.as_str()) || TYPES.contains(&name.as_str()),
-        Expr::Comprehension(turns) => matches!(turns.accu_init.expr, Expr::List(_)),
-        Expr::Call(call) => match (call.func_name.as_str(), call.args.as_slice()) {
-            (operators::CONDITIONAL, [_, then, otherwise]) => {
-                never_boolean(&then.expr) || never_boolean(&otherwise.expr)
-            }
-            (operators::LOGICAL_AND | operators::LOGICAL_OR | operators::LOGICAL_NOT, terms) => {
-                terms.iter().any(|term| never_boolean(&term.expr))
-            }
-            (name, _) => !matches!(
-                name,
-                operators::EQUALS
-                    | operators::NOT_EQUALS
-                    | operators::GREATER_EQUALS
-                    | operators::LESS_EQUALS
-                    | operators::GREATER
-                    | operators::LESS
-                    | operators::INDEX
-                    | operators::IN
-                    | "contains"
-                    | "startsWith"
-                    | "endsWith"
-                    | "matches"
-                    | "bool"
-            ),
-        },
-    }
+fn is_number(text: &str) -> bool {
+    let mut cursor = Cursor::new(text);
+    matches!(cursor.kind(), Ok(Kind::Number)) && cursor.number().is_ok() && cursor.finish().is_ok()
 }
