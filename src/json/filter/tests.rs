@@ -295,12 +295,18 @@ fn any_json() -> impl Strategy<Value = serde_json::Value> {
 /// What `:` means, said another way: every value that the names lead to, lists passed through.
 fn reached<'v>(value: &'v serde_json::Value, names: &[&str], found: &mut Vec<&'v serde_json::Value>) {
     if let serde_json::Value::Array(items) = value {
-        items.iter().for_each(|item| reached(item, names, found));
+        for item in items {
+            reached(item, names, found);
+        }
         return;
     }
     match names {
         [] => found.push(value),
-        [first, rest @ ..] => value.get(first).into_iter().for_each(|value| reached(value, rest, found)),
+        [first, rest @ ..] => {
+            if let Some(value) = value.get(first) {
+                reached(value, rest, found);
+            }
+        }
     }
 }
 
