@@ -121,7 +121,7 @@ impl CompactionScheduler for Scheduler {
         };
         let mut specs = drains(state.manifest(), floor);
         specs.retain(|spec| !is_busy(spec.segment()));
-        let merges = self.merges.iter().flat_map(|merges| merges.for_state(state.manifest()).propose(state));
+        let merges = self.merges.iter().flat_map(|merges| merges.propose(state));
         // Merging what is about to go would be a waste, and in the way.
         specs.extend(merges.filter(|spec| !is_below(spec.segment(), floor)));
         specs
@@ -129,7 +129,7 @@ impl CompactionScheduler for Scheduler {
 
     fn validate(&self, state: &CompactorStateView, spec: &CompactionSpec) -> Result<(), slatedb::Error> {
         match &self.merges {
-            Some(merges) => merges.for_state(state.manifest()).validate(state, spec),
+            Some(merges) => merges.validate(state, spec),
             None => Ok(()),
         }
     }

@@ -7,7 +7,10 @@
 
 use slatedb::{
     VersionedManifest,
-    compactor::{CompactionScheduler, CompactionSchedulerSupplier, SizeTieredCompactionSchedulerSupplier},
+    compactor::{
+        CompactionScheduler, CompactionSchedulerSupplier, CompactionSpec, CompactorStateView,
+        SizeTieredCompactionSchedulerSupplier, SourceId,
+    },
     config::{CompactorOptions, SizeTieredCompactionSchedulerOptions},
     manifest::{Segment, SsTableView},
 };
@@ -40,9 +43,24 @@ impl Merges {
         Self { few: scheduler(few), many: scheduler(many) }
     }
 
-    pub fn for_state(&self, manifest: &VersionedManifest) -> &Scheduler {
-        if are_small(manifest) { &self.many } else { &self.few }
+    /// What is to be merged. Runs, which are what merges have made, are merged few at a time.
+    pub fn propose(&self, state: &CompactorStateView) -> Vec<CompactionSpec> {
+        let mut specs = self.few.propose(state);
+        if are_small(state.manifest()) {
+            specs.retain(|spec| !is_of_flushes(spec));
+            specs.extend(self.many.propose(state).into_iter().filter(is_of_flushes));
+        }
+        specs
     }
+
+    /// Whether a merge may be.
+    pub fn validate(&self, state: &CompactorStateView, spec: &CompactionSpec) -> Result<(), slatedb::Error> {
+        self.few.validate(state, spec)
+    }
+}
+
+fn is_of_flushes(spec: &CompactionSpec) -> bool {
+    spec.sources().iter().any(|source| matches!(source, SourceId::SstView(_)))
 }
 
 fn are_small(manifest: &VersionedManifest) -> bool {

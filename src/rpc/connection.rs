@@ -16,6 +16,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::BufMut;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf},
     net::TcpStream,
@@ -116,7 +117,8 @@ impl Connection {
                 ready!(coop::poll_proceed(context)).made_progress();
             }
             self.frames.buffer().reserve(READ_BYTES);
-            match poll_read_buf(Pin::new(&mut self.wire), context, self.frames.buffer()) {
+            let mut buffer = self.frames.buffer().limit(READ_BYTES);
+            match poll_read_buf(Pin::new(&mut self.wire), context, &mut buffer) {
                 Poll::Ready(Ok(read)) if read > 0 => count += read,
                 Poll::Pending if count == 0 => return Poll::Pending,
                 Poll::Pending => break,
@@ -134,6 +136,12 @@ impl Connection {
         }
         Poll::Ready(Ok(()))
     }
+}
+
+/// Writes, whatever reading has left of the task's budget: the socket bounds it, and a client
+/// that always has more to be read would be told nothing.
+fn unbudgeted<T>(context: &mut Context<'_>, write: impl FnMut(&mut Context<'_>) -> Poll<T> + Unpin) -> Poll<T> {
+    Pin::new(&mut coop::unconstrained(std::future::poll_fn(write))).poll(context)
 }
 
 /// Takes from the budget of the task that is running. Without any left, it is others' turn
@@ -167,7 +175,7 @@ impl AsyncRead for Connection {
 
 impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.wire).poll_write(context, bytes)
+        unbudgeted(context, |context| Pin::new(&mut self.wire).poll_write(context, bytes))
     }
 
     fn poll_write_vectored(
@@ -175,7 +183,7 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.wire).poll_write_vectored(context, slices)
+        unbudgeted(context, |context| Pin::new(&mut self.wire).poll_write_vectored(context, slices))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -183,7 +191,7 @@ impl AsyncWrite for Connection {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.wire).poll_flush(context)
+        unbudgeted(context, |context| Pin::new(&mut self.wire).poll_flush(context))
     }
 
     /// A socket that is closed with something unread, or that is sent something

@@ -69,11 +69,8 @@ where
     }
 }
 
-/// Resolves to what the client is told when its time is over.
-///
-/// tonic keeps the same deadline around us and would tell it without details. It
-/// sets its timer behind ours and asks us first, so that ours comes first if it is
-/// true to the clock: timers fire a tick late, in any order within a tick.
+/// Resolves to what the client is told when its time is over. It goes by the clock, since
+/// timers fire a tick late.
 struct Deadline(Pin<Box<Sleep>>);
 
 impl Deadline {

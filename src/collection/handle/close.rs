@@ -129,8 +129,9 @@ impl Collections {
         if after != before
             && let Some((totals, stored_bytes)) = self.statistics(uid).await?
         {
+            // What was saved may not have counted any.
             let left = stored_bytes.saturating_add_unsigned(after.bytes).saturating_sub_unsigned(before.bytes);
-            self.save_statistics(uid, totals, left).await;
+            self.save_statistics(uid, totals, left.max(0)).await;
         }
         Ok(())
     }

@@ -7,7 +7,8 @@
 //!
 //! Only frames that were read together are joined: none waits for another. DATA of a stream
 //! comes before what the client sent on other streams in between, whose order HTTP/2 leaves
-//! open, and never before anything else of its own stream.
+//! open, and never before anything else of its own stream or of the connection: behind the
+//! client's answer to our settings its windows are larger.
 
 use std::collections::HashMap;
 
@@ -16,6 +17,8 @@ use tokio::io::ReadBuf;
 
 /// Three bytes of length, kind, flags, four bytes of stream.
 const HEAD: usize = 9;
+/// The first bit means nothing.
+const STREAM: u32 = u32::MAX >> 1;
 const DATA: u8 = 0;
 const RST_STREAM: u8 = 3;
 const END_STREAM: u8 = 1;
@@ -55,8 +58,22 @@ impl Head {
         (bytes.len() >= HEAD).then(|| {
             let length_and_kind = bytes.get_u32();
             let [.., kind] = length_and_kind.to_be_bytes();
-            Self { length: (length_and_kind >> 8) as usize, kind, flags: bytes.get_u8(), stream: bytes.get_u32() }
+            Self {
+                length: (length_and_kind >> 8) as usize,
+                kind,
+                flags: bytes.get_u8(),
+                stream: bytes.get_u32() & STREAM,
+            }
         })
+    }
+
+    /// Nothing goes before this frame that comes behind it.
+    fn end_joining(&self, open: &mut HashMap<u32, usize>) {
+        if self.stream == 0 {
+            open.clear();
+        } else {
+            open.remove(&self.stream);
+        }
     }
 
     /// DATA without padding or anything else that is not known here.
@@ -118,7 +135,7 @@ impl Frames {
             }
             let head = Head::of(&self.read)?;
             if head.length > JOINED {
-                open.remove(&head.stream);
+                head.end_joining(open);
                 self.passing = head.length;
                 return Some(Piece::AsItCame(self.read.split_to(HEAD).freeze()));
             }
@@ -130,7 +147,7 @@ impl Frames {
                 self.resets += 1;
             }
             if !head.is_plain_data() {
-                open.remove(&head.stream);
+                head.end_joining(open);
                 return Some(Piece::AsItCame(frame));
             }
             let (payload, is_end) = (frame.split_off(HEAD), head.flags == END_STREAM);
@@ -186,6 +203,7 @@ mod tests {
 
     const PADDED: u8 = 8;
     const HEADERS: u8 = 1;
+    const SETTINGS: u8 = 4;
 
     #[derive(Clone, Debug, PartialEq, Eq)]
     struct Frame {
@@ -262,6 +280,7 @@ mod tests {
         for came in [
             vec![frame(DATA, 0, 1, b"a"), frame(RST_STREAM, 0, 1, &[0; 4]), frame(DATA, 0, 1, b"b")],
             vec![frame(DATA, END_STREAM, 1, b"a"), frame(DATA, 0, 1, b"b")],
+            vec![frame(DATA, 0, 1, b"a"), frame(SETTINGS, 1, 0, b""), frame(DATA, 0, 1, b"b")],
             vec![frame(DATA, 0, 1, b"a"), frame(DATA, PADDED, 1, b"\x01b\0"), frame(DATA, 0, 1, b"c")],
             vec![frame(DATA, 0, 1, b"a"), frame(DATA, 0, 1, b""), frame(DATA, 0, 1, b"c")],
             vec![frame(DATA, 0, 1, &[0; JOINED - 1]), frame(DATA, 0, 1, b"ab")],

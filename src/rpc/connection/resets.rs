@@ -3,6 +3,8 @@
 //! Lively clients cancel all that they have open at once, again and again, and let calls of a
 //! few milliseconds run out by the thousand. A flood of resets is many times quicker.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 /// Resets in a row, for each stream that may be open.
@@ -27,10 +29,10 @@ impl Resets {
 
     /// Counts resets. Returns whether they are a flood.
     pub fn count(&mut self, resets: u64) -> bool {
-        let more = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let more = more.saturating_mul(self.streams * A_SECOND) / 1000;
+        let milliseconds = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let more = milliseconds.saturating_mul(self.streams * A_SECOND) / 1000;
         if more > 0 {
-            self.since = Instant::now();
+            self.since += Duration::from_millis(milliseconds);
             self.left = self.left.saturating_add(more).min(self.streams * IN_A_ROW);
         }
         let is_flood = resets > self.left;
@@ -41,8 +43,6 @@ impl Resets {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[tokio::test(start_paused = true)]
