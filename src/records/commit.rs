@@ -275,13 +275,14 @@ impl Committer {
         let tip = Tip { revision, hash: Hash::of(&object), checksum };
         // It is made, whatever happens here: without the index nobody can read it, but who
         // watches may see the last of it.
-        let before = self.index.before(&entry.writes);
-        let applied = self.index.apply(instance, &tip, &entry.writes);
+        let unknown = |error| Error::OutcomeUnknown(Arc::new(self.give_up(error)));
+        let before = self.index.before(&entry.writes).map_err(unknown)?;
+        let applied = self.index.apply(instance, &tip, &entry.writes, &before);
         if applied.is_ok() {
             *self.tip.lock() = tip;
         }
-        let told = before.map(|before| self.subscribers.tell(Told { revision, writes: entry.writes, before }));
-        applied.and(told).map_err(|error| Error::OutcomeUnknown(Arc::new(self.give_up(error))))?;
+        self.subscribers.tell(Told { revision, writes: entry.writes, before });
+        applied.map_err(unknown)?;
         self.compactor.wrote(&self.tasks, &self.log, &self.index, tip, object.len());
         Ok(())
     }

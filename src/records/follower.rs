@@ -48,7 +48,8 @@ impl Follower {
     pub async fn catch_up(&mut self) -> Result<u64, Error> {
         loop {
             while let Some((entry, tip)) = self.log.next(&self.tip).await? {
-                self.index.apply(self.log.instance(), &tip, &entry.writes)?;
+                let before = self.index.before(&entry.writes)?;
+                self.index.apply(self.log.instance(), &tip, &entry.writes, &before)?;
                 self.tip = tip;
             }
             let at = self.tip.revision;

@@ -180,11 +180,16 @@ impl Index {
         writes.iter().map(|write| self.get(&write.key)).collect()
     }
 
-    /// Takes an entry of the log in.
-    pub fn apply(&self, instance: Uuid, tip: &Tip, writes: &[RecordWrite]) -> Result<(), Error> {
+    /// Takes an entry of the log in, whose records were as [`before`](Self::before) says.
+    pub fn apply(
+        &self,
+        instance: Uuid,
+        tip: &Tip,
+        writes: &[RecordWrite],
+        before: &[Option<Raw>],
+    ) -> Result<(), Error> {
         let (mut batch, mut moves) = (sled::Batch::default(), Vec::new());
-        for RecordWrite { key, value } in writes {
-            let was = self.get(key)?;
+        for (RecordWrite { key, value }, was) in writes.iter().zip(before) {
             let is = value.as_ref().map_or(Ok(Vec::new()), |value| terms::entries(key, value))?;
             moves.push((key, terms::entries_if(key, was.as_ref())?, is));
             match value {

@@ -295,7 +295,9 @@ async fn replay(index: &Index, log: &Log, mut reached: Reached, end: u64) -> Res
             Ok(_) => return Ok(Err(format!("its records do not add up at revision {}", tip.revision))),
             Err(error) => return Ok(Err(error.to_string())),
         }
-        if let Err(error) = index.apply(log.instance(), &tip, &entry.writes) {
+        let before = index.before(&entry.writes);
+        let applied = before.and_then(|before| index.apply(log.instance(), &tip, &entry.writes, &before));
+        if let Err(error) = applied {
             return Ok(Err(error.to_string()));
         }
         reached = reached.with(tip, entry.time, size);

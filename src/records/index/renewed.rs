@@ -112,7 +112,7 @@ mod tests {
         let listed = writes.iter().map(|write| (write.key.as_slice(), write.value.as_deref()));
         let checksum = index.checksum_after(before.checksum, revision, listed).unwrap();
         let tip = Tip { revision, checksum, ..*before };
-        index.apply(INSTANCE, &tip, writes).unwrap();
+        index.apply(INSTANCE, &tip, writes, &index.before(writes).unwrap()).unwrap();
         tip
     }
 
