@@ -12,6 +12,7 @@ const PUBLIC: &[&str] = &[
     "stillframe/v1/snapshot.proto",
     "stillframe/v1/restore.proto",
     "stillframe/v1/source.proto",
+    "stillframe/v1/server.proto",
     // No file needs it, but clients that ask for an error's details do.
     "google/rpc/error_details.proto",
 ];

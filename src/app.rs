@@ -192,6 +192,8 @@ impl App {
             restores,
             sources,
             clock: clock.clone(),
+            space: space.clone(),
+            limits: config.limits,
             tasks: tasks.clone(),
             patience: store.stream_patience(),
             shortest_retention: config.shortest_retention,
@@ -215,20 +217,22 @@ impl App {
         let stop = tasks.stop_token();
         let sweep = config.sweep_every;
         let Services { keys, collections, snapshots, restores, sources, .. } = services.clone();
-        tasks.service("key expiry", keys.clone().watch_time(sweep, stop.clone()));
-        tasks.service("clock watch", timekeeper::watch(clock.clone(), records.clone(), sweep, stop.clone()));
-        tasks.service("space watch", space.watch(config.space_every, tasks.clone()));
-        tasks.service("snapshot worker", snapshots.run(sweep, stop.clone()));
-        tasks.service("restore worker", restores.run(sweep, stop.clone()));
-        tasks.service("source worker", sources.run(sweep, stop.clone()));
-        tasks.service("retire worker", collections.clone().retire(sweep, stop.clone()));
-        tasks.service("retention worker", collections.clone().expire(sweep, stop.clone()));
-        tasks.service(
-            "housekeeping",
-            housekeeping(keys.clone(), collections.clone(), records.clone(), clock.clone(), sweep, stop.clone()),
-        );
-        if let Some(tls) = &tls {
-            tasks.service("certificate renewal", Arc::clone(tls).renew(config.transport.tls_look_every, stop.clone()));
+        tasks.worker("key expiry", keys.clone(), move |keys, stop| keys.watch_time(sweep, stop));
+        tasks.worker("clock watch", (clock.clone(), records.clone()), move |(clock, records), stop| {
+            timekeeper::watch(clock, records, sweep, stop)
+        });
+        tasks.worker("space watch", (space, tasks.clone()), move |(space, tasks), _| {
+            space.watch(config.space_every, tasks)
+        });
+        tasks.worker("snapshot worker", snapshots, move |snapshots, stop| snapshots.run(sweep, stop));
+        tasks.worker("restore worker", restores, move |restores, stop| restores.run(sweep, stop));
+        tasks.worker("source worker", sources, move |sources, stop| sources.run(sweep, stop));
+        tasks.worker("retire worker", collections.clone(), move |collections, stop| collections.retire(sweep, stop));
+        tasks.worker("retention worker", collections.clone(), move |collections, stop| collections.expire(sweep, stop));
+        let kept = (keys.clone(), collections.clone(), records.clone(), clock.clone());
+        tasks.worker("housekeeping", kept, move |kept, stop| housekeeping(kept, sweep, stop));
+        if let Some(tls) = tls.clone() {
+            tasks.worker("certificate renewal", tls, move |tls, stop| tls.renew(config.transport.tls_look_every, stop));
         }
         let server = rpc::serve(services, config.transport, tls, listener, stop.clone());
         // Streams that are not ours (reflection, say) may never end by themselves,
@@ -248,8 +252,12 @@ impl App {
         });
 
         let ended = tasks.until(shutdown).await;
+        tracing::info!("stopping");
         tasks.cancel();
         let services_drained = tasks.drain_services(config.grace).await;
+        if services_drained.is_ok() {
+            tracing::info!("drained: no call and no worker is left");
+        }
         if let Err(error) = keys.save_uses() {
             tracing::warn!(?error, "when API keys were last used was not saved");
         }
@@ -261,7 +269,11 @@ impl App {
             tracing::warn!("the index of the records was not saved; the next start reads more of the log");
         }
         drop(background);
-        ended.and(services_drained).and(work_drained)
+        let stopped = ended.and(services_drained).and(work_drained);
+        if stopped.is_ok() {
+            tracing::info!("stopped");
+        }
+        stopped
     }
 }
 
@@ -324,10 +336,7 @@ pub async fn open_records(config: &Config, clock: &Clock, tasks: &Tasks) -> Resu
 
 /// Closes what is idle and forgets what is over.
 async fn housekeeping(
-    keys: ApiKeys,
-    collections: Collections,
-    records: Records,
-    clock: Clock,
+    (keys, collections, records, clock): (ApiKeys, Collections, Records, Clock),
     every: Duration,
     stop: tokio_util::sync::CancellationToken,
 ) {

@@ -1,9 +1,13 @@
 //! Named points where a test can end the process as a crash would, to prove
-//! that recovery is the ordinary loop. Release builds have none.
+//! that recovery is the ordinary loop, or panic, to prove that a panic is an error of what
+//! was being done and of nothing else. Release builds have none.
 //!
 //! The points are an enum. A test matches it without a wildcard, so a new point does not
 //! compile until something leads there; and it reads the sources, so a point that is
 //! nowhere fails.
+
+#[cfg(debug_assertions)]
+use std::sync::atomic::{AtomicBool, Ordering};
 
 macro_rules! points {
     ($($point:ident = $name:literal,)*) => {
@@ -58,7 +62,7 @@ points! {
     SourceRetired = "source.retired",
 }
 
-/// Ends the process here if the environment names this point.
+/// Ends the process here, or panics, if the environment names this point.
 #[macro_export]
 macro_rules! crash_point {
     ($point:ident) => {
@@ -67,10 +71,17 @@ macro_rules! crash_point {
     };
 }
 
-/// Aborts if `STILLFRAME_CRASH_AT` is this point.
+/// Aborts if `STILLFRAME_CRASH_AT` is this point. If `STILLFRAME_PANIC_AT` is, panics when it
+/// is reached for the first time.
 #[cfg(debug_assertions)]
+#[allow(clippy::panic, reason = "as a fault of ours would")]
 pub fn reach(point: Point) {
-    if std::env::var_os("STILLFRAME_CRASH_AT").is_some_and(|at| at == point.name()) {
+    static HAS_PANICKED: AtomicBool = AtomicBool::new(false);
+    let is_at = |variable| std::env::var_os(variable).is_some_and(|at| at == point.name());
+    if is_at("STILLFRAME_CRASH_AT") {
         std::process::abort();
+    }
+    if is_at("STILLFRAME_PANIC_AT") && !HAS_PANICKED.swap(true, Ordering::Relaxed) {
+        panic!("a panic at {}, as asked", point.name());
     }
 }

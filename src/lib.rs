@@ -37,6 +37,7 @@ pub mod space;
 pub mod tasks;
 mod timekeeper;
 mod upgrade;
+pub mod version;
 pub mod workspace;
 
 /// The generated contract: messages, clients and servers.

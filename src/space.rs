@@ -44,6 +44,21 @@ struct Inner {
     index: Option<Volume>,
 }
 
+/// A file system as it was at the last look.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Disk {
+    /// The directory in it.
+    pub directory: PathBuf,
+    /// The bytes that may still be used, if it says so.
+    pub free: Option<u64>,
+    /// All of its bytes, if it says so.
+    pub size: Option<u64>,
+    /// The bytes that are to stay free.
+    pub reserve: u64,
+    /// Whether it takes nothing in.
+    pub full: bool,
+}
+
 /// One file system, as it was at the last look.
 #[derive(Debug)]
 struct Volume {
@@ -51,6 +66,8 @@ struct Volume {
     /// What an operator wants to be free.
     wanted: Option<u64>,
     free: AtomicU64,
+    /// 0 when it does not say.
+    size: AtomicU64,
     reserve: AtomicU64,
     full: AtomicBool,
     /// It did not say how much is free, and the log says so.
@@ -69,6 +86,11 @@ impl Space {
         let space = Self { inner: Arc::new(inner) };
         space.look();
         space
+    }
+
+    /// What is known of each disk.
+    pub fn disks(&self) -> impl Iterator<Item = Disk> + '_ {
+        self.volumes().map(Volume::disk)
     }
 
     /// Looks again every so often, until the service stops.
@@ -132,6 +154,7 @@ impl Volume {
             directory,
             wanted,
             free: AtomicU64::new(u64::MAX),
+            size: AtomicU64::new(0),
             reserve: AtomicU64::new(0),
             full: AtomicBool::new(false),
             silent: AtomicBool::new(false),
@@ -145,6 +168,17 @@ impl Volume {
     fn admit_bytes(&self, bytes: u64) -> Result<(), Error> {
         let needed = self.reserve().saturating_add(bytes);
         if self.free.load(Ordering::Relaxed) < needed { Err(self.refusal(needed)) } else { Ok(()) }
+    }
+
+    fn disk(&self) -> Disk {
+        let (free, size) = (self.free.load(Ordering::Relaxed), self.size.load(Ordering::Relaxed));
+        Disk {
+            directory: self.directory.clone(),
+            free: (size > 0).then_some(free),
+            size: (size > 0).then_some(size),
+            reserve: self.reserve(),
+            full: self.full.load(Ordering::Relaxed),
+        }
     }
 
     fn reserve(&self) -> u64 {
@@ -176,6 +210,7 @@ impl Volume {
     fn found(&self, free: u64, size: u64) {
         let reserve = self.wanted.unwrap_or_else(|| reserve_of(size));
         self.free.store(free, Ordering::Relaxed);
+        self.size.store(size, Ordering::Relaxed);
         self.reserve.store(reserve, Ordering::Relaxed);
         let was_full = self.full.load(Ordering::Relaxed);
         let full = is_full(was_full, free, reserve);
@@ -219,6 +254,16 @@ mod tests {
             assert!(!is_full(was_full, 0, 0), "without a reserve it is never full");
             assert!(is_full(was_full, u64::MAX - 1, u64::MAX), "no overflow");
         }
+    }
+
+    #[test]
+    fn a_disk_that_does_not_answer_has_no_figures() {
+        let volume = Volume::new("unused".into(), Some(7));
+        volume.found(1, 2);
+        let disk = Disk { directory: "unused".into(), free: Some(1), size: Some(2), reserve: 7, full: true };
+        assert_eq!(volume.disk(), disk);
+        volume.found(u64::MAX, 0);
+        assert_eq!(volume.disk(), Disk { free: None, size: None, full: false, ..disk });
     }
 
     #[test]

@@ -1,13 +1,22 @@
 //! The one place that spawns tasks: named, supervised, drained.
 //!
-//! A background task that ends early (error, panic) stops the service rather
-//! than leaving it half alive; a stop waits for all of them, up to a deadline.
+//! A background task that ends early stops the service rather than leaving it half alive.
+//! One that panics begins again: it goes by what is recorded, so that is like a start of
+//! the service. A stop waits for all of them, up to a deadline.
 
-use std::{collections::BTreeMap, fmt::Write, future::Future, sync::Arc, time::Duration};
+use std::{
+    any::Any, collections::BTreeMap, fmt::Write, future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration,
+};
 
+use futures::FutureExt;
 use parking_lot::Mutex;
 use tokio::{sync::Notify, task::JoinSet};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::error::Error;
+
+/// Until a background task that has panicked begins again.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// The service's background tasks.
 #[derive(Clone)]
@@ -109,6 +118,26 @@ impl Tasks {
             future.await;
             drop(counted);
             name
+        });
+    }
+
+    /// Runs a task that lives as long as the service, and begins it again when it has panicked,
+    /// with what it had at first.
+    pub fn worker<S, F>(&self, name: &'static str, state: S, begin: impl Fn(S, CancellationToken) -> F + Send + 'static)
+    where
+        S: Clone + Send + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let stop = self.stop.clone();
+        self.service(name, async move {
+            loop {
+                let worker = AssertUnwindSafe(begin(state.clone(), stop.clone()));
+                let Err(panic) = worker.catch_unwind().await else { return };
+                tracing::error!(name, panic = panic_message(&*panic), "a background task panicked; it begins again");
+                if stop.run_until_cancelled(tokio::time::sleep(PAUSE)).await.is_none() {
+                    return;
+                }
+            }
         });
     }
 
@@ -216,6 +245,24 @@ impl Tasks {
         let drained = tokio::time::timeout(grace, self.work.wait()).await;
         drained.map_err(|_| TaskError::Late { grace, names: self.running_work.names() })
     }
+}
+
+/// Work whose panic is an error of its own: INTERNAL. Behind it nothing may be used that it
+/// may have left half done, but for records and files, which are good at any moment.
+pub async fn caught<T, E: From<Error>>(work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+    AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|panic| {
+        let message = panic_message(&*panic);
+        Err(Error::internal(format!("it panicked: {message}")).into())
+    })
+}
+
+/// What a panic says.
+fn panic_message(panic: &(dyn Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("without a message")
 }
 
 /// Runs a blocking call off the async threads, for those that have no tasks: whoever

@@ -26,7 +26,7 @@ use crate::{
         Change, Collection, CollectionState, Failure, Record, Restore, RestoreState, SourcePosition, Stored,
         Verification, uid,
     },
-    tasks::Looks,
+    tasks::{Looks, caught},
 };
 
 /// How often watchers see a new value.
@@ -134,7 +134,7 @@ impl Restores {
             };
             let copies = is_cancellable(state) || state == RestoreState::Publishing;
             let permit = if copies { work.stop.run_until_cancelled(turn.acquire()).await } else { None };
-            let driven = restores.drive(&found, &work).await;
+            let driven = caught(restores.drive(&found, &work)).await;
             drop(permit);
             restores.inner.busy.lock().remove(&id);
             match driven {
@@ -163,7 +163,7 @@ impl Restores {
                 return Err(Error::ShuttingDown);
             }
             work.ending.store(0, Ordering::Relaxed);
-            let next = match self.step(&seen, work).await {
+            let next = match caught(self.step(&seen, work)).await {
                 Ok(next) => next,
                 // Cancelled by a caller: the record says so.
                 Err(Error::ShuttingDown) if self.was_cancelled(&seen)? => continue,
@@ -350,7 +350,15 @@ impl Restores {
         // Cancelled meanwhile, if not: the next look sees it.
         let is_made = self.inner.records.commit_if_unchanged(with.replace(seen, &restore)).await?;
         if is_made && is_terminal(restore.state()) {
-            tracing::info!(name = %restore.name(), state = super::state_name(restore.state()), "restore ended");
+            tracing::info!(
+                name = %restore.name(),
+                state = super::state_name(restore.state()),
+                documents = restore.totals.as_ref().map_or(0, |totals| totals.document_count),
+                bytes = restore.bytes,
+                files = restore.files,
+                duration_ms = (restore.end_time - restore.create_time) / 1000,
+                "restore ended"
+            );
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Instant,
 };
 
 use http::{HeaderMap, Request, Response, header::AUTHORIZATION};
@@ -15,8 +16,11 @@ use prost_types::MethodDescriptorProto;
 use tonic::{Status, body::Body};
 use tower::{Layer, Service};
 
-use super::{ending::Ending, streams};
-use crate::access::{ApiKeys, Caller};
+use super::{call::Refusals, ending::Ending, peer::Peer, streams};
+use crate::{
+    access::{ApiKeys, Caller},
+    error::Error,
+};
 
 /// Needs no key: probes have none, and the contract is no secret.
 const OPEN_TO_ALL: [&str; 3] =
@@ -32,12 +36,14 @@ pub fn is_open_to_all(path: &str) -> bool {
 pub struct AuthenticateLayer {
     keys: ApiKeys,
     streams: Arc<HashSet<String>>,
+    refusals: Arc<Refusals>,
 }
 
 impl AuthenticateLayer {
     /// A layer that asks these keys.
     pub fn new(keys: ApiKeys) -> Result<Self, DecodeError> {
-        Ok(Self { keys, streams: Arc::new(streams::paths(MethodDescriptorProto::server_streaming)?) })
+        let streams = streams::paths(MethodDescriptorProto::server_streaming)?;
+        Ok(Self { keys, streams: Arc::new(streams), refusals: Arc::default() })
     }
 }
 
@@ -45,7 +51,8 @@ impl<S> Layer<S> for AuthenticateLayer {
     type Service = Authenticate<S>;
 
     fn layer(&self, inner: S) -> Authenticate<S> {
-        Authenticate { inner, keys: self.keys.clone(), streams: Arc::clone(&self.streams) }
+        let Self { keys, streams, refusals } = self.clone();
+        Authenticate { inner, keys, streams, refusals }
     }
 }
 
@@ -55,6 +62,16 @@ pub struct Authenticate<S> {
     inner: S,
     keys: ApiKeys,
     streams: Arc<HashSet<String>>,
+    refusals: Arc<Refusals>,
+}
+
+impl<S> Authenticate<S> {
+    /// Says that somebody was not let in.
+    fn tell(&self, peer: Option<Peer>, error: &Error) {
+        if let Some(not_logged) = self.refusals.count(peer.and_then(Peer::ip), Instant::now()) {
+            tracing::warn!(%error, not_logged, "a call without a key that lets it in");
+        }
+    }
 }
 
 impl<S, B> Service<Request<B>> for Authenticate<S>
@@ -89,7 +106,7 @@ where
                 })
             }
             Err(error) => {
-                tracing::debug!(%error, "a call without a key that lets it in");
+                self.tell(request.extensions().get().copied(), &error);
                 Box::pin(ready(Ok(Status::from(error).into_http())))
             }
         }

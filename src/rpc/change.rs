@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use tracing::Instrument;
 
-use crate::{error::Error, tasks::Tasks};
+use crate::{
+    error::Error,
+    tasks::{Tasks, caught},
+};
 
 /// How long a caller waits for a change. What a change itself waits for is bounded,
 /// but for the record log, whose storage may stay away: the change goes on then.
@@ -17,9 +20,9 @@ pub async fn to_its_end<T: Send + 'static>(
     tasks: &Tasks,
     change: impl Future<Output = Result<T, Error>> + Send + 'static,
 ) -> Result<T, Error> {
-    let change = tasks.work("change", change.in_current_span());
+    let change = tasks.work("change", caught(change).in_current_span());
     match tokio::time::timeout(PATIENCE, change).await {
-        Ok(ended) => ended.map_err(|panicked| Error::Internal(Arc::new(panicked)))?,
+        Ok(ended) => ended.map_err(|ended| Error::Internal(Arc::new(ended)))?,
         Err(late) => Err(Error::OutcomeUnknown(Arc::new(late))),
     }
 }

@@ -28,7 +28,7 @@ use tokio_util::io::poll_read_buf;
 
 pub use self::calls::CallTasks;
 use self::{calls::Calls, frames::Frames, resets::Resets};
-use super::tls::Tls;
+use super::{peer::Peer, tls::Tls};
 
 /// The first bytes of every HTTP/2 client.
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -64,6 +64,7 @@ pub struct Connection {
     ended: Option<io::Result<()>>,
     resets: Resets,
     calls: Arc<Calls>,
+    peer: Peer,
     linger: Option<Linger>,
 }
 
@@ -82,6 +83,7 @@ impl Connection {
         tls: Option<&Tls>,
         max_streams: u32,
     ) -> io::Result<Self> {
+        let peer = Peer(socket.peer_addr().ok());
         let mut wire: Box<dyn Wire> = match tls {
             Some(tls) => Box::new(tls.acceptor().accept(socket).await?),
             None => Box::new(socket),
@@ -98,6 +100,7 @@ impl Connection {
             ended: None,
             resets: Resets::new(max_streams),
             calls: Calls::new(max_streams as usize + ENDING_CALLS, place),
+            peer,
             linger: None,
         })
     }
@@ -105,6 +108,11 @@ impl Connection {
     /// What runs its calls.
     pub fn calls(&self) -> CallTasks {
         CallTasks(Arc::clone(&self.calls))
+    }
+
+    /// Who is at its other end.
+    pub fn peer(&self) -> Peer {
+        self.peer
     }
 
     /// Reads what has come, as much as may be at once.

@@ -7,6 +7,14 @@ mod read;
 mod stream;
 mod write;
 
+/// What a request may ask for.
+pub mod limits {
+    pub use super::{
+        read::{MAX_IDS, MAX_PAGE},
+        write::{MAX_BATCH_BYTES, MAX_WRITES},
+    };
+}
+
 use std::{pin::Pin, time::Duration};
 
 use futures::Stream;

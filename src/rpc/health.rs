@@ -16,7 +16,18 @@ use crate::{
 };
 
 /// How each service is, by its full name.
-type Services = BTreeMap<&'static str, ServingStatus>;
+#[derive(Debug)]
+struct Services {
+    statuses: BTreeMap<&'static str, ServingStatus>,
+    /// Nothing becomes of any of them any more.
+    are_stopped: bool,
+}
+
+impl Services {
+    fn of(&self, service: &str) -> ServingStatus {
+        self.statuses.get(service).copied().unwrap_or(ServingStatus::ServiceUnknown)
+    }
+}
 
 /// The service.
 #[derive(Clone)]
@@ -27,31 +38,29 @@ pub struct HealthRpc {
 impl HealthRpc {
     /// These take calls.
     pub fn serving(names: impl IntoIterator<Item = &'static str>) -> Self {
-        let services = names.into_iter().map(|name| (name, ServingStatus::Serving)).collect();
-        Self { services: Arc::new(watch::Sender::new(services)) }
+        let statuses = names.into_iter().map(|name| (name, ServingStatus::Serving)).collect();
+        Self { services: Arc::new(watch::Sender::new(Services { statuses, are_stopped: false })) }
     }
 
-    /// None takes calls any more; who watches hears of it.
+    /// None takes calls any more. Who watches hears of it, and then that the server stops.
     pub fn stop_serving(&self) {
         self.services.send_modify(|services| {
-            for status in services.values_mut() {
+            for status in services.statuses.values_mut() {
                 *status = ServingStatus::NotServing;
             }
+            services.are_stopped = true;
         });
     }
 
-    /// How a service is, and what becomes of it.
+    /// How a service is, and what becomes of it. Ends when the server stops.
     fn follow(&self, service: String) -> impl Stream<Item = ServingStatus> + Send + use<> {
         stream::unfold((self.services.subscribe(), service, None), |(mut services, service, told)| async move {
-            let changed = services.wait_for(|services| Some(of(services, &service)) != told).await;
-            let status = changed.ok().map(|services| of(&services, &service))?;
+            let is_news = |services: &Services| Some(services.of(&service)) != told;
+            let changed = services.wait_for(|services| is_news(services) || services.are_stopped).await;
+            let status = changed.ok().filter(|services| is_news(services)).map(|services| services.of(&service))?;
             Some((status, (services, service, Some(status))))
         })
     }
-}
-
-fn of(services: &Services, service: &str) -> ServingStatus {
-    services.get(service).copied().unwrap_or(ServingStatus::ServiceUnknown)
 }
 
 fn response(status: ServingStatus) -> HealthCheckResponse {
@@ -64,14 +73,14 @@ impl Health for HealthRpc {
 
     async fn check(&self, request: Request<HealthCheckRequest>) -> Result<Response<HealthCheckResponse>, Status> {
         let (_memory, HealthCheckRequest { service }) = question(request)?;
-        let status = self.services.borrow().get(service.as_str()).copied();
+        let status = self.services.borrow().statuses.get(service.as_str()).copied();
         Ok(Response::new(response(status.ok_or(Error::NotFound(service))?)))
     }
 
     async fn list(&self, request: Request<HealthListRequest>) -> Result<Response<HealthListResponse>, Status> {
         let (_memory, HealthListRequest {}) = question(request)?;
         let services = self.services.borrow();
-        let statuses = services.iter().map(|(name, status)| ((*name).to_owned(), response(*status))).collect();
+        let statuses = services.statuses.iter().map(|(name, status)| ((*name).to_owned(), response(*status))).collect();
         Ok(Response::new(HealthListResponse { statuses }))
     }
 
@@ -82,7 +91,8 @@ impl Health for HealthRpc {
             let _counted = &memory;
             Ok(response(status))
         });
-        Ok(Response::new(statuses.boxed()))
+        let stopping = stream::once(async { Err(Error::ShuttingDown.into()) });
+        Ok(Response::new(statuses.chain(stopping).boxed()))
     }
 }
 
@@ -97,7 +107,7 @@ mod tests {
         let health = HealthRpc::serving(["a"]);
         let add = |name| {
             health.services.send_modify(|services| {
-                services.insert(name, ServingStatus::Serving);
+                services.statuses.insert(name, ServingStatus::Serving);
             });
         };
         let mut watch = health.follow("b".to_owned()).boxed();
@@ -108,6 +118,15 @@ mod tests {
         assert_eq!(watch.next().await, Some(ServingStatus::Serving));
         health.stop_serving();
         assert_eq!(watch.next().await, Some(ServingStatus::NotServing));
-        assert!(watch.next().now_or_never().is_none());
+        assert_eq!(watch.next().await, None);
+    }
+
+    #[tokio::test]
+    async fn what_is_not_known_stays_so_to_the_end() {
+        let health = HealthRpc::serving(["a"]);
+        let mut watch = health.follow("b".to_owned()).boxed();
+        assert_eq!(watch.next().await, Some(ServingStatus::ServiceUnknown));
+        health.stop_serving();
+        assert_eq!(watch.next().await, None);
     }
 }

@@ -9,7 +9,7 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
 };
 
-use super::{connection::Connection, tls::Tls, transport::Transport};
+use super::{connection::Connection, peer::Peer, tls::Tls, transport::Transport};
 
 /// Between attempts when the process or the machine has no room for a connection.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -77,23 +77,23 @@ impl Greeting {
     }
 
     async fn greet(self, socket: TcpStream, place: OwnedSemaphorePermit) -> Option<Connection> {
-        let peer = socket.peer_addr().ok();
+        let peer = Peer(socket.peer_addr().ok());
         if let Err(error) = socket.set_nodelay(true) {
-            tracing::debug!(?peer, %error, "a connection may be slow");
+            tracing::debug!(%peer, %error, "a connection may be slow");
         }
         // A peer that answers but does not read would keep its place for ever: nothing
         // that we say to it, not even a farewell, gets out.
         let unread = u32::try_from(self.unread_patience.as_millis()).unwrap_or(u32::MAX);
         if let Err(error) = rustix::net::sockopt::set_tcp_user_timeout(&socket, unread) {
-            tracing::debug!(?peer, %error, "a connection that is not read may stay");
+            tracing::debug!(%peer, %error, "a connection that is not read may stay");
         }
         let patience = self.patience;
         let greeted = Connection::greet(socket, place, self.tls.as_deref(), self.max_streams);
         match tokio::time::timeout(patience, greeted).await {
             Ok(Ok(connection)) => return Some(connection),
             // Anybody can cause it as often as they like, so it is not for the usual log.
-            Ok(Err(error)) => tracing::debug!(?peer, %error, "a connection came to nothing"),
-            Err(_) => tracing::debug!(?peer, ?patience, "a connection was silent for too long and is closed"),
+            Ok(Err(error)) => tracing::debug!(%peer, %error, "a connection came to nothing"),
+            Err(_) => tracing::debug!(%peer, ?patience, "a connection was silent for too long and is closed"),
         }
         None
     }

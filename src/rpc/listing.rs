@@ -13,7 +13,7 @@ use crate::{
 /// What a message in a list adds to its own bytes, at most.
 const FRAMING_BYTES: usize = 8;
 const DEFAULT_PAGE: usize = 50;
-const MAX_PAGE: usize = 1000;
+pub const MAX_PAGE: usize = 1000;
 
 /// The arguments of a List call.
 pub struct Page<'a> {

@@ -28,6 +28,8 @@ rules! {
     RevokeApiKeyRequest: |_m| Anyone;
     GetCallerRequest: |_m| Anyone;
 
+    GetServerInfoRequest: |_m| Anyone;
+
     CreateWorkspaceRequest: |_m| Everywhere(Operate);
     GetWorkspaceRequest: |m| In(Read, "name", &m.name);
     ListWorkspacesRequest: |_m| Anyone;

@@ -1,8 +1,8 @@
 //! The gRPC server.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tonic::{
     codec::CompressionEncoding::{Gzip, Zstd},
@@ -13,10 +13,24 @@ use tonic_reflection::pb as reflection;
 use tower::ServiceBuilder;
 
 use super::{
-    access::AccessRpc, admission::Gate, authenticate::AuthenticateLayer, collection::CollectionRpc,
-    deadline::ContractLayer, document::DocumentRpc, health::HealthRpc, incoming::incoming, reflection::ReflectionRpc,
-    request_memory::RequestMemoryLayer, restore::RestoreRpc, serving, snapshot::SnapshotRpc, source::SourceRpc,
-    tls::Tls, transport::Transport, workspace::WorkspaceRpc,
+    access::AccessRpc,
+    admission::Gate,
+    authenticate::AuthenticateLayer,
+    collection::CollectionRpc,
+    deadline::ContractLayer,
+    document::DocumentRpc,
+    health::HealthRpc,
+    incoming::incoming,
+    reflection::ReflectionRpc,
+    request_memory::RequestMemoryLayer,
+    restore::RestoreRpc,
+    server_info::{ServerRpc, Started},
+    serving,
+    snapshot::SnapshotRpc,
+    source::SourceRpc,
+    tls::Tls,
+    transport::Transport,
+    workspace::WorkspaceRpc,
 };
 use crate::{
     access::ApiKeys,
@@ -26,14 +40,15 @@ use crate::{
     pb::{
         access_service_server::AccessServiceServer, collection_service_server::CollectionServiceServer,
         document_service_server::DocumentServiceServer, restore_service_server::RestoreServiceServer,
-        snapshot_service_server::SnapshotServiceServer, source_service_server::SourceServiceServer,
-        workspace_service_server::WorkspaceServiceServer,
+        server_service_server::ServerServiceServer, snapshot_service_server::SnapshotServiceServer,
+        source_service_server::SourceServiceServer, workspace_service_server::WorkspaceServiceServer,
     },
     restore::Restores,
     snapshot::Snapshots,
     source::Sources,
+    space::Space,
     tasks::Tasks,
-    workspace::Workspaces,
+    workspace::{Limits, Workspaces},
 };
 
 /// A little above our own limit of 10 MiB, so that the answer is our error.
@@ -65,6 +80,10 @@ pub struct Services {
     pub sources: Sources,
     /// Time.
     pub clock: Clock,
+    /// The disks.
+    pub space: Space,
+    /// How much of everything there may be.
+    pub limits: Limits,
     /// Background work.
     pub tasks: Tasks,
     /// How long a stream waits for a client that does not read.
@@ -91,12 +110,17 @@ pub async fn serve(
         restores,
         sources,
         clock,
+        space,
+        limits,
         tasks,
         patience,
         shortest_retention,
         shortest_scan_interval,
     } = services;
     let gate = Gate { keys: keys.clone() };
+    let started = Started { time: clock.now(), moment: Instant::now() };
+    let features = features(&transport);
+    let server = ServerServiceServer::new(ServerRpc { gate: gate.clone(), space, limits, features, started });
     let access = AccessRpc { gate: gate.clone(), keys: keys.clone(), tasks: tasks.clone() };
     let access = AccessServiceServer::new(access);
     let documents = DocumentRpc {
@@ -139,6 +163,7 @@ pub async fn serve(
         .add_service(compressed!(snapshots))
         .add_service(compressed!(restores))
         .add_service(compressed!(sources))
+        .add_service(compressed!(server))
         .prepare();
     let layers = ServiceBuilder::new().layer(ContractLayer).layer(AuthenticateLayer::new(keys)?).layer(request_memory);
     let service = layers.service(services);
@@ -150,8 +175,16 @@ pub async fn serve(
     Ok(())
 }
 
+/// What not every server has.
+fn features(transport: &Transport) -> BTreeSet<&'static str> {
+    let needs_certificates = transport.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
+    let features =
+        [("client-certificates", needs_certificates), ("s3", cfg!(feature = "s3")), ("tls", transport.tls.is_some())];
+    features.into_iter().filter_map(|(name, is_there)| is_there.then_some(name)).collect()
+}
+
 /// The services, and the whole server under the empty name.
-fn names() -> [&'static str; 8] {
+fn names() -> [&'static str; 9] {
     [
         "",
         AccessServiceServer::<AccessRpc>::NAME,
@@ -161,5 +194,6 @@ fn names() -> [&'static str; 8] {
         SnapshotServiceServer::<SnapshotRpc>::NAME,
         RestoreServiceServer::<RestoreRpc>::NAME,
         SourceServiceServer::<SourceRpc>::NAME,
+        ServerServiceServer::<ServerRpc>::NAME,
     ]
 }

@@ -1,8 +1,8 @@
 //! Serves calls on connections: each connection in a task, each of its calls in another.
 
-use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
+use std::{convert::Infallible, pin::pin, time::Duration};
 
-use futures::{Stream, StreamExt, future::BoxFuture};
+use futures::{Stream, StreamExt};
 use http::{Request, Response};
 use hyper::{body::Incoming, server::conn::http2::Builder, service::Service as HttpService};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -10,14 +10,12 @@ use tokio::{task::JoinSet, time::sleep};
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
 use tower::Service;
-use tracing::Instrument;
-use uuid::Uuid;
 
 use super::{
+    call::Calling,
     connection::{CallTasks, Connection},
     transport::Transport,
 };
-use crate::clock::new_uid;
 
 /// A third to a half less CPU per document than with HTTP/2's default.
 const MAX_FRAME_BYTES: u32 = 256 << 10;
@@ -84,7 +82,6 @@ pub async fn serve<S>(
     S::Future: Send,
 {
     let (mut open, closing) = (JoinSet::new(), CancellationToken::new());
-    let service = Arc::new(Calling(service));
     {
         let (mut connections, mut stop) = (pin!(connections), pin!(stop));
         loop {
@@ -93,7 +90,7 @@ pub async fn serve<S>(
                 Some(_) = open.join_next() => {}
                 next = connections.next() => match next {
                     Some(connection) => {
-                        open.spawn(connect(connection, Arc::clone(&service), settings, closing.clone()));
+                        open.spawn(connect(connection, service.clone(), settings, closing.clone()));
                     }
                     None => break,
                 },
@@ -107,13 +104,14 @@ pub async fn serve<S>(
 
 /// Serves one connection to its end. When it is old, or the server stops, the client is asked
 /// to open no more streams.
-async fn connect<S>(connection: Connection, service: Arc<Calling<S>>, settings: Settings, closing: CancellationToken)
+async fn connect<S>(connection: Connection, service: S, settings: Settings, closing: CancellationToken)
 where
     Calling<S>: HttpService<Request<Incoming>, Response = Response<Body>, Error = Infallible>,
     <Calling<S> as HttpService<Request<Incoming>>>::Future: Send + 'static,
 {
     let builder = settings.builder(connection.calls());
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(connection), service));
+    let calling = Calling::new(service, connection.peer());
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(connection), calling));
     let ended = tokio::select! {
         ended = &mut connection => ended,
         () = sleep(settings.max_age) => {
@@ -129,38 +127,4 @@ where
         // Anybody can cause it as often as they like.
         tracing::debug!(%error, "a connection broke");
     }
-}
-
-/// Calls a service in a span of the request.
-struct Calling<S>(S);
-
-impl<S> HttpService<Request<Incoming>> for Calling<S>
-where
-    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
-    S::Future: Send,
-{
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
-
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let (mut service, span) = (self.0.clone(), span(&request));
-        let answer = async move {
-            std::future::poll_fn(|context| service.poll_ready(context)).await?;
-            service.call(request.map(Body::new)).await
-        };
-        Box::pin(answer.instrument(span))
-    }
-}
-
-/// A span per request. A caller's own id is taken over, if it is short.
-fn span<B>(request: &Request<B>) -> tracing::Span {
-    let sent = request.headers().get("x-request-id").and_then(|id| id.to_str().ok()).filter(|id| id.len() <= 64);
-    let id = sent.map_or_else(|| short(new_uid()), str::to_owned);
-    tracing::info_span!("rpc", method = request.uri().path(), %id, caller = tracing::field::Empty)
-}
-
-/// The random half of a uid is enough to find a request in a log.
-fn short(uid: Uuid) -> String {
-    format!("{:016x}", uid.as_u64_pair().1)
 }

@@ -37,9 +37,13 @@ impl From<Error> for Status {
     fn from(error: Error) -> Self {
         let (code, reason) = error.reason();
         let code = Code::from_i32(code as i32);
-        if matches!(code, Code::Internal | Code::DataLoss | Code::Unknown | Code::Unavailable) {
-            // ?error has the causes, the client's text has not.
-            tracing::error!(?error, reason, "request failed");
+        // ?error has the causes, the client's text has not. A stop is no fault.
+        match code {
+            Code::Internal | Code::DataLoss | Code::Unknown => tracing::error!(?error, reason, "request failed"),
+            Code::Unavailable if !matches!(error, Error::ShuttingDown) => {
+                tracing::warn!(?error, reason, "request failed");
+            }
+            _ => {}
         }
         let mut details = ErrorDetails::with_error_info(reason, DOMAIN, info(&error));
         describe(&error, &mut details);

@@ -11,7 +11,7 @@ use crate::{
     documents::{CutOutcome, Files, Frozen, FrozenManifest, Held, Reusable, UnfinishedCheckpoint},
     error::Error,
     records::{Change, Failure, Record, Snapshot, SnapshotState, Stored},
-    tasks::Looks,
+    tasks::{Looks, caught},
 };
 
 /// The snapshot before, if its data is still there.
@@ -47,7 +47,7 @@ impl Snapshots {
         let (snapshots, found) = (self.clone(), found.clone());
         self.inner.tasks.work("snapshot", async move {
             let uid = found.uid();
-            let worked = snapshots.work(&found).await;
+            let worked = caught(snapshots.work(&found)).await;
             snapshots.inner.busy.lock().remove(&uid);
             match worked {
                 // What changed meanwhile may need another visit.
@@ -65,7 +65,10 @@ impl Snapshots {
     async fn work(&self, found: &Stored<Snapshot>) -> Result<bool, Error> {
         let Some(seen) = self.inner.records.get(&found.record.key())? else { return Ok(false) };
         match seen.state() {
-            SnapshotState::Requested => self.take(&seen).await.map(|()| true),
+            SnapshotState::Requested => match caught(self.take(&seen)).await {
+                Err(error @ Error::Internal(_)) => self.fail(&seen, &error).await.map(|()| true),
+                taken => taken.map(|()| true),
+            },
             SnapshotState::Failed | SnapshotState::Expired | SnapshotState::Deleted => self.release(&seen).await,
             SnapshotState::Created | SnapshotState::Unspecified => Ok(false),
         }
@@ -97,14 +100,22 @@ impl Snapshots {
         let (reuse, copy) = reuse.unzip();
         let cut = lease.cut(uid, reuse).await?;
         let checkpoint = cut.checkpoint.as_ref().map(UnfinishedCheckpoint::id);
-        crate::crash_point!(SnapshotCut);
-        let taken = self.record(seen, lease, cut, previous, copy).await;
+        let taken = async {
+            crate::crash_point!(SnapshotCut);
+            let created = self.record(seen, lease, cut, previous, copy).await;
+            crate::crash_point!(SnapshotCreated);
+            created
+        };
+        let taken = caught(taken).await;
         if taken.as_ref().is_err_and(Error::is_undecided) {
             // Its record may still appear; the next start knows.
             return taken.map(|_| ());
         }
-        let created = matches!(taken, Ok(true));
-        crate::crash_point!(SnapshotCreated);
+        let created = match &taken {
+            Ok(created) => *created,
+            // It may have failed behind its record.
+            Err(_) => seen.is_created(&inner.records)?,
+        };
         lease.settle_cut(uid, created).await?;
         match checkpoint {
             Some(id) if created => {

@@ -5,6 +5,7 @@ use crate::{
     documents::{MARKS_PAGE, Mark},
     error::Error,
     records::{self, Change, RetiredSource, Stored},
+    tasks::caught,
 };
 
 impl Sources {
@@ -17,7 +18,7 @@ impl Sources {
         }
         let sources = self.clone();
         self.inner.tasks.work("source retirement", async move {
-            if let Err(error) = sources.remove_marks(&found).await {
+            if let Err(error) = caught(sources.remove_marks(&found)).await {
                 tracing::debug!(?error, %uid, "the marks of a deleted source wait for the next sweep");
             }
             sources.inner.retiring.lock().remove(&uid);

@@ -9,7 +9,7 @@ use super::{Sources, live::Task, memory::Memory, state};
 use crate::{
     error::{Error, causes},
     records::{Change, Collection, Failure, Record, RetiredSource, Source, SourceState, Stored},
-    tasks::Looks,
+    tasks::{Looks, caught},
 };
 
 /// Until a visit that met a fault of the service's own storage is tried again.
@@ -83,7 +83,10 @@ impl Sources {
                 }
             };
             let is_new = seen.state() == SourceState::Initializing;
-            let worked = if is_new { self.initialise(&seen).await } else { self.visit(&seen, &mut memory, stop).await };
+            let worked = async {
+                if is_new { self.initialise(&seen).await } else { self.visit(&seen, &mut memory, stop).await }
+            };
+            let worked = caught(worked).await;
             if is_new && worked.is_ok() {
                 continue;
             }

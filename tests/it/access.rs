@@ -7,5 +7,6 @@ mod late;
 mod matrix;
 mod requests;
 mod restores;
+mod server_info;
 mod streams;
 mod visible;

@@ -20,6 +20,7 @@ mod faults;
 mod full_disk;
 mod limits;
 mod listings;
+mod logs;
 mod many;
 #[cfg(feature = "s3")]
 mod object_storage;

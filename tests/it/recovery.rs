@@ -24,6 +24,9 @@ mod once;
 // A release build has no calls that fail because a test says so.
 #[cfg(debug_assertions)]
 mod one_failure;
+// Nor does it panic because a test says so.
+#[cfg(debug_assertions)]
+mod panics;
 mod pins;
 mod records_cli;
 mod restart;

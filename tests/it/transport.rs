@@ -20,6 +20,7 @@ mod patience;
 mod raw;
 mod reflection;
 mod renewal;
+mod request_ids;
 mod resets;
 mod streams;
 mod unknown;

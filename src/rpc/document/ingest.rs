@@ -8,6 +8,7 @@ use prost::Message;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
+use tracing::Instrument;
 
 use super::{
     DocumentRpc,
@@ -20,6 +21,7 @@ use crate::{
     error::Error,
     pb::{self, ingest_documents_request::ResultsMode},
     rpc::{request_memory::Share, status::of_transport},
+    tasks::caught,
 };
 
 /// Messages that are read ahead of their acknowledgement.
@@ -41,7 +43,8 @@ impl DocumentRpc {
         let (queue, submitted) = mpsc::channel(WINDOW);
         let (mode, agreed) = tokio::sync::oneshot::channel();
         let rpc = self.clone();
-        self.tasks.work("ingest", async move { rpc.read_messages(&caller, &memory, messages, mode, queue).await });
+        let reading = async move { rpc.read_messages(&caller, &memory, messages, mode, queue).await };
+        self.tasks.work("ingest", reading.in_current_span());
         let answers = async move {
             let errors_only = agreed.await.unwrap_or(false);
             // An error ends the stream, behind the last acknowledgement.
@@ -60,7 +63,8 @@ impl DocumentRpc {
     ) {
         let read = self.read_all(caller, memory, &mut messages, mode, &queue);
         let ended = tokio::select! {
-            ended = read => ended,
+            // The end of the messages alone would look like the end of the acknowledgements.
+            ended = caught(read) => ended,
             () = self.stop.cancelled() => Err(Error::ShuttingDown.into()),
             // Answers may wait for a client that does not read; this does not.
             ended = self.gate.keys.clone().ended(caller.clone()) => Err(ended.into()),

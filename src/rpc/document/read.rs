@@ -12,9 +12,9 @@ use crate::{
     rpc::{MAX_RESPONSE_BYTES, listing::token_error},
 };
 
-const MAX_IDS: usize = 1000;
+pub const MAX_IDS: usize = 1000;
 const DEFAULT_PAGE: usize = 100;
-const MAX_PAGE: usize = 10_000;
+pub const MAX_PAGE: usize = 10_000;
 /// A page ends after so many documents even if the filter found none of them.
 const MAX_SCANNED: usize = 50_000;
 

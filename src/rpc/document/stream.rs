@@ -7,6 +7,7 @@ use prost::Message as _;
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
+use tracing::Instrument;
 
 use super::{
     DocumentRpc, Selection, Turn, encoding, message,
@@ -18,6 +19,7 @@ use crate::{
     error::{Error, Violations},
     listing::PageToken,
     pb,
+    tasks::caught,
 };
 
 /// A message is sent when it has this much.
@@ -67,10 +69,11 @@ impl DocumentRpc {
         // would look like the end of the documents.
         let (end, ended) = oneshot::channel();
         let pump = Pump { rpc: self.clone(), lease, scan, selection, encoding: wanted, bound, queue };
-        self.tasks.work("stream", async move {
+        let pumped = async move {
             // Without a receiver there is no client.
-            let _ = end.send(pump.run().await);
-        });
+            let _ = end.send(caught(pump.run()).await);
+        };
+        self.tasks.work("stream", pumped.in_current_span());
         let first = futures::stream::once(ready(Ok(first)));
         // What still waits when the service stops is left out: the client resumes.
         let messages = ReceiverStream::new(messages).map(Ok).take_until(self.stop.clone().cancelled_owned());

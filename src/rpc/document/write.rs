@@ -20,8 +20,8 @@ use crate::{
 };
 
 /// The largest batch.
-const MAX_WRITES: usize = 20_000;
-const MAX_BATCH_BYTES: usize = 10 << 20;
+pub const MAX_WRITES: usize = 20_000;
+pub const MAX_BATCH_BYTES: usize = 10 << 20;
 /// What `_id` and `_event_time` may add to a body before they are lifted out.
 const LIFTED_BYTES: usize = 8 * MAX_DOCUMENT_ID_BYTES;
 

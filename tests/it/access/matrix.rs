@@ -31,7 +31,10 @@ const OPERATE: &[&str] = &[OPERATOR, ROOT];
 /// own rules.
 fn may(method: &str) -> Option<&'static [&'static str]> {
     Some(match method {
-        "AccessService/ListApiKeys" | "AccessService/GetCaller" | "WorkspaceService/ListWorkspaces" => EVERYBODY,
+        "AccessService/ListApiKeys"
+        | "AccessService/GetCaller"
+        | "WorkspaceService/ListWorkspaces"
+        | "ServerService/GetServerInfo" => EVERYBODY,
         "WorkspaceService/CreateWorkspace" => &[ROOT],
         "AccessService/CreateApiKey"
         | "AccessService/GetApiKey"

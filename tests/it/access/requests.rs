@@ -36,6 +36,8 @@ pub fn message(method: &str, workspace: &str) -> Option<Bytes> {
         "AccessService/RevokeApiKey" => bytes(pb::RevokeApiKeyRequest { name: "apiKeys/target".to_owned(), etag }),
         "AccessService/GetCaller" => bytes(pb::GetCallerRequest {}),
 
+        "ServerService/GetServerInfo" => bytes(pb::GetServerInfoRequest {}),
+
         "WorkspaceService/CreateWorkspace" => bytes(pb::CreateWorkspaceRequest::default()),
         "WorkspaceService/GetWorkspace" => bytes(pb::GetWorkspaceRequest { name: parent }),
         "WorkspaceService/ListWorkspaces" => bytes(pb::ListWorkspacesRequest::default()),

@@ -3,8 +3,8 @@
 use stillframe::pb::{
     self, access_service_client::AccessServiceClient, collection_service_client::CollectionServiceClient,
     document_service_client::DocumentServiceClient, restore_service_client::RestoreServiceClient,
-    snapshot_service_client::SnapshotServiceClient, source_service_client::SourceServiceClient,
-    workspace_service_client::WorkspaceServiceClient,
+    server_service_client::ServerServiceClient, snapshot_service_client::SnapshotServiceClient,
+    source_service_client::SourceServiceClient, workspace_service_client::WorkspaceServiceClient,
 };
 use tonic::{
     Request, Status,
@@ -39,6 +39,7 @@ pub struct Clients {
     pub snapshots: SnapshotServiceClient<Keyed>,
     pub restores: RestoreServiceClient<Keyed>,
     pub sources: SourceServiceClient<Keyed>,
+    pub server: ServerServiceClient<Keyed>,
 }
 
 impl TestServer {
@@ -52,7 +53,8 @@ impl TestServer {
             documents: DocumentServiceClient::new(keyed.clone()),
             snapshots: SnapshotServiceClient::new(keyed.clone()),
             restores: RestoreServiceClient::new(keyed.clone()),
-            sources: SourceServiceClient::new(keyed),
+            sources: SourceServiceClient::new(keyed.clone()),
+            server: ServerServiceClient::new(keyed),
         }
     }
 

@@ -78,6 +78,7 @@ async fn every_service_answers_in_gzip_and_zstd_who_asks() {
     let asked = ServerReflectionRequest { message_request: Some(asked), ..Default::default() };
     let calls = [
         ("AccessService/ListApiKeys", Vec::new()),
+        ("ServerService/GetServerInfo", Vec::new()),
         ("WorkspaceService/ListWorkspaces", Vec::new()),
         (
             "CollectionService/ListCollections",
