@@ -33,6 +33,11 @@ pub struct Options {
 /// Between what is measured, so that each finds an idle server.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// How many manifests a collection has at rest, or fewer.
+const FEW_MANIFESTS: usize = 200;
+/// A manifest stays for a minute, and is looked at once in a minute.
+const GIVEN_BACK_WITHIN: Duration = Duration::from_mins(5);
+
 /// The medians at one number of siblings, in milliseconds.
 struct Figures {
     created: f64,
@@ -53,6 +58,7 @@ pub async fn run(server: &mut Server, options: &Options) -> Result<()> {
             take(&client, &collection, &documents, next).await?;
             next += 1;
         }
+        given_back(&server.storage()).await?;
         server.settle().await?;
         let label = report::grouped(*siblings);
         let figures = measure(&client, &collection, &documents, &first, (next, *repeat)).await?;
@@ -115,6 +121,20 @@ async fn cancel(client: &Client, first: &pb::Snapshot, siblings: u64) -> Result<
     Ok(milliseconds(begun.elapsed()))
 }
 
+/// Waits until what the rush of snapshots has left is given back: it is of their pace, not of
+/// their number.
+async fn given_back(storage: &Path) -> Result<()> {
+    let begun = Instant::now();
+    while count(&storage.join("collections"), "manifest")? > FEW_MANIFESTS {
+        if begun.elapsed() > GIVEN_BACK_WITHIN {
+            eprintln!("note: the manifests are still there after {GIVEN_BACK_WITHIN:?}; going on");
+            break;
+        }
+        sleep(Duration::from_secs(1)).await;
+    }
+    Ok(())
+}
+
 /// What is kept beside the files with documents.
 fn show_bytes(storage: &Path, label: &str) -> Result<()> {
     let live = bytes(&storage.join("collections"), "manifest")?;
@@ -126,15 +146,24 @@ fn show_bytes(storage: &Path, label: &str) -> Result<()> {
 
 /// Bytes of what is in directories of a name, at any depth.
 fn bytes(directory: &Path, name: &str) -> Result<u64> {
-    let mut all = 0;
+    Ok(sizes(directory, name)?.iter().sum())
+}
+
+/// How many files there are in directories of a name, at any depth.
+fn count(directory: &Path, name: &str) -> Result<usize> {
+    Ok(sizes(directory, name)?.len())
+}
+
+/// The sizes of those. What goes meanwhile does not count.
+fn sizes(directory: &Path, name: &str) -> Result<Vec<u64>> {
+    let mut all = Vec::new();
     for entry in std::fs::read_dir(directory)? {
         let path = entry?.path();
-        if path.is_dir() && path.file_name().is_some_and(|found| found == name) {
-            for entry in std::fs::read_dir(&path)? {
-                all += entry?.metadata()?.len();
-            }
-        } else if path.is_dir() && name == "manifest" {
-            all += bytes(&path, name)?;
+        let is_named = directory.file_name().is_some_and(|found| found == name);
+        match path.metadata() {
+            Ok(found) if found.is_dir() => all.extend(sizes(&path, name)?),
+            Ok(found) if is_named => all.push(found.len()),
+            _ => {}
         }
     }
     Ok(all)

@@ -48,8 +48,15 @@ pub struct Young {
 enum Kind {
     Documents,
     Log,
-    /// A manifest or a list of merges.
-    Numbered,
+    Manifest,
+    Merges,
+}
+
+impl Kind {
+    /// Whether its number may not be used again for a while.
+    fn is_numbered(self) -> bool {
+        matches!(self, Self::Manifest | Self::Merges)
+    }
 }
 
 impl Young {
@@ -68,7 +75,7 @@ impl Young {
         }
         match &self.age {
             Age::Seen(min_age) => {
-                let min_age = if kind == Kind::Numbered { self.number_taken.max(*min_age) } else { *min_age };
+                let min_age = if kind.is_numbered() { self.number_taken.max(*min_age) } else { *min_age };
                 seen.get(&candidate.location).is_some_and(|since| since.elapsed() + EARLY >= min_age)
             }
             Age::By(_) if kind == Kind::Log => true,
@@ -84,7 +91,8 @@ impl Young {
 fn kind(path: &Path) -> Kind {
     match path.parts().rev().nth(1).as_ref().map(AsRef::as_ref) {
         Some("wal") => Kind::Log,
-        Some("manifest" | "compactions") => Kind::Numbered,
+        Some("manifest") => Kind::Manifest,
+        Some("compactions") => Kind::Merges,
         _ => Kind::Documents,
     }
 }
@@ -156,6 +164,23 @@ mod tests {
         let other: HashSet<_> = [object("manifest/00000000000000000002.manifest", 0)].into();
         assert!(young.filter(other).await.is_empty());
         assert!(young.filter(manifest).await.is_empty());
+    }
+
+    /// A collection that changes has some of all kinds to be collected, each time.
+    #[tokio::test(start_paused = true)]
+    async fn a_look_at_one_kind_leaves_the_time_of_the_others() {
+        let young = young(Age::Seen(Duration::from_secs(10)));
+        let paths = ["manifest/00000000000000000001.manifest", "compactions/00000000000000000001.compactions"];
+        let [manifest, merges, log]: [HashSet<_>; 3] =
+            [paths[0], paths[1], "wal/00000000000000000001.sst"].map(|path| [object(path, 0)].into());
+        for round in 0..3 {
+            for candidates in [&manifest, &merges, &log] {
+                assert_eq!(young.filter(candidates.clone()).await.len(), usize::from(round == 2), "{candidates:?}");
+            }
+            // Half of what a number is taken for; the log has only the first of it.
+            let step = if round == 0 { 5 } else { 55 };
+            tokio::time::advance(Duration::from_secs(step)).await;
+        }
     }
 
     #[tokio::test]
