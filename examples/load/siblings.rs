@@ -157,7 +157,11 @@ fn count(directory: &Path, name: &str) -> Result<usize> {
 /// The sizes of those. What goes meanwhile does not count.
 fn sizes(directory: &Path, name: &str) -> Result<Vec<u64>> {
     let mut all = Vec::new();
-    for entry in std::fs::read_dir(directory)? {
+    let entries = match std::fs::read_dir(directory) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(all),
+        entries => entries?,
+    };
+    for entry in entries {
         let path = entry?.path();
         let is_named = directory.file_name().is_some_and(|found| found == name);
         match path.metadata() {
