@@ -28,6 +28,7 @@ mod compare;
 mod copies;
 mod crowd;
 mod documents;
+mod filter;
 mod incremental;
 mod ingest;
 mod kill;
@@ -99,6 +100,8 @@ enum Scenario {
     Pace(pace::Options),
     /// A reader that holds still while its documents are rewritten.
     Stream(stream::Options),
+    /// What filters cost a stream of documents.
+    Filter(filter::Options),
     /// Memory and idle CPU with many collections.
     Many(many::Options),
     /// What is asked of one snapshot, beside many others.
@@ -146,6 +149,7 @@ async fn run(launch: &Launch, scenario: Scenario) -> Result<()> {
         Scenario::Source(options) => source::run(&mut server, &options).await,
         Scenario::Pace(options) => pace::run(&server, &options).await,
         Scenario::Stream(options) => stream::run(&server, &options).await,
+        Scenario::Filter(options) => filter::run(&server, &options).await,
         Scenario::Many(options) => many::run(&server, &options).await,
         Scenario::Crowd(options) => crowd::run(&server, &options).await,
         Scenario::Siblings(options) => siblings::run(&mut server, &options).await,

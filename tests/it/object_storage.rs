@@ -1,5 +1,6 @@
 //! What only a storage root on S3 can show.
 
+mod conflicts;
 mod given;
 mod independent;
 mod kill;

@@ -1,6 +1,7 @@
 //! S3, and what speaks its protocol.
 
 mod answer;
+mod conflicts;
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,6 +12,7 @@ use slatedb::object_store::{
 };
 
 pub use self::answer::Answer;
+use self::conflicts::Conflicts;
 use crate::{documents::location::Bucket, error::Error};
 
 /// A request that has not been answered by then is tried again.
@@ -75,7 +77,7 @@ pub fn connect_deleting_singly(bucket: &Bucket) -> Result<Arc<dyn ObjectStore>, 
 }
 
 fn store(bucket: &Bucket, builder: AmazonS3Builder) -> Result<Arc<dyn ObjectStore>, Error> {
-    let store = builder.build()?;
+    let store = Conflicts(builder.build()?);
     if bucket.prefix.is_empty() {
         return Ok(Arc::new(store));
     }

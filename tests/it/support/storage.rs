@@ -29,8 +29,17 @@ impl Root {
     ///
     /// The test is boxed, so that what runs it is compiled once and not for each.
     pub fn run(self, test: Pin<Box<dyn Future<Output = ()> + '_>>) {
+        log();
         let mut runtime = tokio::runtime::Builder::new_multi_thread();
         runtime.worker_threads(2).enable_all().build().unwrap().block_on(ROOT.scope(self, test));
+    }
+}
+
+/// Shows what the servers in this process log, if `STILLFRAME_TEST_LOG` says what.
+fn log() {
+    if let Ok(filter) = std::env::var("STILLFRAME_TEST_LOG") {
+        // Another test may have begun it.
+        let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
     }
 }
 
