@@ -39,7 +39,7 @@ impl Outcome {
         let info = pb::RequestInfo { request_id: id.as_str().to_owned(), serving_data: String::new() };
         details.details.push(Any { type_url: url("google.rpc.RequestInfo"), value: info.encode_to_vec() });
         details.code = status.code().into();
-        details.message = status.message().to_owned();
+        status.message().clone_into(&mut details.message);
         let signed = Status::with_details(status.code(), status.message(), details.encode_to_vec().into());
         if let Err(error) = signed.add_header(headers) {
             tracing::error!(%error, "an error goes without the id of its call");

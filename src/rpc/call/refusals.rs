@@ -59,7 +59,7 @@ fn network(address: IpAddr) -> IpAddr {
             let [a, b, c, d, ..] = address.segments();
             IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
         }
-        address => address,
+        address @ IpAddr::V4(_) => address,
     }
 }
 
@@ -67,30 +67,30 @@ fn network(address: IpAddr) -> IpAddr {
 mod tests {
     use super::*;
 
-    fn peer(text: &str) -> Option<IpAddr> {
-        Some(text.parse().unwrap())
+    fn count(refusals: &Refusals, peer: &str, now: Instant) -> Option<u64> {
+        refusals.count(Some(peer.parse().unwrap()), now)
     }
 
     #[test]
     fn each_peer_has_a_line_now_and_then() {
         let (refusals, begin) = (Refusals::default(), Instant::now());
-        assert_eq!(refusals.count(peer("10.0.0.1"), begin), Some(0));
+        assert_eq!(count(&refusals, "10.0.0.1", begin), Some(0));
         for _ in 0..5 {
-            assert_eq!(refusals.count(peer("10.0.0.1"), begin + EVERY / 2), None);
+            assert_eq!(count(&refusals, "10.0.0.1", begin + EVERY / 2), None);
         }
-        assert_eq!(refusals.count(peer("10.0.0.2"), begin), Some(0), "another has its own");
-        assert_eq!(refusals.count(peer("10.0.0.1"), begin + EVERY), Some(5));
-        assert_eq!(refusals.count(peer("10.0.0.1"), begin + EVERY * 2), Some(0));
+        assert_eq!(count(&refusals, "10.0.0.2", begin), Some(0), "another has its own");
+        assert_eq!(count(&refusals, "10.0.0.1", begin + EVERY), Some(5));
+        assert_eq!(count(&refusals, "10.0.0.1", begin + EVERY * 2), Some(0));
     }
 
     #[test]
     fn a_network_of_ipv6_is_one_peer_and_a_mapped_address_is_that_of_ipv4() {
         let (refusals, now) = (Refusals::default(), Instant::now());
-        assert_eq!(refusals.count(peer("2001:db8::1"), now), Some(0));
-        assert_eq!(refusals.count(peer("2001:db8::2:3"), now), None);
-        assert_eq!(refusals.count(peer("2001:db8:0:1::1"), now), Some(0));
-        assert_eq!(refusals.count(peer("10.0.0.1"), now), Some(0));
-        assert_eq!(refusals.count(peer("::ffff:10.0.0.1"), now), None);
+        assert_eq!(count(&refusals, "2001:db8::1", now), Some(0));
+        assert_eq!(count(&refusals, "2001:db8::2:3", now), None);
+        assert_eq!(count(&refusals, "2001:db8:0:1::1", now), Some(0));
+        assert_eq!(count(&refusals, "10.0.0.1", now), Some(0));
+        assert_eq!(count(&refusals, "::ffff:10.0.0.1", now), None);
     }
 
     #[test]
