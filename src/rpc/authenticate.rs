@@ -16,7 +16,12 @@ use prost_types::MethodDescriptorProto;
 use tonic::{Status, body::Body};
 use tower::{Layer, Service};
 
-use super::{call::Refusals, ending::Ending, peer::Peer, streams};
+use super::{
+    call::{LetIn, Refusals},
+    ending::Ending,
+    peer::Peer,
+    streams,
+};
 use crate::{
     access::{ApiKeys, Caller},
     error::Error,
@@ -94,6 +99,9 @@ where
         }
         match self.keys.authenticate(secret(request.headers())) {
             Ok(caller) => {
+                if let Some(let_in) = request.extensions().get::<LetIn>() {
+                    let_in.note();
+                }
                 request.extensions_mut().insert(caller.clone());
                 // Whoever ends itself, or makes the first key, still reads that answer.
                 let is_stream = self.streams.contains(request.uri().path());

@@ -17,12 +17,12 @@ use tonic::{Status, body::Body};
 use tower::Service;
 use tracing::Instrument;
 
-pub use self::refusals::Refusals;
 use self::{
     body::{Answer, Asked},
     id::RequestId,
     line::Line,
 };
+pub use self::{line::LetIn, refusals::Refusals};
 use super::peer::Peer;
 use crate::error::Error;
 
@@ -52,10 +52,11 @@ where
         let id = RequestId::of(request.headers());
         let method = request.uri().path();
         let span = tracing::info_span!("rpc", method, %id, caller = tracing::field::Empty, peer = %self.peer);
-        let line = Line::begin(method, span.clone());
+        let line = Line::begin(span.clone());
         let mut service = self.service.clone();
         let mut request = request.map(|body| Body::new(Asked::new(body, line.received())));
         request.extensions_mut().insert(self.peer);
+        request.extensions_mut().insert(line.let_in());
         let answer = async move {
             std::future::poll_fn(|context| service.poll_ready(context)).await?;
             service.call(request).await

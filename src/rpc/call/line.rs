@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -12,7 +12,21 @@ use tonic::Code;
 use tracing::{Level, Span};
 
 use super::outcome::Outcome;
-use crate::rpc::authenticate::is_open_to_all;
+
+/// Whether a call was let in; among the extensions of its request.
+#[derive(Clone, Debug, Default)]
+pub struct LetIn(Arc<AtomicBool>);
+
+impl LetIn {
+    /// It was.
+    pub fn note(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn is_noted(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
 
 /// One line a call, in its span, which has method, id, caller and peer.
 pub struct Line {
@@ -20,16 +34,20 @@ pub struct Line {
     began: Instant,
     received: Arc<AtomicU64>,
     sent: u64,
-    /// Of health and reflection, which probes ask without end.
-    is_question: bool,
+    let_in: LetIn,
     is_written: bool,
 }
 
 impl Line {
     /// A call begins.
-    pub fn begin(method: &str, span: Span) -> Self {
-        let is_question = is_open_to_all(method);
-        Self { span, began: Instant::now(), received: Arc::default(), sent: 0, is_question, is_written: false }
+    pub fn begin(span: Span) -> Self {
+        let (received, let_in) = (Arc::default(), LetIn::default());
+        Self { span, began: Instant::now(), received, sent: 0, let_in, is_written: false }
+    }
+
+    /// To be told when the call is let in.
+    pub fn let_in(&self) -> LetIn {
+        self.let_in.clone()
     }
 
     /// The span of the call.
@@ -52,10 +70,11 @@ impl Line {
         if std::mem::replace(&mut self.is_written, true) {
             return;
         }
-        let level = level(&outcome, self.is_question);
+        let (received_bytes, sent_bytes) = (self.received.load(Ordering::Relaxed), self.sent);
+        let was_given_up = outcome.code == Code::Cancelled && received_bytes == 0;
+        let level = level(&outcome, self.let_in.is_noted() && !was_given_up);
         let Outcome { code, reason } = outcome;
         let (code, duration_ms) = (name(code), millis(self.began.elapsed()));
-        let (received_bytes, sent_bytes) = (self.received.load(Ordering::Relaxed), self.sent);
         // The level of an event is part of what it is compiled to.
         macro_rules! write {
             ($level:expr) => {
@@ -82,20 +101,21 @@ impl Drop for Line {
 }
 
 /// By what an operator is to do: nothing, look at it, or act. What is no gRPC is the
-/// client's fault, although it is INTERNAL.
-fn level(outcome: &Outcome, is_question: bool) -> Level {
+/// client's fault, although it is INTERNAL. Whoever is not let in must not be able to fill the
+/// log, nor who opens calls only to give them up: those are no `INFO`. Refused keys are told
+/// at another place, at a pace (`refusals.rs`).
+fn level(outcome: &Outcome, is_of_a_caller: bool) -> Level {
     match outcome.code {
-        Code::Ok if is_question => Level::DEBUG,
-        // Told at another place, at a pace (`refusals.rs`).
-        Code::Unauthenticated => Level::DEBUG,
         Code::Internal | Code::DataLoss | Code::Unknown if outcome.reason != "PROTOCOL_ERROR" => Level::ERROR,
         Code::Unavailable if outcome.reason != "SHUTTING_DOWN" => Level::WARN,
-        _ => Level::INFO,
+        _ if is_of_a_caller => Level::INFO,
+        _ => Level::DEBUG,
     }
 }
 
+/// To the microsecond.
 fn millis(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1000.0
+    (duration.as_secs_f64() * 1e6).round() / 1e3
 }
 
 /// As gRPC's documents write it.
@@ -126,13 +146,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_duration_has_microseconds() {
+        assert_eq!(millis(Duration::from_nanos(1_011_693_533)).to_string(), "1011.694");
+        assert_eq!(millis(Duration::from_micros(7)).to_string(), "0.007");
+    }
+
+    #[test]
     fn the_level_says_whether_somebody_is_to_look() {
-        let of = |code, reason: &str| level(&Outcome { code, reason: reason.to_owned() }, false);
+        let of = |code, reason: &str| level(&Outcome { code, reason: reason.to_owned() }, true);
         for code in (1..=16).map(Code::from_i32) {
             let expected = match code {
                 Code::Internal | Code::DataLoss | Code::Unknown => Level::ERROR,
                 Code::Unavailable => Level::WARN,
-                Code::Unauthenticated => Level::DEBUG,
                 _ => Level::INFO,
             };
             assert_eq!(of(code, "ANY"), expected, "{code:?}");
@@ -140,6 +165,9 @@ mod tests {
         assert_eq!(of(Code::Unavailable, "SHUTTING_DOWN"), Level::INFO);
         assert_eq!(of(Code::Internal, "PROTOCOL_ERROR"), Level::INFO);
         assert_eq!(of(Code::Ok, ""), Level::INFO);
-        assert_eq!(level(&Outcome::of(Code::Ok), true), Level::DEBUG);
+        for code in [Code::Ok, Code::Cancelled, Code::Unauthenticated, Code::Unimplemented] {
+            assert_eq!(level(&Outcome::of(code), false), Level::DEBUG);
+        }
+        assert_eq!(level(&Outcome::of(Code::Internal), false), Level::ERROR);
     }
 }
