@@ -54,19 +54,18 @@ async fn a_call_that_its_client_gives_up_has_one_too() {
     let mut watch = health.watch(tonic_health::pb::HealthCheckRequest::default()).await.unwrap().into_inner();
     watch.message().await.unwrap().unwrap();
     drop(watch);
-    let (messages, stream) = tokio::sync::mpsc::channel(1);
-    let first = pb::IngestDocumentsRequest { collection: collection_name("c"), ..Default::default() };
-    messages.send(first).await.unwrap();
-    let stream = tokio_stream::wrappers::ReceiverStream::new(stream);
-    let mut answers = child.client.documents.ingest_documents(stream).await.unwrap().into_inner();
-    answers.message().await.unwrap().unwrap();
-    drop(answers);
+    let source = pb::Source { location: child.client.location(""), ..Default::default() };
+    child.client.create_source("c", "in", source).await.unwrap();
+    let watch = pb::WatchSourceRequest { name: format!("{}/sources/in", collection_name("c")) };
+    let mut watch = child.client.sources.watch_source(watch).await.unwrap().into_inner();
+    watch.message().await.unwrap().unwrap();
+    drop(watch);
     let log = child.client.dir.path().join("server.log");
     eventually("the call is over", async || std::fs::read_to_string(&log).unwrap().contains("CANCELLED")).await;
     let log = log_of(child).await;
     let cancelled: Vec<_> = ended_calls(&log).into_iter().filter(|line| text(line, "code") == "CANCELLED").collect();
     assert_eq!(cancelled.len(), 1, "{cancelled:?}");
-    assert!(text(cancelled[0], "method").ends_with("/IngestDocuments") && cancelled[0]["level"] == "INFO");
+    assert!(text(cancelled[0], "method").ends_with("/WatchSource") && cancelled[0]["level"] == "INFO");
 }
 
 #[apply(on_directory!)]
