@@ -1,7 +1,15 @@
 //! Compiles the contract and gRPC's health protocol (with their descriptor sets, for
-//! reflection) and the stored records (with theirs, to show them), without `protoc`.
+//! reflection) and the stored records (with theirs, to show them), without `protoc`. Finds
+//! out which commit it is, if it can.
+#![allow(clippy::print_stdout, reason = "cargo reads it")]
 
-use std::{env, error::Error, fs, path::PathBuf};
+use std::{
+    env,
+    error::Error,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 const CONTRACT: &[&str] = &["proto/api", "proto/googleapis"];
 const PUBLIC: &[&str] = &[
@@ -21,6 +29,7 @@ const STORED: &[&str] = &["stillframe/storage/v1/records.proto"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto");
+    println!("cargo:rustc-env=STILLFRAME_BUILT_FROM={}", commit().as_deref().unwrap_or("unknown"));
     let out = PathBuf::from(env::var("OUT_DIR")?);
 
     let mut compiler = protox::Compiler::new(CONTRACT)?;
@@ -49,4 +58,40 @@ fn main() -> Result<(), Box<dyn Error>> {
     fs::write(out.join("stored.bin"), compiler.include_source_info(false).encode_file_descriptor_set())?;
     tonic_prost_build::configure().btree_map(".").build_client(false).build_server(false).compile_fds(stored)?;
     Ok(())
+}
+
+/// What a packager says, who may have no checkout, or else the commit of ours.
+fn commit() -> Option<String> {
+    println!("cargo:rerun-if-env-changed=STILLFRAME_COMMIT");
+    env::var("STILLFRAME_COMMIT").ok().and_then(a_word).or_else(checked_out)
+}
+
+/// The commit of this checkout. A tree that lies in another's is not of that one's commit.
+fn checked_out() -> Option<String> {
+    if !Path::new(".git").exists() {
+        return None;
+    }
+    let commit = git(&["rev-parse", "HEAD"]).and_then(a_word)?;
+    if env::var("PROFILE").as_deref() != Ok("release") {
+        // Whoever commits and tests by turns is not to wait for tests that are built again: it
+        // is this commit, or what was made of it.
+        return Some(format!("{commit}-dev"));
+    }
+    // It gets a line with each commit and each checkout. What is not there would make every
+    // build begin anew.
+    if let Some(moves) = git(&["rev-parse", "--git-path", "logs/HEAD"]).filter(|path| Path::new(path).exists()) {
+        println!("cargo:rerun-if-changed={moves}");
+    }
+    Some(commit)
+}
+
+/// The first line that git says, if there is a git.
+fn git(arguments: &[&str]) -> Option<String> {
+    let said = Command::new("git").args(arguments).output().ok().filter(|output| output.status.success())?;
+    Some(String::from_utf8(said.stdout).ok()?.lines().next()?.to_owned())
+}
+
+fn a_word(text: String) -> Option<String> {
+    let is_word = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+    is_word.then_some(text)
 }

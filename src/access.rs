@@ -14,6 +14,7 @@ mod bootstrap;
 mod caller;
 mod check;
 mod create;
+mod entropy;
 mod keyring;
 mod revoke;
 mod role;
@@ -25,7 +26,7 @@ use std::{path::Path, sync::Arc};
 
 use self::keyring::Keyring;
 pub use self::{
-    bootstrap::BootstrapError,
+    bootstrap::{BootstrapError, check as check_bootstrap},
     caller::{ANONYMOUS, Caller},
     check::Readable,
     create::CreateApiKey,

@@ -3,16 +3,17 @@
 
 use std::{fs::File, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use tokio::{net::TcpListener, runtime::Runtime};
+use tokio::runtime::Runtime;
 
 use crate::{
-    access::ApiKeys,
+    access::{self, ApiKeys},
     clock::Clock,
     collection::Collections,
-    documents::{Bucket, CopyMode, Environment, Root, Storage, Store, Tuning},
+    documents::{Bucket, CopyMode, Environment, Root, Storage, Store, Tuning, Unusable},
     error::{Contact, Error},
     idempotency,
-    instance::{self, Claim, StartError},
+    instance::{self, Claim, Fresh, StartError},
+    listen::Listeners,
     records::{self, IndexState, Log, Opening, Policy, Records},
     restore::{Parts, Restores},
     retention,
@@ -133,16 +134,24 @@ impl App {
     /// Opens the data directory and the storage root, and settles what a crash
     /// left open.
     pub async fn open(config: Config, clock: Clock) -> Result<Self, StartError> {
+        // Before anything is made: who is refused leaves nothing behind.
         let tls = match config.transport.tls.clone() {
             Some(files) => Some(Arc::new(Tls::load(files).await.map_err(|error| StartError::Tls(error.to_string()))?)),
             None => None,
         };
+        if let Some(file) = &config.bootstrap_key_file {
+            access::check_bootstrap(file, &config.data_dir)?;
+        }
         let tasks = Tasks::default();
         let background = Background::start()?;
         let Opened { records, root, locks } = open_records(&config, &clock, &tasks).await?;
         timekeeper::resume(&clock, &records, config.accept_clock).await;
-        let home = home_of(&config.storage())?;
-        tracing::info!(revision = records.revision(), records = ?records.count_kinds()?, "records opened");
+        instance::place::warn_if_open(&config.data_dir);
+        root.directory().into_iter().for_each(instance::place::warn_if_open);
+        let at_data_dir = |cause| StartError::Path { path: config.data_dir.clone(), cause };
+        let home = home_of(&config.storage())
+            .map_err(|cause| StartError::Unusable { storage: root.name().to_owned(), cause: Unusable::unfit(cause) })?;
+        log_records(&records)?;
 
         let space = Space::watching(&config.data_dir, root.directory(), config.min_free_bytes);
         let store = Store::new(root.clone(), tasks.clone(), clock.clone(), config.tuning, background.handle());
@@ -154,7 +163,8 @@ impl App {
         let bootstrap = config.bootstrap_key_file.as_deref();
         let keys = ApiKeys::open(records.clone(), clock.clone(), workspaces.clone(), bootstrap).await?;
         let collections = Collections::new(records.clone(), store.clone(), clock.clone(), workspaces.clone());
-        let swept = root.sweep_unfinished_uploads(collections.known_uids()?)?;
+        let swept = root.sweep_unfinished_uploads(collections.known_uids()?);
+        let swept = swept.map_err(|cause| StartError::Path { path: root.name().into(), cause })?;
         if swept > 0 {
             tracing::info!(swept, "removed unfinished uploads");
         }
@@ -178,9 +188,10 @@ impl App {
             snapshots: snapshots.clone(),
             copy_mode: config.copy_mode,
         });
-        let import = Access::import(&config.data_dir)?;
+        let import = Access::import(&config.data_dir).map_err(at_data_dir)?;
         let allowed = config.source_allow.clone().unwrap_or_else(|| vec![import.clone()]);
-        let access = Access::new(allowed, vec![place(&config.data_dir.join(records::DIRECTORY))?, home]);
+        let metadata = place(&config.data_dir.join(records::DIRECTORY)).map_err(at_data_dir)?;
+        let access = Access::new(allowed, vec![metadata, home]);
         let access = access.with_import(import);
         let access = access.with_environment(config.source_environment.clone()).with_contact(contact);
         let sources = Sources::new(records.clone(), clock.clone(), tasks.clone(), collections.clone(), access);
@@ -211,8 +222,18 @@ impl App {
         }
     }
 
+    /// What encrypts its connections, to be told of new files; absent: nothing does.
+    #[must_use]
+    pub fn tls(&self) -> Option<Arc<Tls>> {
+        self.tls.clone()
+    }
+
     /// Serves until `shutdown`, or until a part of the service fails.
-    pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<(), TaskError> {
+    pub async fn serve(
+        self,
+        listeners: impl Into<Listeners>,
+        shutdown: impl Future<Output = ()>,
+    ) -> Result<(), TaskError> {
         let Self { services, config, tls, tasks, background, records, space, clock, _locks } = self;
         let stop = tasks.stop_token();
         let sweep = config.sweep_every;
@@ -234,7 +255,7 @@ impl App {
         if let Some(tls) = tls.clone() {
             tasks.worker("certificate renewal", tls, move |tls, stop| tls.renew(config.transport.tls_look_every, stop));
         }
-        let server = rpc::serve(services, config.transport, tls, listener, stop.clone());
+        let server = rpc::serve(services, config.transport, tls, listeners.into(), stop.clone());
         // Streams that are not ours (reflection, say) may never end by themselves,
         // nor those of clients that do not read.
         let patience = config.grace / 4;
@@ -259,7 +280,7 @@ impl App {
             tracing::info!("drained: no call and no worker is left");
         }
         if let Err(error) = keys.save_uses() {
-            tracing::warn!(?error, "when API keys were last used was not saved");
+            tracing::warn!(error = error.in_full(), "when API keys were last used was not saved");
         }
         if tokio::time::timeout(config.grace, collections.close_all()).await.is_err() {
             tracing::warn!("some collections did not close in time; their logs are replayed at the next open");
@@ -298,15 +319,19 @@ pub struct Locks {
 
 /// Opens the records of a root that is this server's, and nobody else's now.
 pub async fn open_records(config: &Config, clock: &Clock, tasks: &Tasks) -> Result<Opened, StartError> {
-    let data = instance::lock(&config.data_dir).await?;
-    let storage = config.storage();
-    let root = Root::open(&storage).await;
-    let root = root.map_err(|cause| StartError::Unusable { storage: storage.to_string(), cause })?;
+    let bucket = check_places(config).await?;
+    let (data, fresh_data) = instance::lock(&config.data_dir).await?;
+    let (root, fresh_root) = match bucket {
+        Some(bucket) => (bucket, Fresh::default()),
+        None => make_root(&config.storage())?,
+    };
     let locks = Locks { data, root: instance::lock_root(&root).await? };
     let index = IndexState::find(&config.data_dir, tasks).await?;
     let mut found = records::look(&root).await?;
     let claim = instance::claim(&config.data_dir, &root, &index, &found).await?;
     let (Claim::Ready(uid) | Claim::TakeOver(uid)) = claim;
+    fresh_root.keep();
+    fresh_data.keep();
     // What was found lasts from here on, also of the log.
     root.lay_out().await?;
     let log = Log::new(root.clone(), uid);
@@ -334,6 +359,48 @@ pub async fn open_records(config: &Config, clock: &Clock, tasks: &Tasks) -> Resu
     Ok(Opened { records, root, locks })
 }
 
+/// Refuses places that cannot be used, before anything is made in them. A bucket is tried,
+/// and is the root then.
+async fn check_places(config: &Config) -> Result<Option<Root>, StartError> {
+    let path = &config.data_dir;
+    instance::place::for_directory(path).map_err(|cause| StartError::DataDir { path: path.clone(), cause })?;
+    let storage = config.storage();
+    let checked = match &storage {
+        Storage::Directory(directory) => {
+            instance::place::for_directory(directory).map(|()| None).map_err(Unusable::unfit)
+        }
+        Storage::S3(_) => Root::open(&storage).await.map(Some),
+    };
+    checked.map_err(|cause| StartError::Unusable { storage: storage.to_string(), cause })
+}
+
+/// The root, if it is a directory, which is made if it is not there.
+fn make_root(storage: &Storage) -> Result<(Root, Fresh), StartError> {
+    let unusable = |cause: Unusable| StartError::Unusable { storage: storage.to_string(), cause };
+    let Storage::Directory(directory) = storage else { return Err(unusable(Unusable::unfit("it is no directory"))) };
+    let fresh = Fresh::directory(directory);
+    let root = Root::local(directory).map_err(|error| unusable(error.into()))?;
+    Ok((root, fresh))
+}
+
+/// Says how many there are of each kind.
+fn log_records(records: &Records) -> Result<(), Error> {
+    let kinds = records.count_kinds()?;
+    let count = |kind: &str| kinds.get(kind).copied().unwrap_or_default();
+    tracing::info!(
+        revision = records.revision(),
+        workspaces = count("workspace"),
+        collections = count("collection"),
+        snapshots = count("snapshot"),
+        restores = count("restore"),
+        sources = count("source"),
+        api_keys = count("API key"),
+        all = kinds.values().sum::<usize>(),
+        "records opened"
+    );
+    Ok(())
+}
+
 /// Closes what is idle and forgets what is over.
 async fn housekeeping(
     (keys, collections, records, clock): (ApiKeys, Collections, Records, Clock),
@@ -350,13 +417,13 @@ async fn housekeeping(
         }
         last_look = Some(tokio::time::Instant::now());
         if let Err(error) = idempotency::forget(&records, &clock).await {
-            tracing::warn!(?error, "old request ids stay until the next look");
+            tracing::warn!(error = error.in_full(), "old request ids stay until the next look");
         }
         if let Err(error) = keys.tend().await {
-            tracing::warn!(?error, "old API keys stay until the next look");
+            tracing::warn!(error = error.in_full(), "old API keys stay until the next look");
         }
         if let Err(error) = collections.tidy().await {
-            tracing::warn!(?error, "what was left over stays until the next look");
+            tracing::warn!(error = error.in_full(), "what was left over stays until the next look");
         }
     }
 }
@@ -387,7 +454,7 @@ async fn report_unknown(collections: &Collections, store: &Store) -> Result<(), 
 struct Background(Option<Runtime>);
 
 impl Background {
-    fn start() -> std::io::Result<Self> {
+    fn start() -> Result<Self, StartError> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(BACKGROUND_THREADS)
             .thread_name("stillframe-background")
@@ -398,8 +465,9 @@ impl Background {
                 }
             })
             .enable_all()
-            .build()?;
-        Ok(Self(Some(runtime)))
+            .build();
+        let what = "the threads of background work cannot be started";
+        Ok(Self(Some(runtime.map_err(|cause| StartError::System { what, cause })?)))
     }
 
     #[allow(clippy::expect_used, reason = "only Drop takes it")]

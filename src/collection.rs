@@ -156,7 +156,7 @@ impl Collections {
         let is_made = made.as_ref().is_ok_and(|made| made.uid() == uid);
         if !is_made {
             if let Err(error) = &made {
-                tracing::warn!(?error, %name, "a collection could not be created; what is left of it is removed");
+                tracing::warn!(error = error.in_full(), %name, "a collection could not be created; what is left of it is removed");
             }
             self.forget_unfinished(uid).await?;
             return made;

@@ -14,11 +14,21 @@ use std::{
     fs::File,
     io::{self, ErrorKind},
     os::unix::fs::MetadataExt,
-    path::Path,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
 pub use self::staged::{Identity, Staged};
+
+/// What a call failed at.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {source}", .path.display())]
+pub struct AtPath {
+    /// Which file or directory.
+    pub path: PathBuf,
+    /// Why.
+    pub source: io::Error,
+}
 
 /// How often a directory is synced before it is given up, and how long the first pause
 /// is; each is twice as long as the one before, 0.15 s in all.
@@ -80,7 +90,8 @@ pub fn ensure_dir(directory: &Path) -> io::Result<()> {
 }
 
 /// Those of a directory and its parents that are not there, the lowest first.
-fn missing(directory: &Path) -> Vec<&Path> {
+#[must_use]
+pub fn missing(directory: &Path) -> Vec<&Path> {
     let is_missing = |directory: &&Path| !directory.as_os_str().is_empty() && !directory.exists();
     directory.ancestors().take_while(is_missing).collect()
 }
@@ -145,7 +156,9 @@ pub fn sync_tree(directory: &Path) -> io::Result<()> {
     sync_parent(directory)
 }
 
-fn parent_of(path: &Path) -> &Path {
+/// The directory that a name is in.
+#[must_use]
+pub fn parent_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 

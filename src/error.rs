@@ -1,7 +1,12 @@
 //! The domain's error: one variant per reason that a client can act on, with
 //! its data. Only `rpc` knows what it looks like on the wire.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use crate::{
     clock::{Micros, rfc3339},
@@ -14,6 +19,14 @@ pub const MAX_FAILURE_BYTES: usize = 8 << 10;
 
 /// Whom a caller may ask, as the operator configured it: a URL, `mailto:` say.
 pub type Contact = Option<Arc<str>>;
+
+/// Where storage failed.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {source}", .path.display())]
+struct At {
+    path: PathBuf,
+    source: Cause,
+}
 
 /// A cause for the log; it never reaches a client.
 pub type Cause = Arc<dyn std::error::Error + Send + Sync>;
@@ -345,6 +358,24 @@ impl Error {
         Self::SourceUnreadable { object: None, why: why.into(), cause: None }
     }
 
+    /// With all that is behind it, for an operator.
+    #[must_use]
+    pub fn in_full(&self) -> String {
+        match causes(self) {
+            causes if causes.is_empty() => self.to_string(),
+            causes => format!("{self}: {causes}"),
+        }
+    }
+
+    /// The same, with the file or directory that storage failed at.
+    #[must_use]
+    pub fn at(self, path: &Path) -> Self {
+        match self {
+            Self::Unavailable(source) => Self::Unavailable(Arc::new(At { path: path.to_owned(), source })),
+            other => other,
+        }
+    }
+
     /// A mistake of ours; the text goes to the log.
     pub fn internal(text: impl Into<String>) -> Self {
         Self::Internal(Arc::new(std::io::Error::other(text.into())))
@@ -383,7 +414,13 @@ impl Error {
 #[must_use]
 pub fn causes(error: &Error) -> String {
     let first = std::error::Error::source(error);
-    let all: Vec<_> = std::iter::successors(first, |&cause| cause.source()).map(ToString::to_string).collect();
+    let mut all: Vec<String> = Vec::new();
+    for cause in std::iter::successors(first, |&cause| cause.source()).map(ToString::to_string) {
+        // Some say what is behind them themselves.
+        if !all.last().is_some_and(|before| before.ends_with(&cause)) {
+            all.push(cause);
+        }
+    }
     all.join(": ")
 }
 

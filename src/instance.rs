@@ -6,19 +6,28 @@
 //! knows nothing of. The index in the data directory may be lost or damaged; it is
 //! made again from the root's record log.
 
+mod fresh;
 mod lock;
+pub mod place;
 
-use std::{net::SocketAddr, path::Path};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
+use serde_json::json;
 use uuid::Uuid;
 
-pub use self::lock::{lock, lock_root};
+pub use self::{
+    fresh::Fresh,
+    lock::{lock, lock_root},
+};
 use crate::{
     access::BootstrapError,
     clock::new_uid,
     documents::{ObjectPath, Root, Unusable, probes},
     durable,
-    error::{Error, causes},
+    error::Error,
     records::{self, IndexState},
 };
 
@@ -39,50 +48,78 @@ const NEW: &str = "none (it is new)";
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// Another process has the data directory.
-    #[error("the data directory {0} is in use by another server")]
+    #[error("the data directory {0} (--data-dir) is in use by another server")]
     Locked(String),
     /// Another process has the storage root.
-    #[error("the storage root {0} is in use by another server")]
+    #[error("the storage root {0} (--storage) is in use by another server")]
     RootLocked(String),
     /// A root that was not made by this server, or lost its marker. The advice is good for
     /// one of the version before, too: the next start makes it that of this version.
     #[error(
-        "the storage root has objects but no {MARKER}: it is not this server's, or the marker was lost. Nothing was changed. Use another --storage, or restore the marker: {{\"uid\":\"{0}\",\"format_version\":{WITHOUT_SEALS}}}"
+        "the storage root {root} has objects but no {MARKER}: it is not this server's, or the marker was lost. Nothing was changed. Use another --storage, or restore the marker: {{\"uid\":\"{uid}\",\"format_version\":{WITHOUT_SEALS}}}"
     )]
-    NoMarker(Uuid),
+    NoMarker {
+        /// The root.
+        root: String,
+        /// Whose it may be.
+        uid: Uuid,
+    },
     /// The data directory is of another root, or new.
     #[error(
-        "the storage root belongs to instance {root}, the data directory to {data}. Nothing was changed. Start with the data directory of that instance, or with another --storage{}", way_in(.data)
+        "the storage root {root} belongs to instance {theirs}, the data directory {data_dir} to {ours}. Nothing was changed. Start with the data directory of that instance, or with another --storage{}", way_in(.ours)
     )]
     Foreign {
-        /// The root's instance.
+        /// The root.
         root: String,
+        /// The root's instance.
+        theirs: String,
+        /// The data directory.
+        data_dir: String,
         /// The data directory's instance.
-        data: String,
+        ours: String,
     },
     /// The root's objects are gone.
     #[error(
-        "the data directory has been used with this storage root, but the root is empty. Nothing was changed. Is it mounted? Is --storage right?"
+        "the data directory {data_dir} has records of a storage root, but {root} is empty{}. Nothing was changed. Is it mounted? Is --storage right?", before(.expected.as_deref(), .root)
     )]
-    RootEmpty,
+    RootEmpty {
+        /// The data directory.
+        data_dir: String,
+        /// The root that was looked at.
+        root: String,
+        /// Where the root was at the last start, if that was written down.
+        expected: Option<String>,
+    },
     /// The record log is gone, and other things are not.
     #[error(
-        "the storage root has no record log (records/), without which nobody knows what is in it. Nothing was changed. Bring its objects back from where they went"
+        "the storage root {0} has no record log (records/), without which nobody knows what is in it. Nothing was changed. Bring its objects back from where they went"
     )]
-    NoRecords,
+    NoRecords(String),
     /// The first version kept its records in the data directory alone.
     #[error(
-        "the storage root was written by version 0.1.0, whose records are in the data directory, and they cannot be read: {0}. Nothing was changed. Start with the data directory of that instance"
+        "the storage root {root} was written by version 0.1.0, whose records are in the data directory, and they cannot be read: {why}. Nothing was changed. Start with the data directory of that instance"
     )]
-    LegacyRecords(String),
+    LegacyRecords {
+        /// The root.
+        root: String,
+        /// What is the matter with them.
+        why: String,
+    },
     /// Written by a newer server.
-    #[error("the storage root has format version {0}; this server knows {FORMAT_VERSION}. Use a newer server")]
-    Newer(u32),
+    #[error(
+        "the storage root {root} has format version {version}; this server knows {FORMAT_VERSION}. Use a newer server"
+    )]
+    Newer {
+        /// The root.
+        root: String,
+        /// Its version.
+        version: u32,
+    },
     /// The marker cannot be read.
-    #[error("{MARKER} in the storage root is damaged. Nothing was changed")]
-    Damaged,
+    #[error("{MARKER} in the storage root {0} is damaged. Nothing was changed")]
+    Damaged(String),
     /// The root cannot be used as it is configured.
-    #[error("the storage root {storage} cannot be used: {cause}")]
+    #[error("the storage root {storage} (--storage) cannot be used: {cause}")]
     Unusable {
         /// Which root.
         storage: String,
@@ -99,21 +136,42 @@ pub enum StartError {
     #[error(transparent)]
     Bootstrap(#[from] BootstrapError),
     /// Certificates or key cannot be used as they are.
-    #[error("no TLS with these files: {0}")]
+    #[error("no TLS with these files (--tls-cert, --tls-key, --tls-client-ca): {0}")]
     Tls(String),
     /// Storage failed.
-    #[error("storage: {}", in_full(.0))]
+    #[error("storage: {}", .0.in_full())]
     Storage(#[from] Error),
-    /// The disk failed.
-    #[error(transparent)]
-    Io(#[from] std::io::Error),
+    /// The data directory cannot be made, or not be written to.
+    #[error("the data directory {} (--data-dir) cannot be used: {cause}", .path.display())]
+    DataDir {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        cause: std::io::Error,
+    },
+    /// A file or a directory cannot be read or written.
+    #[error("{}: {cause}", .path.display())]
+    Path {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        cause: std::io::Error,
+    },
+    /// The system gives no threads, say.
+    #[error("{what}: {cause}")]
+    System {
+        /// What cannot be done.
+        what: &'static str,
+        /// Why.
+        cause: std::io::Error,
+    },
 }
 
-/// An error with all that is behind it, for an operator.
-fn in_full(error: &Error) -> String {
-    match causes(error) {
-        causes if causes.is_empty() => error.to_string(),
-        causes => format!("{error}: {causes}"),
+/// Where a root was that is not there any more.
+fn before(expected: Option<&str>, root: &str) -> String {
+    match expected {
+        Some(expected) if expected != root => format!("; at the last start it was {expected}"),
+        _ => String::new(),
     }
 }
 
@@ -143,11 +201,13 @@ struct Marker {
 }
 
 /// What a data directory knows of its root.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Known {
     uid: Uuid,
     /// It was seen marked: if it is empty now, it is another one.
     marked: bool,
+    /// Where it was at the last start.
+    storage: Option<String>,
 }
 
 /// Checks that data directory and root belong together, by what was found of the record
@@ -159,53 +219,62 @@ pub async fn claim(
     log: &records::Found,
 ) -> Result<Claim, StartError> {
     let known = known(data_dir, index)?;
+    let foreign = |theirs: Uuid, ours: String| foreign(data_dir, root, theirs.to_string(), ours);
+    let name = || root.name().to_owned();
     let Some(marker) = read_marker(root).await? else {
         if !is_empty(root).await? {
             return Err(no_marker(root, known.map(|known| known.uid), log).await);
         }
-        if known.is_some_and(|known| known.marked) {
-            return Err(StartError::RootEmpty);
+        if let Some(Known { marked: true, storage, .. }) = known {
+            let (data_dir, root) = (data_dir.display().to_string(), root.name().to_owned());
+            return Err(StartError::RootEmpty { data_dir, root, expected: storage });
         }
         return mark(data_dir, root, known.map_or_else(new_uid, |known| known.uid)).await.map(Claim::Ready);
     };
     // A root in the data directory is its own, whatever else was lost there.
     let is_own =
         || root.directory().zip(data_dir.canonicalize().ok()).is_some_and(|(root, data)| root.starts_with(data));
-    if known.map_or_else(|| !is_own(), |known| known.uid != marker.uid) {
-        let data = known.map_or_else(|| NEW.to_owned(), |known| known.uid.to_string());
-        return Err(StartError::Foreign { root: marker.uid.to_string(), data });
+    let known = known.map(|known| known.uid);
+    if known.map_or_else(|| !is_own(), |known| known != marker.uid) {
+        return Err(foreign(marker.uid, known.map_or_else(|| NEW.to_owned(), |known| known.to_string())));
     }
     if let IndexState::Legacy(_, theirs) = index
         && *theirs != marker.uid
     {
         // The only place of another instance's records.
-        return Err(StartError::Foreign { root: marker.uid.to_string(), data: theirs.to_string() });
+        return Err(foreign(marker.uid, theirs.to_string()));
     }
     if !log.is_empty() {
-        remember(data_dir, marker.uid)?;
+        remember(data_dir, root, marker.uid)?;
         return Ok(Claim::Ready(marker.uid));
     }
     match index {
         IndexState::Legacy(..) => Ok(Claim::TakeOver(marker.uid)),
         IndexState::Unusable(why) if marker.format_version == WITHOUT_LOG => {
-            Err(StartError::LegacyRecords(why.clone()))
+            Err(StartError::LegacyRecords { root: name(), why: why.clone() })
         }
-        _ if marker.format_version == WITHOUT_LOG => Err(StartError::LegacyRecords("they are missing".to_owned())),
-        IndexState::At(_, _, revision) if *revision > 0 => Err(StartError::NoRecords),
+        _ if marker.format_version == WITHOUT_LOG => {
+            Err(StartError::LegacyRecords { root: name(), why: "they are missing".to_owned() })
+        }
+        IndexState::At(_, _, revision) if *revision > 0 => Err(StartError::NoRecords(name())),
         // Marked, and then stopped, before the first record; or all were lost. The
         // marker is the one object then.
         _ if holds_only_its_marker(root).await? => {
-            remember(data_dir, marker.uid)?;
+            remember(data_dir, root, marker.uid)?;
             Ok(Claim::Ready(marker.uid))
         }
-        _ => Err(StartError::NoRecords),
+        _ => Err(StartError::NoRecords(name())),
     }
+}
+
+fn foreign(data_dir: &Path, root: &Root, theirs: String, ours: String) -> StartError {
+    StartError::Foreign { root: root.name().to_owned(), theirs, data_dir: data_dir.display().to_string(), ours }
 }
 
 /// Says that a root has a record log from now on. Version 0.1.0 would not see it.
 pub async fn upgrade(data_dir: &Path, root: &Root, uid: Uuid) -> Result<(), StartError> {
     root.put(&ObjectPath::from(MARKER), text_of(uid, WITHOUT_SEALS).into_bytes()).await?;
-    remember(data_dir, uid)
+    remember(data_dir, root, uid)
 }
 
 /// What is to be done with a root of an older version, before it is one of this.
@@ -239,8 +308,8 @@ pub async fn of_root(data_dir: &Path, root: &Root, index: &IndexState) -> Result
         return Err(no_marker(root, known, &log).await);
     };
     match known {
-        Some(known) if known != uid => Err(StartError::Foreign { root: uid.to_string(), data: known.to_string() }),
-        _ if log.is_empty() => Err(StartError::NoRecords),
+        Some(known) if known != uid => Err(foreign(data_dir, root, uid.to_string(), known.to_string())),
+        _ if log.is_empty() => Err(StartError::NoRecords(root.name().to_owned())),
         _ => Ok(uid),
     }
 }
@@ -250,58 +319,83 @@ pub async fn of_root(data_dir: &Path, root: &Root, index: &IndexState) -> Result
 pub async fn of_log(root: &Root) -> Result<Uuid, StartError> {
     let log = records::look(root).await?;
     if log.is_empty() {
-        return Err(StartError::NoRecords);
+        return Err(StartError::NoRecords(root.name().to_owned()));
     }
     if let Some(uid) = records::instance_of(root, &log).await {
         return Ok(uid);
     }
-    read_marker(root).await?.map(|marker| marker.uid).ok_or(StartError::NoMarker(Uuid::nil()))
+    let marker = read_marker(root).await?;
+    marker
+        .map(|marker| marker.uid)
+        .ok_or_else(|| StartError::NoMarker { root: root.name().to_owned(), uid: Uuid::nil() })
 }
 
 /// The refusal of a root without a marker, with what belongs there, if anything knows it.
 async fn no_marker(root: &Root, known: Option<Uuid>, log: &records::Found) -> StartError {
     let uid = if known.is_some() { known } else { records::instance_of(root, log).await };
-    StartError::NoMarker(uid.unwrap_or_default())
+    StartError::NoMarker { root: root.name().to_owned(), uid: uid.unwrap_or_default() }
 }
 
 fn known(data_dir: &Path, index: &IndexState) -> Result<Option<Known>, StartError> {
-    let written = match std::fs::read(data_dir.join(MARKER)) {
-        Ok(bytes) => parse(&bytes).map(|(marker, marked)| Known { uid: marker.uid, marked }).ok(),
+    let file = data_dir.join(MARKER);
+    let written = match std::fs::read(&file) {
+        Ok(bytes) => {
+            let known =
+                |(marker, marked): (Marker, bool)| Known { uid: marker.uid, marked, storage: storage_in(&bytes) };
+            parse(&bytes).map(known).ok()
+        }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-        Err(error) => return Err(error.into()),
+        Err(cause) => return Err(StartError::Path { path: file, cause }),
     };
-    let indexed = index.instance().map(|uid| Known { uid, marked: true });
+    let indexed = index.instance().map(|uid| Known { uid, marked: true, storage: None });
     Ok(written.or(indexed))
+}
+
+/// Whether a data directory is known, without opening anything, to have no keys: it is new,
+/// or of a version that had none.
+#[must_use]
+pub fn has_no_keys(data_dir: &Path) -> bool {
+    let is_empty = |directory: &Path| std::fs::read_dir(directory).map_or(true, |mut entries| entries.next().is_none());
+    match std::fs::read(data_dir.join(MARKER)) {
+        Ok(bytes) => parse(&bytes).is_ok_and(|(marker, _)| marker.format_version == WITHOUT_LOG),
+        Err(_) => is_empty(&data_dir.join(records::DIRECTORY)),
+    }
 }
 
 /// The data directory goes first, without saying that the root is marked: a crash in
 /// between leaves an empty root, which the next start marks.
 async fn mark(data_dir: &Path, root: &Root, uid: Uuid) -> Result<Uuid, StartError> {
-    let unmarked =
-        serde_json::json!({ "uid": uid.to_string(), "format_version": FORMAT_VERSION, "root_marked": false });
-    durable::write(&data_dir.join(MARKER), unmarked.to_string().as_bytes())?;
+    let unmarked = json!({ "uid": uid.to_string(), "format_version": FORMAT_VERSION, "root_marked": false });
+    write(&data_dir.join(MARKER), &unmarked.to_string())?;
     if root.put_new(&ObjectPath::from(MARKER), text(uid).into_bytes()).await? {
-        remember(data_dir, uid)?;
+        remember(data_dir, root, uid)?;
         return Ok(uid);
     }
     match read_marker(root).await? {
         // It was us: the answer to an earlier attempt was lost.
-        Some(marker) if marker.uid == uid => remember(data_dir, uid).map(|()| uid),
+        Some(marker) if marker.uid == uid => remember(data_dir, root, uid).map(|()| uid),
         // Somebody else has marked it since we looked.
         marker => {
-            let root = marker.map_or_else(|| "another one".to_owned(), |marker| marker.uid.to_string());
-            Err(StartError::Foreign { root, data: uid.to_string() })
+            let theirs = marker.map_or_else(|| "another one".to_owned(), |marker| marker.uid.to_string());
+            Err(foreign(data_dir, root, theirs, uid.to_string()))
         }
     }
 }
 
-/// Says in the data directory whose it is.
-pub fn remember(data_dir: &Path, uid: Uuid) -> Result<(), StartError> {
-    let (file, text) = (data_dir.join(MARKER), text(uid));
-    if std::fs::read(&file).is_ok_and(|found| found == text.as_bytes()) {
+/// Says in the data directory whose it is, and where its root is: who looks for that
+/// later may need to be told.
+pub fn remember(data_dir: &Path, root: &Root, uid: Uuid) -> Result<(), StartError> {
+    let file = data_dir.join(MARKER);
+    let marker =
+        json!({ "uid": uid.to_string(), "format_version": FORMAT_VERSION, "storage": root.name() }).to_string();
+    if std::fs::read(&file).is_ok_and(|found| found == marker.as_bytes()) {
         return Ok(());
     }
-    Ok(durable::write(&file, text.as_bytes())?)
+    write(&file, &marker)
+}
+
+fn write(file: &Path, text: &str) -> Result<(), StartError> {
+    durable::write(file, text.as_bytes()).map_err(|cause| StartError::Path { path: file.to_owned(), cause })
 }
 
 fn text(uid: Uuid) -> String {
@@ -309,32 +403,55 @@ fn text(uid: Uuid) -> String {
 }
 
 fn text_of(uid: Uuid, format_version: u32) -> String {
-    serde_json::json!({ "uid": uid.to_string(), "format_version": format_version }).to_string()
+    json!({ "uid": uid.to_string(), "format_version": format_version }).to_string()
 }
 
 async fn read_marker(root: &Root) -> Result<Option<Marker>, StartError> {
     let found = root.get(&ObjectPath::from(MARKER)).await?;
-    found.map(|bytes| Ok(parse(&bytes)?.0)).transpose()
+    found.map(|bytes| Ok(parse(&bytes).map_err(|fault| fault.of(root))?.0)).transpose()
+}
+
+/// What is the matter with a marker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    Damaged,
+    Newer(u32),
+}
+
+impl Fault {
+    fn of(self, root: &Root) -> StartError {
+        let root = root.name().to_owned();
+        match self {
+            Self::Damaged => StartError::Damaged(root),
+            Self::Newer(version) => StartError::Newer { root, version },
+        }
+    }
 }
 
 /// Reads a marker, and whether it says that the root is marked.
-fn parse(bytes: &[u8]) -> Result<(Marker, bool), StartError> {
-    let marker: serde_json::Value = serde_json::from_slice(bytes).map_err(|_| StartError::Damaged)?;
+fn parse(bytes: &[u8]) -> Result<(Marker, bool), Fault> {
+    let marker: serde_json::Value = serde_json::from_slice(bytes).map_err(|_| Fault::Damaged)?;
     let version = marker["format_version"].as_u64().and_then(|version| u32::try_from(version).ok());
     let format_version = match version {
         Some(known @ (WITHOUT_LOG | WITHOUT_SEALS | UNDIVIDED | FORMAT_VERSION)) => known,
-        Some(newer) => return Err(StartError::Newer(newer)),
-        None => return Err(StartError::Damaged),
+        Some(newer) => return Err(Fault::Newer(newer)),
+        None => return Err(Fault::Damaged),
     };
     let uid = marker["uid"].as_str().and_then(|text| Uuid::parse_str(text).ok());
     let marked = marker["root_marked"].as_bool().unwrap_or(true);
-    Ok((Marker { uid: uid.ok_or(StartError::Damaged)?, format_version }, marked))
+    Ok((Marker { uid: uid.ok_or(Fault::Damaged)?, format_version }, marked))
+}
+
+/// Where a marker of a data directory says that its root is.
+fn storage_in(bytes: &[u8]) -> Option<String> {
+    let marker: serde_json::Value = serde_json::from_slice(bytes).ok()?;
+    Some(marker.get("storage")?.as_str()?.to_owned())
 }
 
 /// A marker of any bytes, for the fuzz targets.
 #[cfg(any(test, feature = "fuzz"))]
-pub(crate) fn parse_marker(bytes: &[u8]) -> Result<Uuid, StartError> {
-    parse(bytes).map(|(marker, _)| marker.uid)
+pub(crate) fn parse_marker(bytes: &[u8]) -> Option<Uuid> {
+    parse(bytes).ok().map(|(marker, _)| marker.uid)
 }
 
 async fn is_empty(root: &Root) -> Result<bool, Error> {

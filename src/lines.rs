@@ -1,10 +1,27 @@
 //! What commands say to people, on standard output.
 
-use std::{fmt::Display, io::Write};
+use std::{
+    fmt::Display,
+    io::{self, ErrorKind, Write},
+};
 
-/// Says a line. A reader that went away (`| head`) is no reason to stop.
+use parking_lot::Mutex;
+
+/// Why the first line was not said that was not.
+static UNSAID: Mutex<Option<io::Error>> = Mutex::new(None);
+
+/// Says a line. What cannot be said is no reason to stop, and a reader that went away
+/// (`| head`) has read enough.
 pub fn say(line: impl Display) {
-    let _ = writeln!(std::io::stdout().lock(), "{line}");
+    match writeln!(io::stdout().lock(), "{line}") {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => drop(UNSAID.lock().get_or_insert(error)),
+        _ => {}
+    }
+}
+
+/// Why something was not said, if something was not. It is asked for at the end.
+pub fn unsaid() -> Option<io::Error> {
+    UNSAID.lock().take()
 }
 
 /// A number with its thousands set apart.

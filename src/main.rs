@@ -2,15 +2,6 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use stillframe::cli::{self, Cli};
-
 fn main() -> ExitCode {
-    match cli::start(Cli::parse()) {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("stillframe: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    stillframe::cli::main(std::env::args_os())
 }

@@ -24,7 +24,7 @@ const NOTED_EVERY: Duration = Duration::from_secs(60);
 /// `accept`: the wall clock is right, whatever that is.
 pub async fn resume(clock: &Clock, records: &Records, accept: bool) {
     let seen = records.cache().get(&ClockSeen::all()).unwrap_or_else(|error| {
-        tracing::warn!(?error, "what the process before knew of the time cannot be read");
+        tracing::warn!(error = error.in_full(), "what the process before knew of the time cannot be read");
         None
     });
     let (known, newest) = known(clock.boot_id(), seen.as_ref(), records.revision(), records.found_time());
@@ -90,7 +90,7 @@ pub async fn save(clock: &Clock, records: &Records) {
 }
 
 fn lost(error: &Error) {
-    tracing::warn!(?error, "the next start knows less of the time, and reads more of the record log");
+    tracing::warn!(error = error.in_full(), "the next start knows less of the time, and reads more of the record log");
 }
 
 /// Notes the time for the next process.

@@ -18,6 +18,8 @@
     clippy::cast_possible_wrap,
     clippy::cast_precision_loss,
     clippy::cast_sign_loss,
+    clippy::print_stderr,
+    clippy::print_stdout,
     reason = "a tool that prints figures"
 )]
 

@@ -4,7 +4,7 @@
 
 use std::{
     fs::File,
-    io::{ErrorKind, Read, Write},
+    io::{self, ErrorKind, Write},
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::Path,
 };
@@ -13,8 +13,10 @@ use super::{ApiKeys, Secret, caller::SERVER, role::everywhere};
 use crate::{
     durable,
     error::Error,
+    instance::place,
     names::{ApiKeyName, Id},
     records::{AccessPolicy, ApiKey, BootstrapSecret, Change, Record, Role},
+    regular,
 };
 
 /// The id of a key whose file is written by the server.
@@ -26,7 +28,7 @@ const MAX_FILE_BYTES: u64 = 4096;
 #[derive(Debug, thiserror::Error)]
 pub enum BootstrapError {
     /// It can neither be read nor made.
-    #[error("the bootstrap key file {file}: {cause}")]
+    #[error("the bootstrap key file {file} (--bootstrap-key-file): {cause}")]
     File {
         /// Which.
         file: String,
@@ -35,9 +37,19 @@ pub enum BootstrapError {
     },
     /// It holds something else.
     #[error(
-        "the bootstrap key file {0} does not hold a key: one line of `sf_ID_` and 64 hexadecimal digits. Remove it, and the server writes a new one"
+        "the bootstrap key file {0} (--bootstrap-key-file) does not hold a key: one line of `sf_ID_` and 64 hexadecimal digits. Remove it, and the server writes a new one"
     )]
     Malformed(String),
+    /// It holds what somebody has typed.
+    #[error(
+        "the key in the bootstrap key file {file} (--bootstrap-key-file) is not random: {why}. Remove it, and the server writes a new one, or make the digits with `openssl rand -hex 32`"
+    )]
+    MadeUp {
+        /// Which.
+        file: String,
+        /// What speaks against it.
+        why: &'static str,
+    },
     /// The records failed.
     #[error(transparent)]
     Storage(#[from] Error),
@@ -48,25 +60,26 @@ impl ApiKeys {
     /// was taken over before is not again, so a key that was revoked stays so.
     pub(super) async fn bootstrap(&self, file: &Path) -> Result<(), BootstrapError> {
         let shown = file.display().to_string();
-        let failed = |cause| BootstrapError::File { file: shown.clone(), cause };
-        let text = match read(file) {
-            Ok(text) => {
+        let (secret, id) = match read(file)? {
+            Some(found) => {
+                if std::fs::metadata(file).is_ok_and(|found| found.permissions().mode() & 0o077 != 0) {
+                    tracing::warn!(file = shown, "others than its owner may read the bootstrap key file");
+                }
                 // Ours, from a start that was killed before it came to that; or an operator's,
                 // whose directory need not let us.
                 if let Err(error) = durable::sync_parent(file) {
                     tracing::debug!(%error, file = shown, "the directory of the bootstrap key file is not synced");
                 }
-                text
+                found
             }
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                let secret = Secret::generate(&ID.parse().unwrap_or_else(|_| Id::commons()))?;
-                write_new(file, secret.reveal()).map_err(failed)?;
+            None => {
+                let id = ID.parse().unwrap_or_else(|_| Id::commons());
+                let secret = Secret::generate(&id)?;
+                write_new(file, secret.reveal()).map_err(|cause| failed(file, cause))?;
                 tracing::info!(file = shown, "wrote the key of a first operator");
-                secret.reveal().to_owned()
+                (secret, id)
             }
-            Err(error) => return Err(failed(error)),
         };
-        let Some((secret, id)) = Secret::parse(text.trim()) else { return Err(BootstrapError::Malformed(shown)) };
         self.take_over(&secret, &id).await?;
         Ok(())
     }
@@ -108,18 +121,42 @@ impl ApiKeys {
     }
 }
 
-fn read(file: &Path) -> std::io::Result<String> {
-    let mut text = String::new();
-    let opened = File::open(file)?;
-    if opened.metadata()?.permissions().mode() & 0o077 != 0 {
-        tracing::warn!(file = %file.display(), "others than its owner may read the bootstrap key file");
+/// Refuses a file that cannot be used, before anything is made: neither what is there nor,
+/// if nothing is, the place for it, which may be the data directory.
+pub fn check(file: &Path, data_dir: &Path) -> Result<(), BootstrapError> {
+    if read(file)?.is_some() {
+        return Ok(());
     }
-    opened.take(MAX_FILE_BYTES).read_to_string(&mut text)?;
-    Ok(text)
+    let [above, data_dir] = [durable::parent_of(file), data_dir].map(|path| std::path::absolute(path).ok());
+    if above == data_dir && above.as_ref().is_some_and(|above| !above.exists()) {
+        return Ok(());
+    }
+    place::for_new_file(file).map_err(|cause| failed(file, cause))
+}
+
+/// The key in a file, if there is one.
+fn read(file: &Path) -> Result<Option<(Secret, Id)>, BootstrapError> {
+    let opened = match regular::open(file) {
+        Ok(opened) => opened,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(file, error)),
+    };
+    let shown = || file.display().to_string();
+    let bytes = regular::read_all(opened, MAX_FILE_BYTES).map_err(|error| failed(file, error))?;
+    let read = std::str::from_utf8(&bytes).ok().and_then(|text| Secret::parse(text.trim()));
+    let Some((secret, id)) = read else { return Err(BootstrapError::Malformed(shown())) };
+    match secret.made_up() {
+        Some(why) => Err(BootstrapError::MadeUp { file: shown(), why }),
+        None => Ok(Some((secret, id))),
+    }
+}
+
+fn failed(file: &Path, cause: io::Error) -> BootstrapError {
+    BootstrapError::File { file: file.display().to_string(), cause }
 }
 
 /// Durable before its key is taken over, and for its owner alone.
-fn write_new(file: &Path, secret: &str) -> std::io::Result<()> {
+fn write_new(file: &Path, secret: &str) -> io::Result<()> {
     let mut created = File::options().write(true).create_new(true).mode(0o600).open(file)?;
     writeln!(created, "{secret}")?;
     created.sync_all()?;

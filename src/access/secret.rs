@@ -6,6 +6,7 @@ use std::fmt;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use super::entropy::made_up;
 use crate::{error::Error, names::Id};
 
 const PREFIX: &str = "sf_";
@@ -30,6 +31,11 @@ impl Secret {
         let is_random = random.len() == RANDOM_DIGITS && random.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
         let id = id.parse().ok().filter(|_| is_random)?;
         Some((Self(text.to_owned()), id))
+    }
+
+    /// What speaks against its being random.
+    pub(super) fn made_up(&self) -> Option<&'static str> {
+        self.0.rsplit_once('_').and_then(|(_, random)| made_up(random))
     }
 
     /// What the client has to keep.

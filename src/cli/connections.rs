@@ -4,6 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
 
+use super::{duration, size};
 use crate::rpc::{TlsFiles, Transport};
 
 /// How clients connect.
@@ -20,15 +21,16 @@ pub struct ConnectionArgs {
     tls_client_ca: Option<PathBuf>,
     /// Connections at once; further ones wait until one is closed.
     #[arg(long, env = "STILLFRAME_MAX_CONNECTIONS", default_value = "1000",
-          value_parser = clap::value_parser!(u32).range(1..))]
+          value_parser = clap::value_parser!(u32).range(1..), allow_hyphen_values = true)]
     max_connections: u32,
     /// Bytes of all request messages that are received or worked on at once, half of them for streams; further
-    /// ones are refused.
-    #[arg(long, env = "STILLFRAME_REQUEST_MEMORY_BYTES", default_value_t = Transport::default().request_memory_bytes,
-          value_parser = request_memory)]
+    /// ones are refused. A number, or with a unit (1GB, 512MiB).
+    #[arg(long, env = "STILLFRAME_REQUEST_MEMORY_BYTES", default_value = "512MiB", value_name = "SIZE",
+          value_parser = request_memory, allow_hyphen_values = true)]
     request_memory_bytes: usize,
     /// When a client is asked to connect anew; what it has under way goes on.
-    #[arg(long, env = "STILLFRAME_MAX_CONNECTION_AGE", default_value = "1h", value_parser = age)]
+    #[arg(long, env = "STILLFRAME_MAX_CONNECTION_AGE", default_value = "1h", value_name = "TIME",
+          value_parser = age, allow_hyphen_values = true)]
     max_connection_age: Duration,
 }
 
@@ -55,23 +57,16 @@ impl ConnectionArgs {
 }
 
 /// With less, the longest message would never be let in.
-const LEAST_REQUEST_MEMORY: usize = 32 << 20;
+const LEAST_REQUEST_MEMORY: u64 = 32 << 20;
 
 fn request_memory(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(bytes) if bytes >= LEAST_REQUEST_MEMORY => Ok(bytes),
-        Ok(_) => Err(format!("must be at least {LEAST_REQUEST_MEMORY}")),
-        Err(error) => Err(format!("must be a number of bytes: {error}")),
-    }
+    let bytes = size::parse(text, LEAST_REQUEST_MEMORY, i64::MAX.cast_unsigned())?;
+    Ok(usize::try_from(bytes).unwrap_or(usize::MAX))
 }
 
 /// Shorter ones would keep clients busy with connecting.
 fn age(text: &str) -> Result<Duration, String> {
-    match humantime::parse_duration(text) {
-        Ok(age) if age >= Duration::from_secs(1) => Ok(age),
-        Ok(_) => Err("must be at least 1s".to_owned()),
-        Err(error) => Err(error.to_string()),
-    }
+    duration::parse(text, Duration::from_secs(1))
 }
 
 /// What a client of an encrypted server says; which files it has, we cannot know.
@@ -120,8 +115,9 @@ mod tests {
             |value| transport(&["--request-memory-bytes", value]).map(|transport| transport.request_memory_bytes);
         assert_eq!(bytes("33554432"), Some(32 << 20));
         assert_eq!(bytes("33554431"), None);
-        assert_eq!(bytes("32MiB"), None);
-        assert_eq!(transport(&[]).unwrap().request_memory_bytes, 512 << 20);
+        assert_eq!(bytes("32MiB"), Some(32 << 20));
+        assert_eq!(bytes("32MB"), None);
+        assert_eq!(transport(&[]).unwrap().request_memory_bytes, Transport::default().request_memory_bytes);
     }
 
     #[test]

@@ -10,8 +10,8 @@ pub fn allow_all() {
         return;
     }
     match setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
-        Ok(()) => tracing::debug!(?current, ?maximum, "more files may be open"),
-        Err(error) => tracing::warn!(?current, ?maximum, %error, "no more files may be open than before"),
+        Ok(()) => tracing::debug!(current, maximum, "more files may be open"),
+        Err(error) => tracing::warn!(current, maximum, %error, "no more files may be open than before"),
     }
 }
 

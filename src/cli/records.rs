@@ -7,7 +7,7 @@ use std::{
 
 use clap::Subcommand;
 
-use super::{Result, place::PlaceArgs};
+use super::{Result, place::PlaceArgs, unsaid};
 use crate::{
     documents::{Root, Storage, Unusable},
     instance::{self, StartError},
@@ -51,7 +51,7 @@ async fn check(place: &PlaceArgs) -> Result<()> {
     if !data_dir.is_dir() {
         return Err(format!("there is no data directory {}", data_dir.display()).into());
     }
-    let _lock = instance::lock(data_dir).await?;
+    let (_lock, _fresh) = instance::lock(data_dir).await?;
     let storage = place.root();
     let root = Root::open_to_read(&storage).map_err(|cause| unusable(&storage, cause))?;
     let tasks = Tasks::default();
@@ -71,7 +71,11 @@ async fn dump(storage: &Storage, entries: bool) -> Result<()> {
     let uid = instance::of_log(&root).await?;
     let log = Log::new(root, uid);
     let mut out = BufWriter::new(io::stdout());
-    let print = |line: serde_json::Value| wanted(writeln!(out, "{line}"));
+    let mut printed = Ok(ControlFlow::Continue(()));
+    let print = |line: serde_json::Value| {
+        printed = wanted(writeln!(out, "{line}"));
+        Ok(if let Ok(ControlFlow::Continue(())) = printed { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+    };
     let dumped = match entries {
         false => records::dump(&log, print).await,
         true => records::dump_entries(&log, print).await,
@@ -79,8 +83,7 @@ async fn dump(storage: &Storage, entries: bool) -> Result<()> {
     // Also of what was read before an error.
     let flushed = wanted(out.flush());
     dumped.map_err(StartError::from)?;
-    let _ = flushed?;
-    Ok(())
+    printed.and(flushed).map(drop).map_err(|cause| unsaid(cause).into())
 }
 
 /// A reader that went away (`| head`) has read enough.
@@ -94,18 +97,21 @@ fn wanted(printed: io::Result<()>) -> io::Result<ControlFlow<()>> {
 
 async fn rebuild(place: &PlaceArgs) -> Result<()> {
     let PlaceArgs { data_dir, .. } = place;
-    let _lock = instance::lock(data_dir).await?;
+    let unfit = |cause| StartError::DataDir { path: data_dir.clone(), cause };
+    instance::place::for_directory(data_dir).map_err(unfit)?;
+    let (_lock, fresh) = instance::lock(data_dir).await?;
     let storage = place.root();
     let root = Root::open(&storage).await.map_err(|cause| unusable(&storage, cause))?;
     let _root_lock = instance::lock_root(&root).await?;
     let index = IndexState::find(data_dir, &Tasks::default()).await.map_err(StartError::from)?;
     let uid = instance::of_root(data_dir, &root, &index).await?;
+    fresh.keep();
     // As at a start: the index must not know more than will last.
     root.lay_out().await.map_err(StartError::from)?;
-    let made = records::make_anew(data_dir, index, &Log::new(root, uid)).await;
+    let made = records::make_anew(data_dir, index, &Log::new(root.clone(), uid)).await;
     let (revision, records) = made.map_err(StartError::from)?;
     // Last: what failed has claimed nothing.
-    instance::remember(data_dir, uid)?;
+    instance::remember(data_dir, &root, uid)?;
     say(format_args!("rebuilt: revision {}, {}", grouped(revision), counted(records, "record", "records")));
     Ok(())
 }

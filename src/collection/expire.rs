@@ -29,7 +29,7 @@ impl Collections {
         while looks.next(&never).await {
             // A drop that was asked for is made, whether or not anybody waits for it.
             if let Some(Err(error)) = stop.run_until_cancelled(self.expire_all(&mut due)).await {
-                tracing::warn!(?error, "expired intervals wait for the next sweep");
+                tracing::warn!(error = error.in_full(), "expired intervals wait for the next sweep");
             }
         }
     }
@@ -44,7 +44,7 @@ impl Collections {
                     tracing::info!(name = %found.name(), documents, bytes, "dropped expired intervals");
                 }
                 // Deleted meanwhile, or it can be dropped at the next sweep.
-                Err(error) => tracing::debug!(?error, name = %found.name(), "not dropped"),
+                Err(error) => tracing::debug!(error = error.in_full(), name = %found.name(), "not dropped"),
             }
         }
         Ok(())

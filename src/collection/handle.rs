@@ -304,7 +304,7 @@ impl Collections {
             let _ = abandoned.await;
         }
         let opened = Engine::open_to_read(store, uid, Arc::clone(&handle.keep), &known).await?;
-        tracing::warn!(error = ?full, %uid, "the disk is full; the collection can only be read");
+        tracing::warn!(error = full.in_full(), %uid, "the disk is full; the collection can only be read");
         Ok(opened)
     }
 

@@ -44,7 +44,7 @@ impl Collections {
         let mut trimmed = HashMap::new();
         while looks.next(&self.inner.retire_bell).await {
             if let Err(error) = self.retire_once(&mut trimmed).await {
-                tracing::warn!(?error, "deleted collections wait for the next sweep");
+                tracing::warn!(error = error.in_full(), "deleted collections wait for the next sweep");
             }
         }
     }
@@ -53,7 +53,7 @@ impl Collections {
         for found in self.inner.records.scan(&Retired::all()) {
             let found = found?;
             if let Err(error) = self.retire_one(&found, trimmed).await {
-                tracing::warn!(?error, name = %found.name, "a deleted collection waits for the next sweep");
+                tracing::warn!(error = error.in_full(), name = %found.name, "a deleted collection waits for the next sweep");
             }
         }
         Ok(())

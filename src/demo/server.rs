@@ -10,6 +10,7 @@ use super::Result;
 use crate::{
     app::{App, Config},
     clock::Clock,
+    instance::StartError,
     tasks::{TaskError, Tasks},
 };
 
@@ -23,7 +24,11 @@ pub(super) struct Server {
 
 impl Server {
     pub async fn start() -> Result<Self> {
-        let directory = tempfile::Builder::new().prefix("stillframe-demo-").tempdir()?;
+        let place = Some(std::env::temp_dir()).filter(|place| !place.as_os_str().is_empty());
+        // An empty variable is not set.
+        let place = place.unwrap_or_else(|| "/tmp".into());
+        let directory = tempfile::Builder::new().prefix("stillframe-demo-").tempdir_in(&place);
+        let directory = directory.map_err(|cause| StartError::Path { path: place, cause })?;
         // It needs a few megabytes, for a second: nothing is kept free for later.
         let config = Config { min_free_bytes: Some(0), ..Config::new(directory.path().to_owned()) };
         let app = App::open(config, Clock::default()).await?;

@@ -30,10 +30,16 @@ pub struct Bucket {
 pub struct Environment(pub Vec<(String, String)>);
 
 impl Environment {
-    /// That of this process.
+    /// That of this process. What is empty is not set: files of settings write it so.
     #[must_use]
     pub fn of_process() -> Self {
-        Self(std::env::vars().filter(|(name, _)| name.starts_with("AWS_")).collect())
+        let is_set = |(name, value): &(String, String)| name.starts_with("AWS_") && !value.is_empty();
+        Self(
+            std::env::vars_os()
+                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+                .filter(is_set)
+                .collect(),
+        )
     }
 }
 
@@ -48,8 +54,14 @@ impl fmt::Display for Storage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Directory(directory) => write!(f, "{}", directory.display()),
-            Self::S3(Bucket { name, prefix, .. }) => write!(f, "s3://{name}/{prefix}"),
+            Self::S3(bucket) => bucket.fmt(f),
         }
+    }
+}
+
+impl fmt::Display for Bucket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "s3://{}/{}", self.name, self.prefix)
     }
 }
 

@@ -33,11 +33,17 @@ use uuid::Uuid;
 use self::disk::Disk;
 pub(super) use self::ends::{END, End};
 pub use self::unusable::Unusable;
+#[cfg(feature = "s3")]
+use super::location::Bucket;
 use super::{
     location::Storage,
     sealed::{Older, Sealed},
 };
-use crate::{durable, error::Error, tasks::off_thread};
+use crate::{
+    durable::{self, AtPath},
+    error::Error,
+    tasks::off_thread,
+};
 
 /// What lies directly under the root, and must last; what is staged is made again.
 const FOLDERS: [&str; 4] = ["collections", "files", "manifests", "records"];
@@ -53,16 +59,18 @@ pub struct Root {
     older: Arc<Older>,
     /// Where the objects are files.
     directory: Option<Arc<PathBuf>>,
+    /// Where it is, for people.
+    name: Arc<str>,
 }
 
 impl Root {
-    /// Opens a root, and finds out whether it can be used.
+    /// Opens a root, and finds out whether it can be used. A directory must be there.
     pub async fn open(storage: &Storage) -> Result<Self, Unusable> {
         match storage {
-            Storage::Directory(directory) => Ok(Self::local(directory)?),
+            Storage::Directory(directory) => Ok(Self::existing(directory)?),
             #[cfg(feature = "s3")]
             Storage::S3(bucket) => {
-                let root = Self::over(s3::connect(bucket)?, None);
+                let root = Self::bucket(bucket)?;
                 probe::probe(&root, bucket).await?;
                 Ok(root)
             }
@@ -76,7 +84,7 @@ impl Root {
         match storage {
             Storage::Directory(directory) => Self::existing(directory),
             #[cfg(feature = "s3")]
-            Storage::S3(bucket) => Ok(Self::over(s3::connect(bucket)?, None)),
+            Storage::S3(bucket) => Self::bucket(bucket),
             #[cfg(not(feature = "s3"))]
             Storage::S3(_) => Err(Error::internal("this build has no S3")),
         }
@@ -90,15 +98,26 @@ impl Root {
 
     fn existing(directory: &FilePath) -> Result<Self, Error> {
         let directory = directory.canonicalize()?;
-        let store = Disk::new(&directory)?;
-        Ok(Self::over(Arc::new(store), Some(directory)))
+        let (store, name) = (Disk::new(&directory)?, directory.display().to_string());
+        Ok(Self::over(Arc::new(store), Some(directory), &name))
+    }
+
+    #[cfg(feature = "s3")]
+    fn bucket(bucket: &Bucket) -> Result<Self, Error> {
+        Ok(Self::over(s3::connect(bucket)?, None, &bucket.to_string()))
     }
 
     /// Everybody reads and writes databases through seals.
-    fn over(below: Arc<dyn ObjectStore>, directory: Option<PathBuf>) -> Self {
+    fn over(below: Arc<dyn ObjectStore>, directory: Option<PathBuf>, name: &str) -> Self {
         let older = Arc::<Older>::default();
         let store = Arc::new(Sealed::new(Arc::clone(&below), Arc::clone(&older)));
-        Self { store, below, older, directory: directory.map(Arc::new) }
+        Self { store, below, older, directory: directory.map(Arc::new), name: name.into() }
+    }
+
+    /// Where it is, for people: a directory, or `s3://BUCKET/PREFIX`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// The same root, as another store shows it.
@@ -219,8 +238,10 @@ impl Root {
         call: impl FnOnce(PathBuf) -> std::io::Result<T> + Send + 'static,
     ) -> Result<T, Error> {
         let Some(file) = self.file(path) else { return Ok(T::default()) };
+        let name = file.clone();
         let done = off_thread(move || call(file)).await;
-        Ok(done.map_err(|panicked| Error::Internal(Arc::new(panicked)))??)
+        let done = done.map_err(|panicked| Error::Internal(Arc::new(panicked)))?;
+        done.map_err(|source| Error::Unavailable(Arc::new(AtPath { path: name, source })))
     }
 
     /// The size of an object.

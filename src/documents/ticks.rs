@@ -92,7 +92,7 @@ fn readable<T>(read: Result<T, Error>) -> Result<Option<T>, Error> {
         Ok(read) => Ok(Some(read)),
         Err(error) if error.is_transient() => Err(error),
         Err(error) => {
-            tracing::debug!(?error, "what cannot be read says nothing of time");
+            tracing::debug!(error = error.in_full(), "what cannot be read says nothing of time");
             Ok(None)
         }
     }

@@ -255,7 +255,7 @@ impl Writer {
     }
 
     fn fail(&self, error: &Error, waiting: Vec<oneshot::Sender<Result<BatchResult, Error>>>) {
-        tracing::error!(?error, "a write failed; the collection is opened again");
+        tracing::error!(error = error.in_full(), "a write failed; the collection is opened again");
         self.failed.cancel();
         for reply in waiting {
             let _ = reply.send(Err(error.clone()));

@@ -18,7 +18,9 @@ pub struct Identity {
 }
 
 impl Identity {
-    fn of(metadata: &std::fs::Metadata) -> Self {
+    /// That of a file.
+    #[must_use]
+    pub fn of(metadata: &std::fs::Metadata) -> Self {
         Self { device: metadata.dev(), inode: metadata.ino() }
     }
 

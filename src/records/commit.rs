@@ -268,7 +268,11 @@ impl Committer {
                 return Err(Error::ShuttingDown);
             }
             Err(Refused::Unknown(error)) => {
-                tracing::error!(?error, revision, "the service stopped before a change of the records was settled");
+                tracing::error!(
+                    error = error.in_full(),
+                    revision,
+                    "the service stopped before a change of the records was settled"
+                );
                 return Err(Error::OutcomeUnknown(Arc::new(error)));
             }
         }
@@ -302,7 +306,7 @@ impl Committer {
 
     /// Reading and writing the index must not fail: the next start makes it again.
     fn give_up(&self, error: Error) -> Error {
-        tracing::error!(?error, "the index of the records cannot be used; the service stops");
+        tracing::error!(error = error.in_full(), "the index of the records cannot be used; the service stops");
         self.tasks.fail();
         error
     }

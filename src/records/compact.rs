@@ -73,7 +73,9 @@ impl Compactor {
             match runtime.block_on(this.make(&log, &index, tip, (entries, bytes))) {
                 Ok(()) => tracing::debug!(revision = tip.revision, "the record log has a new base"),
                 // The log only grows meanwhile.
-                Err(error) => tracing::warn!(?error, "the record log has no new base; it is tried again"),
+                Err(error) => {
+                    tracing::warn!(error = error.in_full(), "the record log has no new base; it is tried again");
+                }
             }
             this.state.busy.store(false, Ordering::SeqCst);
         });

@@ -91,8 +91,8 @@ impl Index {
     /// Opens or creates the index in a directory. sled ends on some damage with a
     /// panic, which the caller has to expect.
     pub fn open(directory: &Path) -> Result<Self, Error> {
-        remove_leftovers(directory)?;
-        let trees = Trees::open(directory)?;
+        remove_leftovers(directory).map_err(|error| Error::from(error).at(directory))?;
+        let trees = Trees::open(directory).map_err(|error| error.at(directory))?;
         renewed::remove_all(directory);
         Ok(Self {
             trees: Arc::new(RwLock::new(trees)),

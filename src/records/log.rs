@@ -140,7 +140,7 @@ impl Log {
                 (Ok(false), Some(error)) | (Err(error), _) => error,
             };
             if !warned {
-                tracing::warn!(?error, revision, "a change of the records waits for the storage");
+                tracing::warn!(error = error.in_full(), revision, "a change of the records waits for the storage");
                 warned = true;
             }
             if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {

@@ -330,7 +330,7 @@ async fn rebuild(
 ) -> Result<(Index, Reached), Error> {
     let directory = data_dir.join(DIRECTORY);
     match std::fs::remove_dir_all(&directory) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(Error::from(error).at(&directory)),
         _ => {}
     }
     let index = open_free(&directory)?;

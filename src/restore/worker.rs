@@ -98,7 +98,7 @@ impl Restores {
         let mut looks = Looks::new(sweep_every, stop.clone());
         while looks.next(&self.inner.bell).await {
             if let Err(error) = self.visit(&stop).await {
-                tracing::warn!(?error, "restores wait for the next sweep");
+                tracing::warn!(error = error.in_full(), "restores wait for the next sweep");
             }
         }
     }
@@ -140,7 +140,9 @@ impl Restores {
             match driven {
                 Ok(()) => restores.inner.bell.notify_one(),
                 Err(Error::ShuttingDown) => {}
-                Err(error) => tracing::warn!(?error, name = %found.name(), "a restore waits for the next sweep"),
+                Err(error) => {
+                    tracing::warn!(error = error.in_full(), name = %found.name(), "a restore waits for the next sweep");
+                }
             }
         });
     }
@@ -381,7 +383,7 @@ fn to(seen: &Restore, state: RestoreState) -> Result<Restore, Error> {
 }
 
 fn failed(seen: &Restore, error: &Error) -> Result<Next, Error> {
-    tracing::error!(?error, name = %seen.name(), "a restore failed; what it copied is removed");
+    tracing::error!(error = error.in_full(), name = %seen.name(), "a restore failed; what it copied is removed");
     let mut next = to(seen, RestoreState::Failing)?;
     next.error = Some(Failure::from(error));
     Ok(Next::only(next))

@@ -18,6 +18,10 @@ use tokio_rustls::rustls::{
 };
 
 use super::transport::TlsFiles;
+use crate::{regular, tasks::off_thread};
+
+/// More than the certificates of all authorities that there are.
+const LONGEST: u64 = 4 << 20;
 
 /// Why the files cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -132,7 +136,9 @@ impl Contents {
 }
 
 async fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
-    tokio::fs::read(path).await.map_err(|cause| TlsError::Unreadable { path: path.to_owned(), cause })
+    let file = path.to_owned();
+    let read = off_thread(move || regular::read(&file, LONGEST)).await.map_err(std::io::Error::other);
+    read.flatten().map_err(|cause| TlsError::Unreadable { path: path.to_owned(), cause })
 }
 
 fn certificates(path: &Path, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {

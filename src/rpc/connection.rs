@@ -19,7 +19,6 @@ use std::{
 use bytes::BufMut;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf},
-    net::TcpStream,
     sync::OwnedSemaphorePermit,
     task::coop,
     time::Sleep,
@@ -29,6 +28,7 @@ use tokio_util::io::poll_read_buf;
 pub use self::calls::CallTasks;
 use self::{calls::Calls, frames::Frames, resets::Resets};
 use super::{peer::Peer, tls::Tls};
+use crate::listen::Socket;
 
 /// The first bytes of every HTTP/2 client.
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -76,17 +76,19 @@ struct Linger {
 
 impl Connection {
     /// Does the TLS handshake, if there is TLS, and waits for HTTP/2's preface:
-    /// without it nothing behind us would ever look whether the client is there.
+    /// without it nothing behind us would ever look whether the client is there. What goes
+    /// through the file system leaves this machine never, and is not encrypted.
     pub async fn greet(
-        socket: TcpStream,
+        socket: Socket,
         place: OwnedSemaphorePermit,
         tls: Option<&Tls>,
         max_streams: u32,
     ) -> io::Result<Self> {
-        let peer = Peer(socket.peer_addr().ok());
-        let mut wire: Box<dyn Wire> = match tls {
-            Some(tls) => Box::new(tls.acceptor().accept(socket).await?),
-            None => Box::new(socket),
+        let peer = Peer::from(&socket);
+        let mut wire: Box<dyn Wire> = match (socket, tls) {
+            (Socket::Tcp(socket), Some(tls)) => Box::new(tls.acceptor().accept(socket).await?),
+            (Socket::Tcp(socket), None) => Box::new(socket),
+            (Socket::Unix(socket), _) => Box::new(socket),
         };
         let mut first = [0; PREFACE.len()];
         wire.read_exact(&mut first).await?;

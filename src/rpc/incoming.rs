@@ -1,22 +1,20 @@
 //! The front door: as many connections as there are places, each greeted within
 //! its patience, none holding up another, and no error that closes the door.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use futures::{Stream, StreamExt, future::ready, stream};
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
-};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{connection::Connection, peer::Peer, tls::Tls, transport::Transport};
+use crate::listen::{Listeners, Socket};
 
 /// Between attempts when the process or the machine has no room for a connection.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// The connections of a listener.
+/// The connections of all listeners.
 pub fn incoming(
-    listener: TcpListener,
+    listeners: Listeners,
     tls: Option<Arc<Tls>>,
     transport: &Transport,
 ) -> impl Stream<Item = Connection> + use<> {
@@ -24,11 +22,11 @@ pub fn incoming(
     // one nothing is accepted: newcomers wait in the kernel's queue, which costs us nothing.
     let (places, greeting) = (transport.max_connections, Greeting::new(tls, transport));
     let free = Arc::new(Semaphore::new(places));
-    let accepted = stream::unfold((listener, free), |(listener, free)| async {
+    let accepted = stream::unfold((listeners, free), |(listeners, free)| async {
         // It is never closed.
         let place = Arc::clone(&free).acquire_owned().await.ok()?;
-        let socket = accept(|| listener.accept()).await;
-        Some(((socket, place), (listener, free)))
+        let socket = accept(|| listeners.accept()).await;
+        Some(((socket, place), (listeners, free)))
     });
     accepted
         .map(move |(socket, place)| greeting.clone().greet(socket, place))
@@ -37,13 +35,13 @@ pub fn incoming(
 }
 
 /// The next connection, whatever comes in between.
-async fn accept<F>(mut next: impl FnMut() -> F) -> TcpStream
+async fn accept<F>(mut next: impl FnMut() -> F) -> Socket
 where
-    F: Future<Output = io::Result<(TcpStream, SocketAddr)>>,
+    F: Future<Output = io::Result<Socket>>,
 {
     loop {
         match next().await {
-            Ok((socket, _)) => return socket,
+            Ok(socket) => return socket,
             // The client gave up while it waited: nothing of ours.
             Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) => {
             }
@@ -76,16 +74,18 @@ impl Greeting {
         }
     }
 
-    async fn greet(self, socket: TcpStream, place: OwnedSemaphorePermit) -> Option<Connection> {
-        let peer = Peer(socket.peer_addr().ok());
-        if let Err(error) = socket.set_nodelay(true) {
-            tracing::debug!(%peer, %error, "a connection may be slow");
-        }
-        // A peer that answers but does not read would keep its place for ever: nothing
-        // that we say to it, not even a farewell, gets out.
-        let unread = u32::try_from(self.unread_patience.as_millis()).unwrap_or(u32::MAX);
-        if let Err(error) = rustix::net::sockopt::set_tcp_user_timeout(&socket, unread) {
-            tracing::debug!(%peer, %error, "a connection that is not read may stay");
+    async fn greet(self, socket: Socket, place: OwnedSemaphorePermit) -> Option<Connection> {
+        let peer = Peer::from(&socket);
+        if let Socket::Tcp(socket) = &socket {
+            if let Err(error) = socket.set_nodelay(true) {
+                tracing::debug!(%peer, %error, "a connection may be slow");
+            }
+            // A peer that answers but does not read would keep its place for ever: nothing
+            // that we say to it, not even a farewell, gets out.
+            let unread = u32::try_from(self.unread_patience.as_millis()).unwrap_or(u32::MAX);
+            if let Err(error) = rustix::net::sockopt::set_tcp_user_timeout(socket, unread) {
+                tracing::debug!(%peer, %error, "a connection that is not read may stay");
+            }
         }
         let patience = self.patience;
         let greeted = Connection::greet(socket, place, self.tls.as_deref(), self.max_streams);
@@ -93,7 +93,10 @@ impl Greeting {
             Ok(Ok(connection)) => return Some(connection),
             // Anybody can cause it as often as they like, so it is not for the usual log.
             Ok(Err(error)) => tracing::debug!(%peer, %error, "a connection came to nothing"),
-            Err(_) => tracing::debug!(%peer, ?patience, "a connection was silent for too long and is closed"),
+            Err(_) => {
+                let patience_seconds = patience.as_secs_f64();
+                tracing::debug!(%peer, patience_seconds, "a connection was silent for too long and is closed");
+            }
         }
         None
     }
@@ -101,6 +104,8 @@ impl Greeting {
 
 #[cfg(test)]
 mod tests {
+    use tokio::net::{TcpListener, TcpStream};
+
     use super::*;
 
     #[tokio::test]
@@ -114,11 +119,11 @@ mod tests {
             async move {
                 match error {
                     Some(code) => Err(io::Error::from_raw_os_error(code)),
-                    None => listener.accept().await,
+                    None => listener.accept().await.map(|(socket, _)| Socket::Tcp(socket)),
                 }
             }
         });
-        assert_eq!(socket.await.peer_addr().unwrap(), client.local_addr().unwrap());
+        assert_eq!(Peer::from(&socket.await), Peer::At(client.local_addr().unwrap()));
         assert!(errors.is_empty());
     }
 }

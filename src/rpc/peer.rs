@@ -5,22 +5,41 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
-/// The address of a client, if it has one.
+use crate::listen::Socket;
+
+/// A client, as far as its connection tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Peer(pub Option<SocketAddr>);
+pub enum Peer {
+    /// At an address.
+    At(SocketAddr),
+    /// On this machine, through a socket in the file system.
+    Unix,
+    /// Its connection was gone before anybody asked.
+    Unknown,
+}
 
 impl Peer {
     /// Without the port, which each connection has anew.
     pub fn ip(self) -> Option<IpAddr> {
-        self.0.map(|address| address.ip())
+        if let Self::At(address) = self { Some(address.ip()) } else { None }
+    }
+}
+
+impl From<&Socket> for Peer {
+    fn from(socket: &Socket) -> Self {
+        match socket {
+            Socket::Tcp(socket) => socket.peer_addr().map_or(Self::Unknown, Self::At),
+            Socket::Unix(_) => Self::Unix,
+        }
     }
 }
 
 impl fmt::Display for Peer {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(address) => address.fmt(formatter),
-            None => formatter.write_str("unknown"),
+        match self {
+            Self::At(address) => address.fmt(formatter),
+            Self::Unix => formatter.write_str("unix"),
+            Self::Unknown => formatter.write_str("unknown"),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use tokio::{net::TcpListener, time::Instant};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::{
     codec::CompressionEncoding::{Gzip, Zstd},
@@ -37,6 +37,7 @@ use crate::{
     clock::Clock,
     collection::Collections,
     health::health_server::HealthServer,
+    listen::Listeners,
     pb::{
         access_service_server::AccessServiceServer, collection_service_server::CollectionServiceServer,
         document_service_server::DocumentServiceServer, restore_service_server::RestoreServiceServer,
@@ -99,7 +100,7 @@ pub async fn serve(
     services: Services,
     transport: Transport,
     tls: Option<Arc<Tls>>,
-    listener: TcpListener,
+    listeners: Listeners,
     stop: CancellationToken,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let Services {
@@ -144,7 +145,7 @@ pub async fn serve(
     let settings = serving::Settings::new(&transport);
     let request_memory =
         RequestMemoryLayer::new(keys.clone(), transport.request_memory_bytes, transport.message_patience)?;
-    let connections = incoming(listener, tls, &transport);
+    let connections = incoming(listeners, tls, &transport);
 
     let health = HealthRpc::serving(names());
     let health_service = HealthServer::new(health.clone()).max_decoding_message_size(MAX_QUESTION_BYTES);

@@ -37,11 +37,13 @@ impl From<Error> for Status {
     fn from(error: Error) -> Self {
         let (code, reason) = error.reason();
         let code = Code::from_i32(code as i32);
-        // ?error has the causes, the client's text has not. A stop is no fault.
+        // In full it has the causes, the client's text has not. A stop is no fault.
         match code {
-            Code::Internal | Code::DataLoss | Code::Unknown => tracing::error!(?error, reason, "request failed"),
+            Code::Internal | Code::DataLoss | Code::Unknown => {
+                tracing::error!(error = error.in_full(), reason, "request failed");
+            }
             Code::Unavailable if !matches!(error, Error::ShuttingDown) => {
-                tracing::warn!(?error, reason, "request failed");
+                tracing::warn!(error = error.in_full(), reason, "request failed");
             }
             _ => {}
         }

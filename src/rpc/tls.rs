@@ -3,7 +3,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::RwLock;
+use tokio::sync::Mutex;
 use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
 use tokio_util::sync::CancellationToken;
 
@@ -16,7 +17,7 @@ use super::{
 pub struct Tls {
     files: TlsFiles,
     current: RwLock<Arc<ServerConfig>>,
-    /// What was found at the last look, good or bad: each is told once.
+    /// What was found at the last look, good or bad: each is told once. Held by who looks.
     seen: Mutex<Result<Contents, String>>,
 }
 
@@ -44,24 +45,43 @@ impl Tls {
     }
 
     async fn look(&self) {
-        let found = Contents::read(&self.files).await.map_err(|error| error.to_string());
-        if *self.seen.lock() == found {
-            return;
+        let mut seen = self.seen.lock().await;
+        let found = self.read().await;
+        if *seen != found {
+            self.take(&found, "new connections get the renewed certificates");
+            *seen = found;
         }
-        let config = match &found {
+    }
+
+    /// Looks at the files because somebody asks for it, who is told in any case.
+    pub async fn reload(&self) {
+        let mut seen = self.seen.lock().await;
+        let found = self.read().await;
+        let news = if *seen == found {
+            "the certificates are as they were"
+        } else {
+            "new connections get the new certificates"
+        };
+        self.take(&found, news);
+        *seen = found;
+    }
+
+    async fn read(&self) -> Result<Contents, String> {
+        Contents::read(&self.files).await.map_err(|error| error.to_string())
+    }
+
+    fn take(&self, found: &Result<Contents, String>, news: &str) {
+        let config = match found {
             Ok(contents) => contents.config(&self.files).map_err(|error| error.to_string()),
             Err(error) => Err(error.clone()),
         };
         match config {
             Ok(config) => {
                 *self.current.write() = Arc::new(config);
-                tracing::info!(cert = %self.files.cert.display(), "new connections get the renewed certificates");
+                tracing::info!(cert = %self.files.cert.display(), "{news}");
             }
-            Err(error) => {
-                tracing::warn!(error, "the certificates have changed for the worse; the old ones stay in use");
-            }
+            Err(error) => tracing::warn!(error, "the certificates cannot be used; those of before stay in use"),
         }
-        *self.seen.lock() = found;
     }
 }
 

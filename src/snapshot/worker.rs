@@ -26,7 +26,7 @@ impl Snapshots {
         let mut looks = Looks::new(sweep_every, stop);
         while looks.next(&self.inner.bell).await {
             if let Err(error) = self.visit().await {
-                tracing::warn!(?error, "snapshots wait for the next sweep");
+                tracing::warn!(error = error.in_full(), "snapshots wait for the next sweep");
             }
         }
     }
@@ -55,7 +55,9 @@ impl Snapshots {
                 // A restore that let go of it meanwhile has rung while it was busy.
                 Ok(false) if snapshots.may_be_released(&found).unwrap_or(false) => snapshots.inner.bell.notify_one(),
                 Ok(false) => {}
-                Err(error) => tracing::warn!(?error, name = %found.name(), "a snapshot waits for the next sweep"),
+                Err(error) => {
+                    tracing::warn!(error = error.in_full(), name = %found.name(), "a snapshot waits for the next sweep");
+                }
             }
         });
     }
@@ -244,7 +246,7 @@ impl Snapshots {
     }
 
     async fn fail(&self, seen: &Snapshot, error: &Error) -> Result<(), Error> {
-        tracing::error!(?error, name = %seen.name(), "a snapshot could not be taken");
+        tracing::error!(error = error.in_full(), name = %seen.name(), "a snapshot could not be taken");
         let failed = || {
             let seen = self.reread(seen)?;
             let Some(mut next) = advance(&seen.record, SnapshotState::Failed, self.inner.clock.now()) else {

@@ -62,7 +62,7 @@ impl Sources {
             Ok((Change::default().replace(&seen, &next), next))
         };
         let changed = self.inner.records.change(change).await?;
-        tracing::info!(%name, state = ?to, "source changed");
+        tracing::info!(%name, state = to.as_str_name(), "source changed");
         Ok(changed)
     }
 

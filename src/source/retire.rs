@@ -19,7 +19,7 @@ impl Sources {
         let sources = self.clone();
         self.inner.tasks.work("source retirement", async move {
             if let Err(error) = caught(sources.remove_marks(&found)).await {
-                tracing::debug!(?error, %uid, "the marks of a deleted source wait for the next sweep");
+                tracing::debug!(error = error.in_full(), %uid, "the marks of a deleted source wait for the next sweep");
             }
             sources.inner.retiring.lock().remove(&uid);
         });

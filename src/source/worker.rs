@@ -20,11 +20,11 @@ impl Sources {
     pub async fn run(self, sweep_every: Duration, stop: CancellationToken) {
         let mut looks = Looks::new(sweep_every, stop.clone());
         if let Err(error) = self.forget_orphans().await {
-            tracing::warn!(?error, "sources of deleted collections stay until the next start");
+            tracing::warn!(error = error.in_full(), "sources of deleted collections stay until the next start");
         }
         while looks.next(&self.inner.bell).await {
             if let Err(error) = self.look(&stop) {
-                tracing::warn!(?error, "sources wait for the next sweep");
+                tracing::warn!(error = error.in_full(), "sources wait for the next sweep");
             }
         }
     }
@@ -77,7 +77,7 @@ impl Sources {
                 Ok(Some(seen)) if seen.uid() == found.uid() && state::runs(seen.state()) => seen,
                 Ok(_) => return,
                 Err(error) => {
-                    tracing::warn!(?error, name = %found.name(), "a source could not be looked up");
+                    tracing::warn!(error = error.in_full(), name = %found.name(), "a source could not be looked up");
                     stop.run_until_cancelled(tokio::time::sleep(PAUSE)).await;
                     continue;
                 }
@@ -118,7 +118,7 @@ impl Sources {
                 return failed.is_err().then_some(PAUSE);
             }
             Err(error) => {
-                tracing::debug!(?error, name = %seen.name(), "a source is visited again");
+                tracing::debug!(error = error.in_full(), name = %seen.name(), "a source is visited again");
                 Some(Failure::from(&error))
             }
         };

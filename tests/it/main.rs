@@ -1,6 +1,14 @@
 //! The service as its clients see it: a real server on a loopback port, a real
 //! client, a real object store.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "tests"
+)]
 
 // `apply`, and where a test is: `on_directory!`, `on_s3!`, `on_each_storage!`.
 #[macro_use]
@@ -25,6 +33,7 @@ mod many;
 #[cfg(feature = "s3")]
 mod object_storage;
 mod power_loss;
+mod process;
 mod records;
 mod recovery;
 mod restores;

@@ -145,8 +145,8 @@ impl TestServer {
         change(&mut config);
         let encrypted = config.transport.tls.is_some();
         let app = open(config, &clock).await?;
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let address = listener.local_addr()?;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
         let (shutdown, stopped) = oneshot::channel();
         #[allow(clippy::disallowed_methods, reason = "joined by stop")]
         let serving = tokio::spawn(app.serve(listener, async move {
@@ -173,12 +173,17 @@ impl TestServer {
     }
 
     /// A client of a server that another process runs on this directory.
-    #[allow(clippy::disallowed_methods, reason = "tests")]
     pub async fn attach(dir: TempDir, address: &str) -> Self {
         let channel = Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
+        Self::over(dir, address.parse().unwrap(), channel)
+    }
+
+    /// The same, over a channel that is there.
+    #[allow(clippy::disallowed_methods, reason = "tests")]
+    pub fn over(dir: TempDir, address: SocketAddr, channel: Channel) -> Self {
         let (shutdown, _) = oneshot::channel();
         Self {
-            address: address.parse().unwrap(),
+            address,
             loopback: None,
             dir,
             clock: Clock::default(),

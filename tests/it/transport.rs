@@ -2,7 +2,7 @@
 //! streams and time at its edge.
 
 mod age;
-mod authority;
+pub mod authority;
 mod chain;
 mod closing;
 mod compression;
@@ -99,7 +99,7 @@ impl Encrypted {
 }
 
 /// A client that trusts a root.
-fn config(root: &Authority, identity: Option<&Identity>) -> Arc<ClientConfig> {
+pub fn config(root: &Authority, identity: Option<&Identity>) -> Arc<ClientConfig> {
     config_of(rustls::DEFAULT_VERSIONS, root, identity)
 }
 
@@ -120,7 +120,7 @@ fn config_of(
     Arc::new(config)
 }
 
-async fn shake_hands(address: SocketAddr, config: Arc<ClientConfig>) -> std::io::Result<TlsStream<TcpStream>> {
+pub async fn shake_hands(address: SocketAddr, config: Arc<ClientConfig>) -> std::io::Result<TlsStream<TcpStream>> {
     let socket = TcpStream::connect(address).await?;
     TlsConnector::from(config).connect(ServerName::try_from("localhost").unwrap(), socket).await
 }
@@ -143,7 +143,7 @@ async fn plain(address: SocketAddr) -> Channel {
 }
 
 /// One call.
-async fn call(channel: &Channel) -> Result<pb::Workspace, tonic::Status> {
+pub async fn call(channel: &Channel) -> Result<pb::Workspace, tonic::Status> {
     let mut client = pb::workspace_service_client::WorkspaceServiceClient::new(channel.clone());
     let request = pb::GetWorkspaceRequest { name: crate::support::COMMONS.to_owned() };
     Ok(client.get_workspace(request).await?.into_inner())

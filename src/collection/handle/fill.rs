@@ -42,7 +42,7 @@ impl Collections {
         self.inner.store.tasks().work("keep", async move {
             let stop = collections.inner.store.tasks().stop_token();
             if let Some(Err(error)) = stop.run_until_cancelled(collections.fill(&handle)).await {
-                tracing::warn!(?error, uid = %handle.uid, "no file is given back until it is known what snapshots need");
+                tracing::warn!(error = error.in_full(), uid = %handle.uid, "no file is given back until it is known what snapshots need");
             }
         });
     }

@@ -26,7 +26,7 @@ use slatedb_common::retry::NonRetryable;
 
 use super::ends::Ends;
 use crate::{
-    durable::{Identity, Staged, sync_parent},
+    durable::{AtPath, Identity, Staged, sync_parent},
     tasks::off_thread,
 };
 
@@ -38,14 +38,6 @@ pub struct Disk {
     /// Files that have got their names, while their directories could not be synced.
     unsettled: Arc<Mutex<HashMap<PathBuf, Identity>>>,
     ends: Arc<Ends>,
-}
-
-/// What a call failed at.
-#[derive(Debug, thiserror::Error)]
-#[error("{}: {source}", .path.display())]
-struct Failed {
-    path: PathBuf,
-    source: io::Error,
 }
 
 impl Disk {
@@ -87,7 +79,7 @@ fn holds(path: &FilePath, payload: &PutPayload) -> io::Result<bool> {
 /// nothing.
 fn failed(path: &FilePath, source: io::Error) -> StoreError {
     let is_full = matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
-    let failed = Failed { path: path.to_owned(), source };
+    let failed = AtPath { path: path.to_owned(), source };
     StoreError::Generic {
         store: "disk",
         source: if is_full { Box::new(NonRetryable(Box::new(failed))) } else { Box::new(failed) },

@@ -118,7 +118,13 @@ impl Probe<'_> {
         });
         match removed.await {
             Ok(Ok(())) => {}
-            failed => tracing::warn!(?failed, "what was tried stays below `probe` in the storage root"),
+            failed => {
+                let error = failed.map_or_else(
+                    |late| late.to_string(),
+                    |failed| failed.map_or_else(|error| error.in_full(), |()| String::new()),
+                );
+                tracing::warn!(error, "what was tried stays below `probe` in the storage root");
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod answer;
 mod conflicts;
+mod settings;
 
 use std::{sync::Arc, time::Duration};
 
@@ -77,7 +78,12 @@ pub fn connect_deleting_singly(bucket: &Bucket) -> Result<Arc<dyn ObjectStore>, 
 }
 
 fn store(bucket: &Bucket, builder: AmazonS3Builder) -> Result<Arc<dyn ObjectStore>, Error> {
-    let store = Conflicts(builder.build()?);
+    let wrong = |setting| Error::Unavailable(Arc::new(setting));
+    if let Some(endpoint) = settings::no_endpoint(bucket) {
+        return Err(wrong(endpoint));
+    }
+    let store = builder.build().map_err(|error| settings::refused(bucket).map_or_else(|| error.into(), wrong))?;
+    let store = Conflicts(store);
     if bucket.prefix.is_empty() {
         return Ok(Arc::new(store));
     }

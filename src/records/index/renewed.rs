@@ -27,7 +27,7 @@ impl Index {
         let new = Trees { before: old.before.take().or(Some(old.db.clone())), ..Trees::open(&directory)? };
         copy(&old.records, &new.records)?;
         if let Err(error) = copy(&old.cache, &new.cache) {
-            tracing::warn!(?error, "what may be lost is lost");
+            tracing::warn!(error = error.in_full(), "what may be lost is lost");
         }
         new.records.apply_batch(batch)?;
         if new.checksum()? != *sum {

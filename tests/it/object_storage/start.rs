@@ -65,7 +65,7 @@ async fn the_process_says_it_in_one_line_and_fails() {
     let output = tokio::task::block_in_place(|| process.output().unwrap());
     let told = String::from_utf8(output.stderr).unwrap();
     let last = told.lines().last().unwrap_or_default();
-    let why = last.strip_prefix("stillframe: the storage root s3://storage/ cannot be used: ");
+    let why = last.strip_prefix("stillframe: the storage root s3://storage/ (--storage) cannot be used: ");
     let why = why.unwrap_or_else(|| panic!("{told}"));
     assert!(why.contains("AWS_SECRET_ACCESS_KEY") && !told.contains("StringToSign"), "{told}");
     assert_eq!((output.status.code(), output.stdout), (Some(1), Vec::new()));

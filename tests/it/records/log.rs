@@ -82,7 +82,7 @@ async fn a_root_without_its_log_is_refused() {
             std::fs::remove_dir_all(damaged.path().join("metadata")).unwrap();
         }
         let error = start_error(damaged).await;
-        assert!(matches!(error, StartError::NoRecords), "{error:?}");
+        assert!(matches!(error, StartError::NoRecords(_)), "{error:?}");
     }
 }
 

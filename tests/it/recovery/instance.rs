@@ -127,7 +127,7 @@ async fn a_root_that_is_not_mounted_is_refused() {
     std::fs::rename(&storage, &aside).unwrap();
     std::fs::create_dir(&storage).unwrap();
     let error = refused(dir.path(), &storage).await;
-    assert!(matches!(error, StartError::RootEmpty), "{error:?}");
+    assert!(matches!(error, StartError::RootEmpty { .. }), "{error:?}");
     std::fs::remove_dir(&storage).unwrap();
     std::fs::rename(&aside, &storage).unwrap();
     starts_again(dir).await;
@@ -142,7 +142,7 @@ async fn an_emptied_root_is_refused_even_before_the_first_collection() {
     std::fs::remove_dir_all(&storage).unwrap();
     std::fs::create_dir(&storage).unwrap();
     let error = refused(dir.path(), &storage).await;
-    assert!(matches!(error, StartError::RootEmpty), "{error:?}");
+    assert!(matches!(error, StartError::RootEmpty { .. }), "{error:?}");
 }
 
 #[apply(on_directory!)]
@@ -152,7 +152,7 @@ async fn a_root_without_its_marker_is_refused_until_it_is_put_back() {
     let original: serde_json::Value = marker(&storage);
     std::fs::remove_file(storage.join(MARKER)).unwrap();
     let error = refused(dir.path(), &storage).await;
-    assert!(matches!(error, StartError::NoMarker(_)), "{error:?}");
+    assert!(matches!(error, StartError::NoMarker { .. }), "{error:?}");
     // The message has what to put there.
     let text = error.to_string();
     let advice = &text[text.find('{').unwrap()..=text.rfind('}').unwrap()];
@@ -170,7 +170,7 @@ async fn a_new_root_without_its_marker_is_refused() {
     let storage = dir.path().join("storage");
     std::fs::remove_file(storage.join(MARKER)).unwrap();
     let error = refused(dir.path(), &storage).await;
-    assert!(matches!(error, StartError::NoMarker(_)), "{error:?}");
+    assert!(matches!(error, StartError::NoMarker { .. }), "{error:?}");
 }
 
 #[apply(on_directory!)]
@@ -178,7 +178,7 @@ async fn a_foreign_directory_is_not_marked() {
     let (data, storage) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     std::fs::write(storage.path().join("thesis.tex"), b"years of work").unwrap();
     let error = refused(data.path(), storage.path()).await;
-    assert!(matches!(error, StartError::NoMarker(_)), "{error:?}");
+    assert!(matches!(error, StartError::NoMarker { .. }), "{error:?}");
 }
 
 #[apply(on_directory!)]
@@ -189,13 +189,13 @@ async fn a_marker_that_cannot_be_read_or_is_newer_is_refused() {
     for damaged in ["", "{", "[]", r#"{"format_version":1}"#, r#"{"uid":"x","format_version":1}"#] {
         std::fs::write(storage.join(MARKER), damaged).unwrap();
         let error = refused(dir.path(), &storage).await;
-        assert!(matches!(error, StartError::Damaged), "{damaged}: {error:?}");
+        assert!(matches!(error, StartError::Damaged(_)), "{damaged}: {error:?}");
     }
     let mut newer = marker_of(&original);
     newer["format_version"] = 5.into();
     std::fs::write(storage.join(MARKER), newer.to_string()).unwrap();
     let error = refused(dir.path(), &storage).await;
-    assert!(matches!(error, StartError::Newer(5)), "{error:?}");
+    assert!(matches!(error, StartError::Newer { version: 5, .. }), "{error:?}");
     std::fs::write(storage.join(MARKER), original).unwrap();
     starts_again(dir).await;
 }
