@@ -10,6 +10,7 @@ use tokio::{
 };
 
 use super::{connection::Connection, peer::Peer, tls::Tls, transport::Transport};
+use crate::clock::words;
 
 /// Between attempts when the process or the machine has no room for a connection.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -93,7 +94,10 @@ impl Greeting {
             Ok(Ok(connection)) => return Some(connection),
             // Anybody can cause it as often as they like, so it is not for the usual log.
             Ok(Err(error)) => tracing::debug!(%peer, %error, "a connection came to nothing"),
-            Err(_) => tracing::debug!(%peer, ?patience, "a connection was silent for too long and is closed"),
+            Err(_) => {
+                let patience = words(patience);
+                tracing::debug!(%peer, patience, "a connection was silent for too long and is closed");
+            }
         }
         None
     }
