@@ -10,6 +10,7 @@
 //! RESTORING: whoever commits first has the name. The worker (`worker.rs`)
 //! drives it from the record, after a restart just the same.
 
+mod blame;
 mod plan;
 mod progress;
 mod room;
