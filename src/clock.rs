@@ -8,6 +8,7 @@
 
 mod judge;
 mod machine;
+mod words;
 
 use std::{
     fmt,
@@ -22,7 +23,10 @@ use chrono::SecondsFormat;
 use parking_lot::{Mutex, RwLock};
 use uuid::{ContextV7, Timestamp, Uuid};
 
-pub use self::judge::{Dispute, Known, Verdict};
+pub use self::{
+    judge::{Dispute, Known, Verdict},
+    words::words,
+};
 use self::{
     judge::{Judge, TOLERANCE},
     machine::{Machine, Reading},

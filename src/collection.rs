@@ -28,13 +28,15 @@ use crate::{
     clock::{Clock, Micros},
     documents::{Engine, Retention, Store, Totals},
     error::{Error, Kind},
+    etag::Etag,
     idempotency::{self, Request},
-    names::{CollectionName, ListParent},
+    names::{CollectionName, Id, ListParent},
     records::{
         Change, Collection, CollectionState, Intent, Record, Records, Retired, Source, SourcePosition, Stored,
         Workspace,
     },
-    workspace::{Room, Workspaces, check_etag},
+    unnamed,
+    workspace::{Room, Workspaces},
 };
 
 /// What a collection holds, for callers.
@@ -103,30 +105,45 @@ impl Collections {
         Self { inner }
     }
 
-    /// Creates an empty collection.
+    /// Creates an empty collection; without an id, the server makes one.
     pub async fn create(
         &self,
-        name: &CollectionName,
+        workspace: &Id,
+        id: Option<&Id>,
         settings: Settings,
         retention: Option<Retention>,
         request: Option<&Request>,
     ) -> Result<Collection, Error> {
-        let inner = &self.inner;
-        let (uid, now) = (inner.clock.new_uid(), inner.clock.now());
-        let record = Collection {
-            workspace: name.workspace.to_string(),
-            id: name.id.to_string(),
-            uid: uid.as_bytes().to_vec(),
-            description: settings.description.unwrap_or_default(),
-            labels: settings.labels.unwrap_or_default(),
-            create_time: now,
-            update_time: now,
-            revision: 1,
-            state: CollectionState::Ready.into(),
-            restore_info: None,
-            retention: retention.map_or(0, |retention| retention.keep()),
-            interval: retention.map_or(0, |retention| retention.interval()),
-        };
+        let Settings { description, labels } = &settings;
+        unnamed::create(&self.inner.clock, Kind::Collection, id, |id, uid| {
+            let now = self.inner.clock.now();
+            let record = Collection {
+                workspace: workspace.to_string(),
+                id: id.to_string(),
+                uid: uid.as_bytes().to_vec(),
+                description: description.clone().unwrap_or_default(),
+                labels: labels.clone().unwrap_or_default(),
+                create_time: now,
+                update_time: now,
+                revision: 1,
+                state: CollectionState::Ready.into(),
+                restore_info: None,
+                retention: retention.map_or(0, |retention| retention.keep()),
+                interval: retention.map_or(0, |retention| retention.interval()),
+            };
+            self.make(record, retention, request)
+        })
+        .await
+    }
+
+    /// Makes the database of a new collection, then its record.
+    async fn make(
+        &self,
+        record: Collection,
+        retention: Option<Retention>,
+        request: Option<&Request>,
+    ) -> Result<Collection, Error> {
+        let (inner, name, uid) = (&self.inner, record.name(), record.uid());
         // Before anything is made for one that may not be.
         let (_, known) = self.creation(&record, request)?;
         if known.uid() != uid {
@@ -134,7 +151,7 @@ impl Collections {
         }
         self.admit()?;
         let creating = Creating::begin(inner, uid);
-        let intent = Intent { uid: uid.as_bytes().to_vec(), create_time: now };
+        let intent = Intent { uid: record.uid.clone(), create_time: record.create_time };
         inner.records.change(|| Ok((Change::default().insert(&intent), ()))).await?;
         crate::crash_point!(CollectionIntended);
         let made = async {
@@ -171,8 +188,10 @@ impl Collections {
     fn creation(&self, record: &Collection, request: Option<&Request>) -> Result<(Change, Collection), Error> {
         let (inner, name) = (&self.inner, record.name());
         let workspace = inner.workspaces.stored(&name.workspace)?;
-        if let Some(uid) = idempotency::answered(&inner.records, &inner.clock, request)? {
-            return Ok((Change::default(), self.by_uid(&name, uid)?));
+        if let Some(answer) = idempotency::answered(&inner.records, &inner.clock, request)? {
+            let found = self.get(&answer.name()?)?;
+            let uid = found.uid();
+            return Ok((Change::default(), answer.if_same(found, uid)?));
         }
         self.check_free(&name)?;
         let uid = record.uid();
@@ -181,11 +200,6 @@ impl Collections {
         let answer = (&*name.to_string(), uid);
         let change = idempotency::remember(change, &inner.records, request, answer, inner.clock.now())?;
         Ok((change, record.clone()))
-    }
-
-    fn by_uid(&self, name: &CollectionName, uid: Uuid) -> Result<Collection, Error> {
-        let found = self.get(name)?;
-        if found.uid() == uid { Ok(found) } else { Err(Error::NotFound(name.to_string())) }
     }
 
     /// Refuses what makes collections larger while the disk is full.
@@ -265,12 +279,12 @@ impl Collections {
     pub async fn update(
         &self,
         name: &CollectionName,
-        etag: Option<&str>,
+        etag: Option<Etag>,
         settings: &Settings,
     ) -> Result<Collection, Error> {
         let change = || {
             let seen = self.stored(name)?;
-            check_etag(etag, &name.to_string(), &seen.uid, seen.revision)?;
+            Etag::check(etag, &name.to_string(), &seen.uid, seen.revision)?;
             let mut next = seen.record.clone();
             let Settings { description, labels } = settings.clone();
             next.description = description.unwrap_or(next.description);
@@ -283,11 +297,11 @@ impl Collections {
     }
 
     /// Deletes a collection: unbinds the name, retires the bytes.
-    pub async fn delete(&self, name: &CollectionName, etag: Option<&str>) -> Result<(), Error> {
+    pub async fn delete(&self, name: &CollectionName, etag: Option<Etag>) -> Result<(), Error> {
         let inner = &self.inner;
         let change = || {
             let seen = self.ready(name)?;
-            check_etag(etag, &name.to_string(), &seen.uid, seen.revision)?;
+            Etag::check(etag, &name.to_string(), &seen.uid, seen.revision)?;
             let retired =
                 Retired { uid: seen.record.uid.clone(), name: name.to_string(), delete_time: inner.clock.now() };
             // Before: its bytes may be given back, and the handle dropped, at once.

@@ -70,12 +70,7 @@ impl FromStr for Etag {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        // from_str_radix alone would take a sign and short forms.
-        if text.len() == 32 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
-            u128::from_str_radix(text, 16).map(Self).map_err(|_| ())
-        } else {
-            Err(())
-        }
+        crate::etag::hexadecimal(text, 32).map(Self).ok_or(())
     }
 }
 

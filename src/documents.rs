@@ -19,6 +19,7 @@ mod buffers;
 mod checkpoint;
 mod compactions;
 mod copy;
+mod culprit;
 mod cutoff;
 mod drain;
 mod engine;
@@ -69,6 +70,7 @@ pub use self::{
     adopt::{Adopted, Adoption},
     checkpoint::{Checkpoint, CutOutcome, Files, UnfinishedCheckpoint},
     copy::{Copied, CopyMode, Transfer},
+    culprit::Culprit,
     drain::Drained,
     engine::{Engine, Known, Submitted},
     frozen::{Frozen, FrozenManifest, Held, load_manifest},

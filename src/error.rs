@@ -9,7 +9,7 @@ use std::{
 };
 
 use crate::{
-    clock::{Micros, rfc3339},
+    clock::{Expiration, Micros, duration, rfc3339, words},
     stored,
 };
 
@@ -148,8 +148,14 @@ pub enum Error {
         rfc3339(*.event_time), rfc3339(*.earliest), rfc3339(*.latest)
     )]
     EventTimeOutOfRange { event_time: Micros, earliest: Micros, latest: Micros },
-    #[error("a snapshot lives at most 7 days after its create_time; {asked} was asked for")]
-    ExpirationTooLong { asked: String },
+    #[error(
+        "a snapshot lives at most 7 days after its create_time, until {}; {} was asked for",
+        rfc3339(*.latest), match .asked {
+            Expiration::At(time) => rfc3339(*time),
+            Expiration::After(span) => format!("{} from now", words(duration(*span))),
+        }
+    )]
+    ExpirationTooLong { asked: Expiration, latest: Micros },
     #[error("{collection} is at offset {offset}; {min_offset} has not been acknowledged")]
     OffsetNotReached { collection: String, offset: i64, min_offset: i64 },
     #[error("{name} is {state}")]
@@ -168,14 +174,14 @@ pub enum Error {
     BatchTooLarge { size: usize, limit: usize, unit: &'static str },
     #[error("{name} has changed: its etag is {current:?}")]
     EtagMismatch { name: String, current: String },
-    #[error("patch: {0}")]
+    #[error("{0}")]
     PatchFailed(String),
     #[error(
-        "snapshots are a preview that is not enabled in {workspace}; ask the operator to set its snapshot_preview to ENABLED"
+        "snapshots are a preview that is not enabled in {workspace}; an operator enables it: UpdateWorkspace with snapshot_preview SNAPSHOT_PREVIEW_ENABLED"
     )]
     SnapshotsNotEnabled { workspace: String, contact: Contact },
     #[error(
-        "{snapshot} has {size_bytes} bytes; restores into {workspace} of more than {limit} need the operator's approval: ask for a higher max_restore_bytes"
+        "{snapshot} has {size_bytes} bytes; restores into {workspace} of more than {limit} need an operator's approval: UpdateWorkspace with a higher max_restore_bytes"
     )]
     RestoreTooLarge { snapshot: String, workspace: String, size_bytes: i64, limit: i64, contact: Contact },
     #[error("{workspace} allows {limit} snapshots a minute")]
@@ -190,20 +196,24 @@ pub enum Error {
     WorkspaceProtected(String),
     #[error("{name} is {state}")]
     RestoreNotCancellable { name: String, state: &'static str },
-    #[error("the location {location} {why}")]
+    #[error("a source may only read what an operator allows (--source-allow): {location} {why}")]
     SourceLocationNotAllowed { location: String, why: String, contact: Contact },
     #[error("{collection} does not know how far a source of {location} was")]
     SourcePositionNotFound { collection: String, location: String },
     #[error("{parent} has {limit} {} already", .kind.plural())]
     TooMany { kind: Kind, parent: String, limit: usize },
     #[error("{}", match .fault {
-        KeyFault::Missing => "this server needs an API key: send it as the metadata `authorization: Bearer sf_...`",
-        KeyFault::Invalid => "the API key is not one of this server's",
-        KeyFault::Expired => "the API key has expired",
-        KeyFault::Revoked => "the API key was revoked",
+        KeyFault::Missing => {
+            "this server needs an API key: send it as the metadata `authorization: Bearer sf_...`; an operator creates keys"
+        }
+        KeyFault::Invalid => "the API key is not one of this server's; an operator creates keys",
+        KeyFault::Expired => "the API key has expired; an operator creates another",
+        KeyFault::Revoked => "the API key was revoked; an operator creates another",
     })]
     Unauthenticated { fault: KeyFault, contact: Contact },
-    #[error("{caller} may not do this in {resource}: it needs the permission {permission}, which the role {role} has")]
+    #[error(
+        "{caller} may not do this in {resource}: it needs the permission {permission}, which the role {role} has; an operator creates keys with it"
+    )]
     PermissionDenied {
         caller: String,
         permission: &'static str,
@@ -230,9 +240,9 @@ pub enum Error {
         "the file system refused a hard link ({0}), and the server may not copy bytes instead: start it with --restore-copy auto"
     )]
     HardLinkRefused(String),
-    #[error("nothing was read from the stream for {0:?}; resume it with its last token")]
+    #[error("nothing was read from the stream for {}; resume it with its last token", words(*.0))]
     StreamTooSlow(Duration),
-    #[error("the storage is nearly full; at least {needed} bytes must be free")]
+    #[error("the storage is nearly full: at least {needed} bytes must be free; what is deleted makes room")]
     StorageFull { free: u64, needed: u64 },
     #[error("storage is unavailable")]
     Unavailable(#[source] Cause),

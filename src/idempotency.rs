@@ -1,7 +1,7 @@
 //! `request_id` makes a create safe to repeat: the same id with the same
 //! arguments from the same caller within 24 hours means the same resource.
 
-use std::time::Duration;
+use std::{str::FromStr, time::Duration};
 
 use uuid::Uuid;
 
@@ -28,8 +28,27 @@ pub struct Request {
     pub fingerprint: u128,
 }
 
+/// What was created for a request. It may be gone by now.
+pub struct Answer {
+    name: String,
+    /// Its uid.
+    pub uid: Uuid,
+}
+
+impl Answer {
+    /// The name that it got.
+    pub fn name<N: FromStr>(&self) -> Result<N, Error> {
+        self.name.parse().map_err(|_| Error::internal(format!("{} is not the name of an answer", self.name)))
+    }
+
+    /// What bears its name now, if that is what was created.
+    pub fn if_same<T>(&self, found: T, uid: Uuid) -> Result<T, Error> {
+        if uid == self.uid { Ok(found) } else { Err(Error::NotFound(self.name.clone())) }
+    }
+}
+
 /// What was created for the request before, if it was made before.
-pub fn answered(records: &Records, clock: &Clock, request: Option<&Request>) -> Result<Option<Uuid>, Error> {
+pub fn answered(records: &Records, clock: &Clock, request: Option<&Request>) -> Result<Option<Answer>, Error> {
     let Some(request) = request else { return Ok(None) };
     let key = RequestId::at(request.method, &request.caller, &request.id);
     let Some(known) = records.get(&key)? else { return Ok(None) };
@@ -39,7 +58,7 @@ pub fn answered(records: &Records, clock: &Clock, request: Option<&Request>) -> 
     if known.arguments != request.fingerprint.to_le_bytes() {
         return Err(Error::RequestIdReused);
     }
-    Ok(Some(records::uid(&known.uid)))
+    Ok(Some(Answer { uid: records::uid(&known.uid), name: known.record.name }))
 }
 
 /// Remembers in the change that creates the resource what it answers. A change that

@@ -17,6 +17,7 @@ pub mod documents;
 pub mod durable;
 mod ended;
 pub mod error;
+pub mod etag;
 pub mod filter;
 #[cfg(any(test, feature = "fuzz"))]
 pub mod fuzz;
@@ -38,6 +39,7 @@ pub mod source;
 pub mod space;
 pub mod tasks;
 mod timekeeper;
+mod unnamed;
 mod upgrade;
 pub mod version;
 pub mod workspace;

@@ -2,6 +2,9 @@
 
 use std::{fmt, str::FromStr};
 
+use chrono::DateTime;
+use uuid::Uuid;
+
 /// Why a text is not the name of a resource.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
@@ -33,11 +36,32 @@ impl Id {
         Self("commons".to_owned())
     }
 
-    /// An id made from a uid, for resources that the caller left unnamed.
+    /// The id of a resource that its caller left unnamed: when its uid was made, to the
+    /// second of UTC, and six letters or digits of what that ends with,
+    /// `20260131-235959-7k3f9q`. Such ids order by time.
     #[must_use]
-    pub fn from_uid(uid: uuid::Uuid) -> Self {
-        Self(uid.simple().to_string())
+    pub fn made_of(uid: Uuid) -> Self {
+        let (seconds, _) = uid.get_timestamp().map_or((0, 0), |time| time.to_unix());
+        let time = i64::try_from(seconds).ok().and_then(|seconds| DateTime::from_timestamp(seconds, 0));
+        let time = time.unwrap_or_default().format("%Y%m%d-%H%M%S").to_string();
+        let end: String = (0..MADE_SIGNS).rev().map(|place| sign(uid.as_u128() >> (5 * place))).collect();
+        // Times of which nobody writes four digits of the year have a sign before it.
+        Self(format!("{}-{end}", time.trim_start_matches(['+', '-'])))
     }
+}
+
+/// How many letters or digits the end of a made id has.
+const MADE_SIGNS: u32 = 6;
+/// Those of Crockford's base 32, which nobody takes for one another.
+const SIGNS: [char; 32] = [
+    '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'j', 'k', 'm', 'n', 'p',
+    'q', 'r', 's', 't', 'v', 'w', 'x', 'y', 'z',
+];
+
+/// The sign of the last five bits.
+fn sign(bits: u128) -> char {
+    let place = usize::try_from(bits % 32).unwrap_or_default();
+    SIGNS.get(place).copied().unwrap_or('0')
 }
 
 impl FromStr for Id {
@@ -234,6 +258,17 @@ mod tests {
         }
         for bad in ["", "-a", "_a", "a.b", "a b", "ä", "a/b", "a\n", &"x".repeat(129)] {
             assert_eq!(bad.parse::<Id>(), Err(NameError::Id), "{bad}");
+        }
+    }
+
+    #[test]
+    fn made_ids_are_ids_and_say_when() {
+        let uid = |hexadecimal: &str| Uuid::parse_str(hexadecimal).unwrap();
+        let id = Id::made_of(uid("019c167f-c893-7000-8000-00000f39dd36"));
+        assert_eq!(id.as_str(), "20260131-235959-7kkq9p");
+        for uid in [Uuid::nil(), Uuid::max(), uid("ffffffff-ffff-7fff-bfff-ffffffffffff")] {
+            let id = Id::made_of(uid);
+            assert_eq!(id.as_str().parse(), Ok(id.clone()), "{id}");
         }
     }
 

@@ -10,6 +10,7 @@
 //! RESTORING: whoever commits first has the name. The worker (`worker.rs`)
 //! drives it from the record, after a restart just the same.
 
+mod blame;
 mod plan;
 mod progress;
 mod room;
@@ -51,6 +52,7 @@ use crate::{
     restore::worker::Work,
     snapshot::{self, Snapshots},
     tasks::Tasks,
+    unnamed,
     workspace::{Limits, Room, Workspaces},
 };
 
@@ -62,7 +64,7 @@ const RUNNING_AT_ONCE: usize = 2;
 pub struct CreateRestore {
     /// Where the restore and its collection are.
     pub workspace: Id,
-    /// The id of the restore; absent: made from its uid.
+    /// The id of the restore; absent: the server makes one.
     pub id: Option<Id>,
     /// The snapshot.
     pub snapshot: SnapshotName,
@@ -153,26 +155,31 @@ impl Restores {
 
     /// Starts a restore.
     pub async fn create(&self, command: CreateRestore) -> Result<Restore, Error> {
-        let uid = self.inner.clock.new_uid();
-        let record = self.inner.records.change(|| self.request(&command, uid)).await?;
-        if record.uid() == uid {
-            tracing::info!(name = %record.name(), snapshot = %record.snapshot, "restore requested");
-        }
-        Ok(record)
+        let (inner, command) = (&self.inner, &command);
+        unnamed::create(&inner.clock, Kind::Restore, command.id.as_ref(), |id, uid| async move {
+            let record = inner.records.change(|| self.request(command, &id, uid)).await?;
+            if record.uid() == uid {
+                tracing::info!(name = %record.name(), snapshot = %record.snapshot, "restore requested");
+            }
+            Ok(record)
+        })
+        .await
     }
 
     /// A PENDING restore with its RESTORING collection, or the one that the same request
     /// has made already.
-    fn request(&self, command: &CreateRestore, uid: Uuid) -> Result<(Change, Restore), Error> {
+    fn request(&self, command: &CreateRestore, id: &Id, uid: Uuid) -> Result<(Change, Restore), Error> {
         let inner = &self.inner;
         let workspace = inner.workspaces.stored(&command.workspace)?;
         let request = command.request.as_ref();
-        if let Some(uid) = idempotency::answered(&inner.records, &inner.clock, request)? {
-            return Ok((Change::default(), self.by_uid(command, uid)?));
+        if let Some(answer) = idempotency::answered(&inner.records, &inner.clock, request)? {
+            let found = self.get(&answer.name()?)?;
+            let uid = found.uid();
+            return Ok((Change::default(), answer.if_same(found, uid)?));
         }
         let snapshot = inner.snapshots.stored(&command.snapshot)?;
-        let change = self.check(command, &workspace, &snapshot)?;
-        let record = self.record(command, &snapshot, Some(uid));
+        let change = self.check(command, Some(id), &workspace, &snapshot)?;
+        let record = self.record(command, &snapshot, Some((id, uid)));
         let collection = restoring(&record, &snapshot, command.description.clone(), command.labels.clone());
         let change = change.insert(&record).insert(&collection).require(&snapshot).require(&workspace);
         let answer = (&*record.name().to_string(), uid);
@@ -181,7 +188,13 @@ impl Restores {
     }
 
     /// Refuses what must not begin; returns what must be so when it does.
-    fn check(&self, command: &CreateRestore, workspace: &Workspace, snapshot: &Snapshot) -> Result<Change, Error> {
+    fn check(
+        &self,
+        command: &CreateRestore,
+        id: Option<&Id>,
+        workspace: &Workspace,
+        snapshot: &Snapshot,
+    ) -> Result<Change, Error> {
         let inner = &self.inner;
         inner.workspaces.check_preview(workspace)?;
         let name = command.snapshot.to_string();
@@ -207,7 +220,7 @@ impl Restores {
         inner.collections.check_free(&command.collection)?;
         let change = inner.collections.check_room(Change::default(), workspace)?;
         let change = self.check_room(change, workspace)?;
-        if let Some(id) = &command.id {
+        if let Some(id) = id {
             let key = Restore::at(command.workspace.as_str(), id.as_str());
             if inner.records.get(&key)?.is_some() {
                 let name = RestoreName { workspace: command.workspace.clone(), id: id.clone() };
@@ -236,11 +249,11 @@ impl Restores {
 
     /// The record as it is requested; what the retention drops is settled when
     /// the work begins.
-    fn record(&self, command: &CreateRestore, snapshot: &Snapshot, uid: Option<Uuid>) -> Restore {
-        let id = command.id.clone().or_else(|| uid.map(Id::from_uid));
+    fn record(&self, command: &CreateRestore, snapshot: &Snapshot, made: Option<(&Id, Uuid)>) -> Restore {
+        let (id, uid) = made.unzip();
         Restore {
             workspace: command.workspace.to_string(),
-            id: id.map(|id| id.to_string()).unwrap_or_default(),
+            id: id.or(command.id.as_ref()).map(Id::to_string).unwrap_or_default(),
             uid: uid.map(|uid| uid.as_bytes().to_vec()).unwrap_or_default(),
             snapshot: command.snapshot.to_string(),
             snapshot_uid: snapshot.uid.clone(),
@@ -263,13 +276,6 @@ impl Restores {
             labels: command.labels.clone(),
             ..Restore::default()
         }
-    }
-
-    fn by_uid(&self, command: &CreateRestore, uid: Uuid) -> Result<Restore, Error> {
-        let id = command.id.clone().unwrap_or_else(|| Id::from_uid(uid));
-        let name = RestoreName { workspace: command.workspace.clone(), id };
-        let found = self.get(&name)?;
-        if found.uid() == uid { Ok(found) } else { Err(Error::NotFound(name.to_string())) }
     }
 
     /// One restore.

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use crate::{
-    clock::{Micros, micros},
+    clock::{Micros, micros, words},
     documents::Retention,
     records::Collection,
 };
@@ -18,8 +18,8 @@ pub const LONGEST: Duration = Duration::from_secs(3650 * 24 * 60 * 60);
 /// The retention that keeps documents so long, if it may.
 pub fn check(keep: Micros, shortest: Duration) -> Result<Retention, String> {
     if keep < micros(shortest) || keep >= micros(LONGEST) {
-        let shortest = humantime::format_duration(shortest);
-        return Err(format!("must be at least {shortest} and less than 3650 days"));
+        let shortest = words(shortest);
+        return Err(format!("must be at least {shortest} and less than 3,650 days"));
     }
     Ok(Retention::new(keep))
 }

@@ -13,6 +13,7 @@ mod convert;
 mod deadline;
 mod document;
 mod ending;
+mod etag;
 mod foreign;
 #[cfg(any(test, feature = "fuzz"))]
 pub(crate) mod fuzzed;

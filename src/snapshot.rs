@@ -34,12 +34,14 @@ use crate::{
     documents::{Files, Store},
     ended,
     error::{Error, Kind},
+    etag::Etag,
     hub::Hub,
     idempotency::{self, Request},
-    names::{CollectionName, ListParent, SnapshotName},
+    names::{CollectionName, Id, ListParent, SnapshotName},
     records::{Change, Order, Records, Retired, Snapshot, SnapshotState, Stored, Workspace},
     tasks::Tasks,
-    workspace::{Limits, Room, Workspaces, check_etag},
+    unnamed,
+    workspace::{Limits, Room, Workspaces},
 };
 
 /// The longest life of a snapshot, and its default.
@@ -52,8 +54,10 @@ pub const TOMBSTONE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// What a caller asks for.
 #[derive(Clone, Debug)]
 pub struct CreateSnapshot {
-    /// The name of the new snapshot.
-    pub name: SnapshotName,
+    /// The workspace of the new snapshot.
+    pub workspace: Id,
+    /// The id of the new snapshot; absent: the server makes one.
+    pub id: Option<Id>,
     /// The collection to freeze.
     pub collection: CollectionName,
     /// Free text.
@@ -131,10 +135,10 @@ impl Snapshots {
     /// Requests a snapshot.
     pub async fn create(&self, command: CreateSnapshot) -> Result<Snapshot, Error> {
         let inner = &self.inner;
-        let CreateSnapshot { name, collection, min_offset, request, .. } = &command;
-        let workspace = inner.workspaces.stored(&name.workspace)?;
-        if let Some(uid) = idempotency::answered(&inner.records, &inner.clock, request.as_ref())? {
-            return self.by_uid(name, uid);
+        let CreateSnapshot { workspace, id, collection, min_offset, request, .. } = &command;
+        let workspace = inner.workspaces.stored(workspace)?;
+        if let Some(answer) = idempotency::answered(&inner.records, &inner.clock, request.as_ref())? {
+            return self.by_uid(&answer.name()?, answer.uid);
         }
         inner.workspaces.check_preview(&workspace)?;
         let source = inner.collections.ready(collection)?.uid();
@@ -144,22 +148,32 @@ impl Snapshots {
                 return Err(Error::OffsetNotReached { collection: collection.to_string(), offset, min_offset });
             }
         }
-        let uid = inner.clock.new_uid();
-        let record = inner.records.change(|| self.request(&command, uid, source)).await?;
-        if record.uid() == uid {
-            tracing::info!(%name, %uid, %collection, "snapshot requested");
-        }
-        Ok(record)
+        let command = &command;
+        unnamed::create(&inner.clock, Kind::Snapshot, id.as_ref(), |id, uid| async move {
+            let name = SnapshotName { workspace: command.workspace.clone(), id };
+            let record = inner.records.change(|| self.request(command, &name, uid, source)).await?;
+            if record.uid() == uid {
+                tracing::info!(%name, %uid, %collection, "snapshot requested");
+            }
+            Ok(record)
+        })
+        .await
     }
 
     /// A REQUESTED snapshot of a collection that is still there, or the one that the same
     /// request has made already.
-    fn request(&self, command: &CreateSnapshot, uid: Uuid, source: Uuid) -> Result<(Change, Snapshot), Error> {
+    fn request(
+        &self,
+        command: &CreateSnapshot,
+        name: &SnapshotName,
+        uid: Uuid,
+        source: Uuid,
+    ) -> Result<(Change, Snapshot), Error> {
         let inner = &self.inner;
-        let CreateSnapshot { name, collection, description, labels, expiration, caller, request, .. } = command;
+        let CreateSnapshot { collection, description, labels, expiration, caller, request, .. } = command;
         let workspace = inner.workspaces.stored(&name.workspace)?;
-        if let Some(uid) = idempotency::answered(&inner.records, &inner.clock, request.as_ref())? {
-            return Ok((Change::default(), self.by_uid(name, uid)?));
+        if let Some(answer) = idempotency::answered(&inner.records, &inner.clock, request.as_ref())? {
+            return Ok((Change::default(), self.by_uid(&answer.name()?, answer.uid)?));
         }
         let now = inner.clock.now();
         let stamp = inner.clock.stamp(now);
@@ -284,12 +298,12 @@ impl Snapshots {
     pub async fn update(
         &self,
         name: &SnapshotName,
-        etag: Option<&str>,
+        etag: Option<Etag>,
         settings: &Settings,
     ) -> Result<Snapshot, Error> {
         let change = || {
             let seen = self.stored(name)?;
-            check_etag(etag, &name.to_string(), &seen.uid, seen.revision)?;
+            Etag::check(etag, &name.to_string(), &seen.uid, seen.revision)?;
             match self.effective(&seen).state() {
                 SnapshotState::Requested | SnapshotState::Created => {}
                 SnapshotState::Expired => return Err(Error::SnapshotExpired { name: name.to_string() }),
@@ -313,13 +327,13 @@ impl Snapshots {
     }
 
     /// Deletes a snapshot; its files go afterwards.
-    pub async fn delete(&self, name: &SnapshotName, etag: Option<&str>) -> Result<(), Error> {
+    pub async fn delete(&self, name: &SnapshotName, etag: Option<Etag>) -> Result<(), Error> {
         let gone = || Error::NotFound(name.to_string());
         let change = || {
             let seen = self.stored(name)?;
             match self.effective(&seen).state() {
                 SnapshotState::Deleted | SnapshotState::Expired => return Err(gone()),
-                _ => check_etag(etag, &name.to_string(), &seen.uid, seen.revision)?,
+                _ => Etag::check(etag, &name.to_string(), &seen.uid, seen.revision)?,
             }
             let next = advance(&seen.record, SnapshotState::Deleted, self.inner.clock.now()).ok_or_else(gone)?;
             Ok((Change::default().replace(&seen, &next), ()))
@@ -403,14 +417,14 @@ impl Snapshots {
 /// When the data goes, if that is allowed: by the latest that it may. A time to live counts
 /// from `now`.
 fn expire_time(expiration: Option<Expiration>, now: Micros, latest: Micros) -> Result<Micros, Error> {
-    let Some(asked) = expiration.map(|expiration| expiration.time(now)) else { return Ok(latest) };
-    if asked <= now {
+    let Some(asked) = expiration else { return Ok(latest) };
+    let time = asked.time(now);
+    if time <= now {
         // A span that is not positive has been refused at the door.
         return Err(Error::invalid("snapshot.expire_time", "must be in the future"));
     }
-    if asked > latest + micros(CLOCK_SKEW) {
-        let asked = crate::clock::duration(asked.saturating_sub(latest - micros(MAX_LIFE)));
-        return Err(Error::ExpirationTooLong { asked: humantime::format_duration(asked).to_string() });
+    if time > latest + micros(CLOCK_SKEW) {
+        return Err(Error::ExpirationTooLong { asked, latest });
     }
-    Ok(asked)
+    Ok(time)
 }

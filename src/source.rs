@@ -71,6 +71,7 @@ use crate::{
     names::{CollectionName, SourceName, SourceParent},
     records::{Change, CollectionState, Failure, Records, Source, SourceMark, SourcePosition, Stored},
     tasks::Tasks,
+    unnamed,
     workspace::Room,
 };
 
@@ -122,10 +123,17 @@ impl Sources {
 
     /// Connects a source.
     pub async fn create(&self, command: CreateSource) -> Result<View, Error> {
+        let command = &command;
+        unnamed::create(&self.inner.clock, Kind::Source, command.id.as_ref(), |id, uid| async move {
+            self.connect(command, SourceName { collection: command.collection.clone(), id }, uid).await
+        })
+        .await
+    }
+
+    async fn connect(&self, command: &CreateSource, name: SourceName, uid: Uuid) -> Result<View, Error> {
         let inner = &self.inner;
-        let uid = inner.clock.new_uid();
         // Before the location is looked at for one that may not be.
-        let (_, known) = self.connection(&command, uid)?;
+        let (_, known) = self.connection(command, &name, uid)?;
         if known.uid() != uid {
             return self.view(known).await;
         }
@@ -135,23 +143,23 @@ impl Sources {
         }
         let checked = inner.tasks.blocking("source check", move || access.check(&location)).await;
         checked.map_err(|panicked| Error::Internal(Arc::new(panicked)))??;
-        let record = inner.records.change(|| self.connection(&command, uid)).await?;
+        let record = inner.records.change(|| self.connection(command, &name, uid)).await?;
         if record.uid() != uid {
             return self.view(record).await;
         }
-        tracing::info!(name = %command.name, location = %record.location, "source connected");
+        tracing::info!(%name, location = %record.location, "source connected");
         // Nothing has been counted yet.
         Ok(self.peek(record))
     }
 
     /// A new source of a READY collection, or the one that the same request has made
     /// already.
-    fn connection(&self, command: &CreateSource, uid: Uuid) -> Result<(Change, Source), Error> {
-        let (inner, name, request) = (&self.inner, &command.name, command.request.as_ref());
-        if let Some(uid) = idempotency::answered(&inner.records, &inner.clock, request)? {
-            let found = self.stored(name)?.record;
-            let is_same = found.uid() == uid;
-            return if is_same { Ok((Change::default(), found)) } else { Err(Error::NotFound(name.to_string())) };
+    fn connection(&self, command: &CreateSource, name: &SourceName, uid: Uuid) -> Result<(Change, Source), Error> {
+        let (inner, request) = (&self.inner, command.request.as_ref());
+        if let Some(answer) = idempotency::answered(&inner.records, &inner.clock, request)? {
+            let found = self.stored(&answer.name()?)?.record;
+            let uid = found.uid();
+            return Ok((Change::default(), answer.if_same(found, uid)?));
         }
         let collection = inner.collections.ready(&name.collection)?;
         let of = collection.uid();
@@ -166,7 +174,7 @@ impl Sources {
             after: None,
         };
         let import_segments = inner.access.import_segments(&command.spec.location);
-        let record = command.record(&collection, uid, import_segments, inner.clock.now());
+        let record = command.record(&collection, (&name.id, uid), import_segments, inner.clock.now());
         self.check_position(&record)?;
         let change = room.check(Change::default().insert(&record).require(&collection), &inner.records)?;
         let answer = (&*name.to_string(), uid);

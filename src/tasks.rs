@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use tokio::{sync::Notify, task::JoinSet};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::error::Error;
+use crate::{clock::words, error::Error};
 
 /// Until a background task that has panicked begins again.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -91,7 +91,7 @@ pub enum TaskError {
     #[error("a background task panicked")]
     Panicked,
     /// Tasks were still running at the deadline and were aborted.
-    #[error("still running {grace:?} after the stop: {names}")]
+    #[error("still running {} after the stop: {names}", words(*.grace))]
     Late {
         /// How long was waited for them.
         grace: Duration,

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
-    clock::{Clock, Dispute, Known, Micros, Verdict, duration, rfc3339},
+    clock::{Clock, Dispute, Known, Micros, Verdict, duration, rfc3339, words},
     error::Error,
     records::{ClockSeen, Records},
 };
@@ -112,7 +112,7 @@ fn say(clock: &Clock, verdict: Verdict) {
     let (time, clock) = (rfc3339(clock.now()), rfc3339(clock.wall()));
     match verdict {
         Verdict::Disputed(ahead) => {
-            let by = humantime::format_duration(duration(ahead.saturating_abs()));
+            let by = words(duration(ahead.saturating_abs()));
             let way = if ahead > 0 { "ahead of" } else { "behind" };
             tracing::warn!(
                 time,

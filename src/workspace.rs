@@ -7,9 +7,11 @@ use uuid::Uuid;
 use crate::{
     clock::{Clock, Micros, duration, micros},
     error::{Contact, Error, Kind},
+    etag::Etag,
     idempotency::{self, Request},
     names::{Id, ListParent, WorkspaceName},
     records::{Change, Collection, Record, Records, Restore, Snapshot, Stored, Term, Workspace},
+    unnamed,
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -133,15 +135,23 @@ impl Workspaces {
         let workspaces = Self { inner: Arc::new(inner) };
         let commons = Id::commons();
         if workspaces.inner.records.get(&Workspace::at(commons.as_str()))?.is_none() {
-            workspaces.create(&commons, Settings::default(), None).await?;
+            workspaces.create(Some(&commons), Settings::default(), None).await?;
         }
         Ok(workspaces)
     }
 
-    /// Creates a workspace.
-    pub async fn create(&self, id: &Id, settings: Settings, request: Option<&Request>) -> Result<Workspace, Error> {
-        let uid = self.inner.clock.new_uid();
-        self.inner.records.change(|| self.creation(id, uid, settings.clone(), request)).await
+    /// Creates a workspace; without an id, the server makes one.
+    pub async fn create(
+        &self,
+        id: Option<&Id>,
+        settings: Settings,
+        request: Option<&Request>,
+    ) -> Result<Workspace, Error> {
+        let settings = &settings;
+        unnamed::create(&self.inner.clock, Kind::Workspace, id, |id, uid| async move {
+            self.inner.records.change(|| self.creation(&id, uid, settings.clone(), request)).await
+        })
+        .await
     }
 
     fn creation(
@@ -152,10 +162,10 @@ impl Workspaces {
         request: Option<&Request>,
     ) -> Result<(Change, Workspace), Error> {
         let (inner, name) = (&self.inner, WorkspaceName(id.clone()));
-        if let Some(uid) = idempotency::answered(&inner.records, &inner.clock, request)? {
-            let found = self.get(&name)?;
-            let is_same = crate::records::uid(&found.uid) == uid;
-            return if is_same { Ok((Change::default(), found)) } else { Err(Error::NotFound(name.to_string())) };
+        if let Some(answer) = idempotency::answered(&inner.records, &inner.clock, request)? {
+            let found = self.get(&answer.name()?)?;
+            let uid = crate::records::uid(&found.uid);
+            return Ok((Change::default(), answer.if_same(found, uid)?));
         }
         if inner.records.get(&Workspace::at(id.as_str()))?.is_some() {
             return Err(Error::Exists { kind: Kind::Workspace, name: name.to_string() });
@@ -213,12 +223,12 @@ impl Workspaces {
     pub async fn update(
         &self,
         name: &WorkspaceName,
-        etag: Option<&str>,
+        etag: Option<Etag>,
         settings: &Settings,
     ) -> Result<Workspace, Error> {
         let change = || {
             let seen = self.stored(&name.0)?;
-            check_etag(etag, &name.to_string(), &seen.uid, seen.revision)?;
+            Etag::check(etag, &name.to_string(), &seen.uid, seen.revision)?;
             let mut next = seen.record.clone();
             apply(&mut next, settings.clone());
             next.update_time = self.inner.clock.now();
@@ -229,14 +239,14 @@ impl Workspaces {
     }
 
     /// Deletes an empty workspace. Whatever is created in one requires that it is there.
-    pub async fn delete(&self, name: &WorkspaceName, etag: Option<&str>) -> Result<(), Error> {
+    pub async fn delete(&self, name: &WorkspaceName, etag: Option<Etag>) -> Result<(), Error> {
         let inner = &self.inner;
         let change = || {
             let seen = self.stored(&name.0)?;
             if name.0 == Id::commons() {
                 return Err(Error::WorkspaceProtected(name.to_string()));
             }
-            check_etag(etag, &name.to_string(), &seen.uid, seen.revision)?;
+            Etag::check(etag, &name.to_string(), &seen.uid, seen.revision)?;
             let id = name.0.as_str();
             // One that its time has ended counts until that is in its record.
             let (collections, snapshots, restores) =
@@ -301,20 +311,4 @@ fn apply(record: &mut Workspace, settings: Settings) {
     record.snapshot_preview = snapshot_preview.unwrap_or(record.snapshot_preview);
     record.max_restore_bytes = max_restore_bytes.unwrap_or(record.max_restore_bytes);
     record.snapshot_creates_per_minute = snapshot_creates_per_minute.unwrap_or(record.snapshot_creates_per_minute);
-}
-
-/// The etag of a record: of its uid, so that a namesake has another, and its
-/// revision.
-#[must_use]
-pub fn etag(uid: &[u8], revision: u64) -> String {
-    format!("{:016x}", xxhash_rust::xxh3::xxh3_64_with_seed(uid, revision))
-}
-
-/// Refuses unless the caller's etag, if any, is current.
-pub fn check_etag(given: Option<&str>, name: &str, uid: &[u8], revision: u64) -> Result<(), Error> {
-    let current = etag(uid, revision);
-    match given {
-        Some(given) if given != current => Err(Error::EtagMismatch { name: name.to_owned(), current }),
-        _ => Ok(()),
-    }
 }

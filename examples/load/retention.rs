@@ -115,7 +115,7 @@ async fn restore(count: u64, repeat: u32) -> Result<()> {
 /// count, the bytes and the digest.
 async fn check_against_model(client: &Client, restored: &Restored, documents: &Documents, count: u64) -> Result<()> {
     let Restored { collection, receipt, .. } = restored;
-    let cutoff = receipt.cutoff.ok_or("the receipt has no cutoff")?;
+    let cutoff = receipt.cutoff_time.ok_or("the receipt has no cutoff_time")?;
     let cutoff = cutoff.seconds * 1_000_000 + i64::from(cutoff.nanos) / 1_000;
     let mut expected = Tally::default();
     let (mut dropped, mut dropped_bytes, mut buffer) = (0, 0, Vec::new());

@@ -14,13 +14,14 @@ use crate::{
     idempotency::{self, Request},
     names::{ApiKeyName, Id, ListParent, WorkspaceName},
     records::{AccessPolicy, ApiKey, Change, Role, RoleBinding},
+    unnamed,
 };
 
 /// What a caller asks for.
 #[derive(Clone, Debug)]
 pub struct CreateApiKey {
-    /// Its id.
-    pub id: Id,
+    /// Its id; absent: the server makes one.
+    pub id: Option<Id>,
     /// Free text.
     pub description: String,
     /// Its labels.
@@ -36,8 +37,11 @@ pub struct CreateApiKey {
 impl ApiKeys {
     /// Creates a key. Its secret comes along unless the request is a repetition.
     pub async fn create(&self, caller: &Caller, command: CreateApiKey) -> Result<(View, Option<Secret>), Error> {
-        let uid = self.inner.clock.new_uid();
-        let (view, secret) = self.inner.records.change(|| self.creation(caller, &command, uid)).await?;
+        let (inner, command) = (&self.inner, &command);
+        let created = unnamed::create(&inner.clock, Kind::ApiKey, command.id.as_ref(), |id, uid| async move {
+            inner.records.change(|| self.creation(caller, command, &id, uid)).await
+        });
+        let (view, secret) = created.await?;
         if secret.is_some() {
             tracing::info!(name = %view.record.name(), by = caller.name(), "API key created");
         }
@@ -50,22 +54,19 @@ impl ApiKeys {
         &self,
         caller: &Caller,
         command: &CreateApiKey,
+        id: &Id,
         uid: Uuid,
     ) -> Result<(Change, (View, Option<Secret>)), Error> {
         let inner = &self.inner;
-        let CreateApiKey { id, description, labels, bindings, expiration, request } = command;
+        let CreateApiKey { id: _, description, labels, bindings, expiration, request } = command;
         let (name, request) = (ApiKeyName(id.clone()), request.as_ref());
         // Another one may have been the first, or have revoked the caller's.
         self.check_still(caller)?;
         let (bindings, change) = self.bind(caller, bindings, Change::default())?;
-        if let Some(uid) = idempotency::answered(&inner.records, &inner.clock, request)? {
-            let found = self.get(caller, &name)?;
-            let is_same = found.record.uid() == uid;
-            return if is_same {
-                Ok((Change::default(), (found, None)))
-            } else {
-                Err(Error::NotFound(name.to_string()))
-            };
+        if let Some(answer) = idempotency::answered(&inner.records, &inner.clock, request)? {
+            let found = self.get(caller, &answer.name()?)?;
+            let uid = found.record.uid();
+            return Ok((Change::default(), (answer.if_same(found, uid)?, None)));
         }
         let now = inner.clock.now();
         let expire_time = expiration.map_or(0, |expiration| expiration.time(now));

@@ -3,15 +3,15 @@
 use super::{ApiKeys, Caller, Permission, State, View};
 use crate::{
     error::Error,
+    etag::Etag,
     names::ApiKeyName,
     records::{ApiKey, Change},
-    workspace::check_etag,
 };
 
 impl ApiKeys {
     /// Revokes a key: no call that begins after the answer comes in with it, and
     /// those that are open end (**A4**).
-    pub async fn revoke(&self, caller: &Caller, name: &ApiKeyName, etag: Option<&str>) -> Result<View, Error> {
+    pub async fn revoke(&self, caller: &Caller, name: &ApiKeyName, etag: Option<Etag>) -> Result<View, Error> {
         let (view, is_new) = self.inner.records.change(|| self.revocation(caller, name, etag)).await?;
         if is_new {
             tracing::info!(%name, by = caller.name(), "API key revoked");
@@ -24,7 +24,7 @@ impl ApiKeys {
         &self,
         caller: &Caller,
         name: &ApiKeyName,
-        etag: Option<&str>,
+        etag: Option<Etag>,
     ) -> Result<(Change, (View, bool)), Error> {
         let inner = &self.inner;
         self.check_still(caller)?;
@@ -37,7 +37,7 @@ impl ApiKeys {
                 return Err(Error::NotFound(name.to_string()));
             }
         };
-        check_etag(etag, &name.to_string(), &seen.uid, seen.revision)?;
+        Etag::check(etag, &name.to_string(), &seen.uid, seen.revision)?;
         let now = inner.clock.now();
         let used = inner.keyring.get(name.0.as_str()).filter(|known| known.record.uid == seen.uid);
         let last_used_time = used.map_or(0, |known| known.view(now).last_used_time);

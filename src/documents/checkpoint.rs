@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::{
     drain::CutGuard,
     frozen::{Frozen, Held},
+    inspect::missing,
     keep,
     lists::RecordedList,
     manifest,
@@ -179,15 +180,15 @@ impl Store {
     }
 
     async fn file_size(&self, uid: Uuid, id: Ulid) -> Result<i64, Error> {
-        let size = self.root.size(&sst(uid, id)).await?;
-        let size = size.ok_or_else(|| Error::DataLoss(format!("the file {id} of collection {uid} is missing")))?;
+        let path = sst(uid, id);
+        let size = self.root.size(&path).await?.ok_or_else(|| missing(&path))?;
         Ok(i64::try_from(size).unwrap_or(i64::MAX))
     }
 
     /// The manifest of this number.
     pub(super) async fn manifest(&self, uid: Uuid, id: u64) -> Result<VersionedManifest, Error> {
         let manifest = self.on_manifest(self.admin(collection(uid)).read_manifest(Some(id))).await?;
-        manifest.ok_or_else(|| Error::DataLoss(format!("manifest {id} of collection {uid} is missing")))
+        manifest.ok_or_else(|| missing(&manifest::path(&collection(uid), id)))
     }
 
     /// The files that the collection itself is made of now.

@@ -42,6 +42,7 @@ use super::{
     checkpoint::{Files, log_ids, log_name, sst, sst_ids},
     drain::has_files_below,
     frozen::{FrozenManifest, Held},
+    inspect::missing,
     keys::Bucket,
     manifest,
     root::{collection, staging},
@@ -195,7 +196,7 @@ impl Store {
     /// nobody should try again.
     async fn unless_missing(&self, from: &Path, copied: Result<(), Error>) -> Result<(), Error> {
         if copied.is_err() && self.root.size(from).await?.is_none() {
-            return Err(Error::DataLoss(format!("the file {from} is missing")));
+            return Err(missing(from));
         }
         copied
     }
@@ -213,24 +214,24 @@ impl Store {
     /// empty logs, one per open. SlateDB counts on every number. Fences at the end that
     /// older versions collected are put back; anything else that is missing is lost.
     async fn copy_log(&self, source: Uuid, destination: Uuid, manifest: &VersionedManifest) -> Result<(), Error> {
-        let mut missing = Vec::new();
+        let mut lost = Vec::new();
         for id in log_ids(manifest) {
             let name = log_name(id);
             let [from, to] = [source, destination].map(|uid| collection(uid).join("wal").join(name.clone()));
             if self.root.size(&from).await?.is_none() {
                 if !self.root.older().may_be(Place { uid: source, kind: Kind::Log, id }) {
-                    return Err(Error::DataLoss(format!("{from} is missing")));
+                    return Err(missing(&from));
                 }
-                missing.push(to);
+                lost.push(to);
                 continue;
             }
-            if !missing.is_empty() {
+            if !lost.is_empty() {
                 return Err(Error::DataLoss(format!("logs before {id} of collection {source} are missing")));
             }
             // Never a link: each has a seal of its own.
             self.root.store().copy(&from, &to).await?;
         }
-        for fence in missing {
+        for fence in lost {
             self.root.put(&fence, bytes::Bytes::new()).await?;
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 use std::{error::Error as StdError, io::ErrorKind, sync::Arc};
 
-use slatedb::ErrorKind as Kind;
+use slatedb::{ErrorKind as Kind, object_store::path::Path};
 
 use super::sealed::Damage;
 use crate::error::Error;
@@ -29,7 +29,8 @@ impl From<slatedb::Error> for Error {
         match error.kind() {
             Kind::Unavailable | Kind::Closed(_) | Kind::Transaction => Error::Unavailable(Arc::new(error)),
             _ if PASSING.iter().any(|passing| text.contains(passing)) => Error::Unavailable(Arc::new(error)),
-            Kind::Data => Error::DataLoss(text),
+            // Its kind, before what it says.
+            Kind::Data => Error::DataLoss(text.trim_start_matches("Data error: ").to_owned()),
             _ => Error::Internal(Arc::new(error)),
         }
     }
@@ -47,6 +48,16 @@ impl From<slatedb::object_store::Error> for Error {
 impl From<&Damage> for Error {
     fn from(damage: &Damage) -> Self {
         Error::DataLoss(damage.to_string())
+    }
+}
+
+/// Damage with the name of the object. What has no seal may be taken for anything.
+pub(super) fn unreadable(path: &Path, error: Error) -> Error {
+    match error {
+        Error::DataLoss(why) if why.contains(path.as_ref()) => Error::DataLoss(why),
+        Error::DataLoss(why) => Error::DataLoss(format!("{path} cannot be read: {why}")),
+        Error::Internal(why) => Error::DataLoss(format!("{path} cannot be read: {why}")),
+        other => other,
     }
 }
 

@@ -361,7 +361,7 @@ impl<'a> Group<'a> {
 
 /// Parses a stored body so that untouched numbers keep their text.
 fn value_of(body: &[u8]) -> Result<serde_json::Value, Error> {
-    crate::json::value::parse(body).map_err(|error| Error::DataLoss(format!("a stored body is not JSON: {error}")))
+    crate::json::value::parse(body).map_err(|error| Error::DataLoss(format!("a stored body cannot be read: {error}")))
 }
 
 /// Where a document may be, and what is wanted of it.

@@ -130,6 +130,12 @@ pub fn objects(source: Uuid, after: Option<&str>) -> Range {
     (start, Excluded(end))
 }
 
+/// The range of everything else.
+#[must_use]
+pub fn all_but_documents() -> Range {
+    (Included(Bytes::from_static(&[META])), Excluded(Bytes::from_static(&[META + 1])))
+}
+
 /// The range of the documents in these buckets.
 #[must_use]
 pub fn documents(buckets: RangeInclusive<Bucket>) -> Range {

@@ -2,7 +2,9 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use slatedb::{DbReader, DbReaderMode, config::DbReaderOptions, manifest::SortedRun, object_store::ObjectStore};
+use slatedb::{
+    DbReader, DbReaderMode, config::DbReaderOptions, db_cache::DbCache, manifest::SortedRun, object_store::ObjectStore,
+};
 use ulid::Ulid;
 use uuid::Uuid;
 
@@ -43,7 +45,7 @@ impl Store {
         bucket: Bucket,
         cutoff: Micros,
     ) -> Result<Dropped, Error> {
-        let reader = self.open_frozen(manifest).await?;
+        let reader = self.open_frozen(manifest, self.cache()).await?;
         let counted = count_in(&reader, bucket, cutoff).await;
         // Whatever became of that: one that is left open goes on looking.
         reader.close().await?;
@@ -51,7 +53,11 @@ impl Store {
     }
 
     /// Opens a snapshot to read it where it is.
-    async fn open_frozen(&self, manifest: FrozenManifest<'_>) -> Result<DbReader, Error> {
+    pub(super) async fn open_frozen(
+        &self,
+        manifest: FrozenManifest<'_>,
+        cache: Arc<dyn DbCache>,
+    ) -> Result<DbReader, Error> {
         let uid = manifest.collection;
         let (store, ticks, mode, skip_wal_replay): (Arc<dyn ObjectStore>, _, _, _) = match manifest.held {
             Held::Checkpoint(id) => {
@@ -78,7 +84,7 @@ impl Store {
             .with_system_clock(ticks)
             .with_reader_mode(mode)
             .with_segment_extractor(Arc::new(Segments))
-            .with_db_cache(self.cache(), cache_id)
+            .with_db_cache(cache, cache_id)
             .with_options(options)
             .build()
             .await?;

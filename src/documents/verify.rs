@@ -27,7 +27,7 @@ use crate::{
 
 /// Documents between two looks at who else wants the machine: about half a
 /// millisecond's worth.
-const YIELD_EVERY: i64 = 256;
+pub(super) const YIELD_EVERY: i64 = 256;
 /// How long a proof steps back for writers, each time. Priorities alone do not
 /// keep their pace: they wait for the disk and give up the core all the time.
 const STEP_BACK: Duration = Duration::from_millis(5);
@@ -44,7 +44,7 @@ pub struct Proof {
 }
 
 impl Proof {
-    fn count(&mut self, document: &StoredDocument) {
+    pub(super) fn count(&mut self, document: &StoredDocument) {
         let body = document.body();
         self.document_count += 1;
         self.size_bytes += value::size(document.id(), body.len());

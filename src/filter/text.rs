@@ -82,6 +82,12 @@ impl Pattern {
         Some(Self { part, open_start, open_end })
     }
 
+    /// The text, if it goes on at neither end.
+    #[must_use]
+    pub fn whole(&self) -> Option<&str> {
+        (!self.open_start && !self.open_end).then(|| self.part.text())
+    }
+
     /// Whether it is the whole text.
     #[must_use]
     pub fn fits(&self, text: &str) -> bool {

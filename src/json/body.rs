@@ -39,23 +39,23 @@ pub struct Lifted {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "each variant's text is its documentation")]
 pub enum BodyError {
-    #[error("body is not UTF-8 from byte {at}")]
+    #[error("is not UTF-8 from byte {at}")]
     InvalidUtf8 { at: usize },
-    #[error("body is not JSON: {what} at byte {at}")]
+    #[error("is not JSON: {what} at byte {at}")]
     Syntax { what: &'static str, at: usize },
-    #[error("body is {found}, not a JSON object")]
+    #[error("is {found}, not a JSON object")]
     NotAnObject { found: &'static str },
     #[error("key {path} occurs twice in its object")]
     DuplicateKey { path: String },
     #[error("key {path} is reserved: no key may begin with {RESERVED_PREFIX}")]
     ReservedKey { path: String },
-    #[error("body is nested more than {MAX_DEPTH} levels deep")]
+    #[error("is nested more than {MAX_DEPTH} levels deep")]
     TooDeep,
     #[error("_id is {found}, neither a string nor an integer")]
     BadId { found: &'static str },
     #[error("_event_time {why}")]
     BadEventTime { why: &'static str },
-    #[error("value at {path} {why}")]
+    #[error("{}{why}", if path.is_empty() { String::new() } else { format!("what is at {path} ") })]
     InvalidValue { path: String, why: &'static str },
 }
 

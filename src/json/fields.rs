@@ -211,7 +211,7 @@ mod tests {
         for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
             let list = ListValue { values: vec![Value { kind: Some(Field::NumberValue(bad)) }] };
             let error = struct_to_json(&object([("a", Field::ListValue(list))])).unwrap_err();
-            assert_eq!(error.to_string(), "value at /a/0 is NaN or infinite, which JSON cannot say");
+            assert_eq!(error.to_string(), "what is at /a/0 is NaN or infinite, which JSON cannot say");
         }
         let missing = Struct { fields: [("a".to_owned(), Value { kind: None })].into() };
         assert_eq!(

@@ -122,7 +122,7 @@ pub enum PatchReason {
     TooLarge { limit: usize },
     #[error("the patch copies or shifts too much data")]
     TooMuchWork,
-    #[error("the value is none: {0}")]
+    #[error("the value cannot be read: {0}")]
     BadValue(String),
 }
 

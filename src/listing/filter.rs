@@ -9,7 +9,7 @@
 
 mod check;
 
-use super::listed::{Kind, Listed, Value};
+use super::listed::{Field, Kind, Listed, Value};
 use crate::filter::{self, Expression, FilterError, Pattern, Relation, TextTest};
 
 /// A parsed filter. The empty one matches everything.
@@ -114,10 +114,19 @@ impl Test {
 /// Whether a text is found in any text of the item.
 fn is_said<T: Listed>(pattern: &Pattern, item: &T) -> bool {
     T::FIELDS.iter().any(|field| match field.kind {
-        Kind::Text | Kind::Word(_) => item.value(field.name).text().is_some_and(|text| pattern.is_in(text)),
+        Kind::Text => item.value(field.name).text().is_some_and(|text| pattern.is_in(text)),
+        Kind::Word(_) => {
+            item.value(field.name).text().is_some_and(|word| pattern.is_in(word) || is_whole_name(pattern, field, word))
+        }
         Kind::Labels => item.labels().is_some_and(|labels| labels.values().any(|text| pattern.is_in(text))),
         Kind::Number | Kind::Time => false,
     })
+}
+
+/// Whether it is an enum value as clients print it: with the name of its type.
+fn is_whole_name(pattern: &Pattern, field: &Field, word: &str) -> bool {
+    let prefix = pattern.whole().and_then(|text| text.strip_suffix(word)).and_then(|text| text.strip_suffix('_'));
+    prefix.is_some_and(|prefix| prefix == field.name.to_uppercase())
 }
 
 #[cfg(test)]
@@ -265,6 +274,7 @@ mod tests {
             "hotel search",
             "'it\\'s'",
             "CREATED",
+            "STATE_CREATED",
             "night*",
             "*ghtly",
             "*ightl*",
@@ -274,7 +284,20 @@ mod tests {
             "-ads",
             "NOT (ads OR none)",
         ]);
-        none_matches(&["ight", "Nightly", "hot", "earch", "team", "-nightly", "nightly ads", "night", "REQUESTED"]);
+        none_matches(&[
+            "ight",
+            "Nightly",
+            "hot",
+            "earch",
+            "team",
+            "-nightly",
+            "nightly ads",
+            "night",
+            "REQUESTED",
+            "STATE_REQUESTED",
+            "STATE",
+            "STATE_*",
+        ]);
     }
 
     #[test]

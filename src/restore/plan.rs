@@ -43,11 +43,11 @@ impl Restores {
         let inner = &self.inner;
         let workspace = inner.workspaces.stored(&command.workspace)?;
         let snapshot = inner.snapshots.stored(&command.snapshot)?;
-        self.check(command, &workspace, &snapshot).map(drop)?;
+        self.check(command, command.id.as_ref(), &workspace, &snapshot).map(drop)?;
         let planned = self.foretell(self.record(command, &snapshot, None), &snapshot).await;
         // What was read may have been given back meanwhile: then that is the answer.
         planned.map_err(|error| match inner.snapshots.stored(&command.snapshot) {
-            Ok(now) => self.check(command, &workspace, &now).err().unwrap_or(error),
+            Ok(now) => self.check(command, command.id.as_ref(), &workspace, &now).err().unwrap_or(error),
             Err(gone) => gone,
         })
     }

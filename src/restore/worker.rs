@@ -170,7 +170,10 @@ impl Restores {
                 // Cancelled by a caller: the record says so.
                 Err(Error::ShuttingDown) if self.was_cancelled(&seen)? => continue,
                 Err(error) if error.is_transient() && self.may_retry(found.uid()) => return Err(error),
-                Err(error) => failed(&seen, &error)?,
+                Err(error) => match self.blamed(&seen, error, work).await {
+                    Err(Error::ShuttingDown) if self.was_cancelled(&seen)? => continue,
+                    blamed => failed(&seen, &blamed?)?,
+                },
             };
             self.inner.faulty_since.lock().remove(&found.uid());
             self.commit(&seen, next).await?;

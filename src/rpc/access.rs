@@ -8,19 +8,19 @@ use uuid::Uuid;
 use super::{
     admission::Gate,
     change::to_its_end,
-    convert,
+    convert, etag,
     listing::{Page, page},
 };
 use crate::{
     access::{ApiKeys, Caller, CreateApiKey, State, View},
     clock::Expiration,
     error::{Error, Violations},
+    etag::Etag,
     listing::{Field, Kind, Listed, Value},
-    names::{ApiKeyName, Id, ListParent},
+    names::{ApiKeyName, ListParent},
     pb,
     records::{Role, RoleBinding},
     tasks::Tasks,
-    workspace,
 };
 
 pub const MAX_BINDINGS: usize = 64;
@@ -74,8 +74,8 @@ impl pb::access_service_server::AccessService for AccessRpc {
 
     async fn revoke_api_key(&self, request: Request<pb::RevokeApiKeyRequest>) -> Result<Response<pb::ApiKey>, Status> {
         let (caller, pb::RevokeApiKeyRequest { name, etag }) = self.gate.admit(request)?;
-        let (keys, name) = (self.keys.clone(), name_of(&name)?);
-        let change = async move { keys.revoke(&caller, &name, convert::etag(&etag)).await };
+        let (keys, (name, etag)) = (self.keys.clone(), etag::named::<ApiKeyName>(&name, &etag)?);
+        let change = async move { keys.revoke(&caller, &name, etag).await };
         let revoked = to_its_end(&self.tasks, change).await?;
         Ok(Response::new(revoked.into()))
     }
@@ -91,7 +91,7 @@ pub(super) fn create(mut request: pb::CreateApiKeyRequest, caller: &Caller) -> R
     let request_id = std::mem::take(&mut request.request_id);
     let remembered = convert::request(&mut bad, "CreateApiKey", caller, request_id, &request);
     let pb::CreateApiKeyRequest { api_key_id, api_key, request_id: _ } = request;
-    let id = bad.check("api_key_id", api_key_id.parse::<Id>());
+    let id = convert::new_id(&mut bad, "api_key_id", &api_key_id);
     let Some(api_key) = api_key else {
         bad.add("api_key", "is required: it has the roles");
         return Err(bad.into());
@@ -128,7 +128,6 @@ pub(super) fn create(mut request: pb::CreateApiKeyRequest, caller: &Caller) -> R
             bad.check("api_key.ttl", convert::span_of(ttl)).map(Expiration::After)
         }
     };
-    let Some(id) = id else { return Err(bad.into()) };
     bad.finish()?;
     Ok(CreateApiKey { id, description, labels, bindings, expiration, request: remembered })
 }
@@ -178,7 +177,7 @@ impl From<View> for pb::ApiKey {
         Self {
             name: record.name().to_string(),
             uid: convert::uid_text(&record.uid),
-            etag: workspace::etag(&record.uid, record.revision),
+            etag: Etag::of(&record.uid, record.revision).to_string(),
             description: record.description,
             labels: record.labels,
             role_bindings: record.bindings.into_iter().map(Into::into).collect(),

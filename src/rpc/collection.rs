@@ -9,6 +9,7 @@ use super::{
     admission::Gate,
     change::to_its_end,
     convert::{self, Mask},
+    etag,
     listing::{Page, page_by_name},
     status,
 };
@@ -18,6 +19,7 @@ use crate::{
     collection::{Collections, Settings, Stats},
     documents::Retention,
     error::{Error, Violations},
+    etag::Etag,
     idempotency,
     listing::{Field, Kind, Listed, Value},
     names::{CollectionName, Id, ListParent, WorkspaceName},
@@ -25,7 +27,6 @@ use crate::{
     records::{Collection, CollectionState, RestoreInfo, SourcePosition},
     retention,
     tasks::Tasks,
-    workspace,
 };
 
 /// The service.
@@ -62,9 +63,10 @@ impl pb::collection_service_server::CollectionService for CollectionRpc {
     ) -> Result<Response<pb::Collection>, Status> {
         let (caller, request) = self.gate.admit(request)?;
         let created = create(request, &caller, self.shortest_retention)?;
-        let Create { name, settings, retention, request } = created;
+        let Create { workspace, id, settings, retention, request } = created;
         let collections = self.collections.clone();
-        let change = async move { collections.create(&name, settings, retention, request.as_ref()).await };
+        let change =
+            async move { collections.create(&workspace, id.as_ref(), settings, retention, request.as_ref()).await };
         let created = to_its_end(&self.tasks, change).await?;
         Ok(Response::new(self.answer(created).await?))
     }
@@ -114,22 +116,23 @@ impl pb::collection_service_server::CollectionService for CollectionRpc {
             return Err(Error::RetentionImmutable.into());
         }
         let collections = self.collections.clone();
-        let change = async move { collections.update(&name, convert::etag(&etag), &settings).await };
+        let change = async move { collections.update(&name, etag, &settings).await };
         let updated = to_its_end(&self.tasks, change).await?;
         Ok(Response::new(self.answer(updated).await?))
     }
 
     async fn delete_collection(&self, request: Request<pb::DeleteCollectionRequest>) -> Result<Response<()>, Status> {
         let (_caller, pb::DeleteCollectionRequest { name, etag }) = self.gate.admit(request)?;
-        let (collections, name) = (self.collections.clone(), name_of("name", &name)?);
-        let change = async move { collections.delete(&name, convert::etag(&etag)).await };
+        let (collections, (name, etag)) = (self.collections.clone(), etag::named::<CollectionName>(&name, &etag)?);
+        let change = async move { collections.delete(&name, etag).await };
         to_its_end(&self.tasks, change).await?;
         Ok(Response::new(()))
     }
 }
 
 pub(super) struct Create {
-    name: CollectionName,
+    workspace: Id,
+    id: Option<Id>,
     settings: Settings,
     retention: Option<Retention>,
     request: Option<idempotency::Request>,
@@ -145,7 +148,7 @@ pub(super) fn create(
     let remembered = convert::request(&mut bad, "CreateCollection", caller, request_id, &request);
     let pb::CreateCollectionRequest { parent, collection_id, collection, request_id: _ } = request;
     let parent = bad.check("parent", parent.parse::<WorkspaceName>());
-    let id = bad.check("collection_id", collection_id.parse::<Id>());
+    let id = convert::new_id(&mut bad, "collection_id", &collection_id);
     let collection = collection.unwrap_or_default();
     let retention = collection.retention.and_then(|span| {
         let checked = convert::span_of(&span).map_err(str::to_owned);
@@ -154,14 +157,14 @@ pub(super) fn create(
     });
     let everything = Mask::new(&mut bad, None, &[]);
     let settings = settings(&mut bad, collection, &everything);
-    let (Some(WorkspaceName(workspace)), Some(id)) = (parent, id) else { return Err(bad.into()) };
+    let Some(WorkspaceName(workspace)) = parent else { return Err(bad.into()) };
     bad.finish()?;
-    Ok(Create { name: CollectionName { workspace, id }, settings, retention, request: remembered })
+    Ok(Create { workspace, id, settings, retention, request: remembered })
 }
 
 pub(super) struct Update {
     name: CollectionName,
-    etag: String,
+    etag: Option<Etag>,
     settings: Settings,
     /// A client that sends back all that it has read changes nothing.
     retention: Option<Asked>,
@@ -172,13 +175,13 @@ struct Asked(Option<Micros>);
 
 pub(super) fn update(request: pb::UpdateCollectionRequest) -> Result<Update, Error> {
     let pb::UpdateCollectionRequest { collection, update_mask } = request;
-    let Some(mut collection) = collection else { return Err(Error::invalid("collection", "is required")) };
+    let Some(collection) = collection else { return Err(Error::invalid("collection", "is required")) };
     let mut bad = Violations::default();
     let mask = Mask::new(&mut bad, update_mask, &["description", "labels", "retention"]);
     let retention = collection.retention.map(|span| bad.check("collection.retention", convert::span_of(&span)));
     let retention = mask.names("retention", retention.is_some()).then_some(Asked(retention.flatten()));
     let name = bad.check("collection.name", collection.name.parse());
-    let etag = std::mem::take(&mut collection.etag);
+    let etag = etag::of_resource(&mut bad, "collection.etag", &collection.etag);
     let settings = settings(&mut bad, collection, &mask);
     let Some(name) = name else { return Err(bad.into()) };
     bad.finish()?;
@@ -236,7 +239,7 @@ pub(super) fn resource(
         labels: record.labels,
         create_time: Some(convert::timestamp(record.create_time)),
         update_time: Some(convert::timestamp(record.update_time)),
-        etag: workspace::etag(&record.uid, record.revision),
+        etag: Etag::of(&record.uid, record.revision).to_string(),
         state: state.into(),
         retention: (record.retention != 0).then(|| convert::proto_duration(record.retention)),
         clustering_interval: (record.interval != 0).then(|| convert::proto_duration(record.interval)),

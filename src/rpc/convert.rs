@@ -11,6 +11,7 @@ use crate::{
     clock::{Micros, duration},
     error::Violations,
     idempotency::Request,
+    names::Id,
     records,
 };
 
@@ -63,6 +64,11 @@ pub fn uid_text(bytes: &[u8]) -> String {
     if bytes.is_empty() { String::new() } else { records::uid(bytes).to_string() }
 }
 
+/// The id of a new resource; empty: the server makes one.
+pub fn new_id(bad: &mut Violations, field: &str, text: &str) -> Option<Id> {
+    if text.is_empty() { None } else { bad.check(field, text.parse()) }
+}
+
 /// A uid from the wire; empty is none.
 pub fn uid_of(text: &str) -> Result<Option<Uuid>, &'static str> {
     if text.is_empty() { Ok(None) } else { Uuid::parse_str(text).map(Some).map_err(|_| "must be a uid") }
@@ -108,11 +114,6 @@ pub fn request(
     }
     let fingerprint = xxh3_128(&rest.encode_to_vec());
     (!id.is_empty()).then(|| Request { method, caller: caller.name(), id, fingerprint })
-}
-
-/// An etag that was sent; empty is none.
-pub fn etag(text: &str) -> Option<&str> {
-    (!text.is_empty()).then_some(text)
 }
 
 /// The fields that an update touches.

@@ -138,7 +138,8 @@ fn message(document: &StoredDocument, encoding: pb::Encoding) -> Result<pb::Docu
     let body = match encoding {
         pb::Encoding::Fields => {
             let fields = fields::json_to_struct(&body);
-            pb::document::Body::Fields(fields.map_err(|error| Error::DataLoss(error.to_string()))?)
+            let damaged = |why| Error::DataLoss(format!("the body of {:?} cannot be read: {why}", document.id()));
+            pb::document::Body::Fields(fields.map_err(damaged)?)
         }
         pb::Encoding::Json | pb::Encoding::Unspecified => pb::document::Body::Json(body),
     };

@@ -72,10 +72,22 @@ fn is_refused(error: Error) {
     let details = rich::Status::decode(status.details()).expect("details");
     assert_eq!((details.code, details.message.as_str()), (Code::InvalidArgument.into(), status.message()));
     is_an_answer(&details);
+    for detail in details.details.iter().filter(|detail| detail.type_url.ends_with("/google.rpc.BadRequest")) {
+        let bad = rich::BadRequest::decode(detail.value.as_slice()).expect("a BadRequest");
+        bad.field_violations.iter().for_each(names_its_field_once);
+    }
     let is_plain = |byte: &u8| byte.is_ascii_graphic() && *byte != b'%' || *byte == b' ';
     let message: usize = status.message().bytes().map(|byte| if is_plain(&byte) { 1 } else { 3 }).sum();
     let size = message + status.details().len().div_ceil(3) * 4;
     assert!(size <= LARGEST_STATUS, "{size} bytes: {}", status.message());
+}
+
+/// What is wrong with a field does not begin with its name again.
+fn names_its_field_once(violation: &rich::bad_request::FieldViolation) {
+    let last = violation.field.rsplit('.').next().unwrap_or_default();
+    let rest = violation.description.strip_prefix(last).filter(|_| !last.is_empty());
+    let is_named = rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'));
+    assert!(!is_named, "{violation:?}");
 }
 
 /// Programs branch on the one reason in it, people read the rest.

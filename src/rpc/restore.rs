@@ -21,13 +21,13 @@ use crate::{
     clock::{Clock, Micros},
     digest::Digest,
     error::{Error, Violations},
+    etag::Etag,
     listing::{Field, Kind, Listed, Value},
-    names::{CollectionName, Id, ListParent, RestoreName, SnapshotName, WorkspaceName},
+    names::{CollectionName, ListParent, RestoreName, SnapshotName, WorkspaceName},
     pb,
     records::{Restore, RestoreState as State, Totals, Verification},
     restore::{self, CreateRestore, Phase, Plan, Progress, Restores},
     tasks::Tasks,
-    workspace,
 };
 
 /// Between two messages of a watch, at least while nothing ends.
@@ -170,7 +170,7 @@ pub(super) fn create(mut request: pb::CreateRestoreRequest, caller: &Caller) -> 
     let remembered = convert::request(&mut bad, "CreateRestore", caller, request_id, &request);
     let pb::CreateRestoreRequest { parent, restore_id, restore, request_id: _, validate_only } = request;
     let parent = bad.check("parent", parent.parse::<WorkspaceName>());
-    let id = if restore_id.is_empty() { None } else { bad.check("restore_id", restore_id.parse::<Id>()) };
+    let id = convert::new_id(&mut bad, "restore_id", &restore_id);
     let Some(restore) = restore else {
         bad.add("restore", "is required: it names the snapshot and the collection");
         return Err(bad.into());
@@ -276,7 +276,7 @@ pub(super) fn resource(plan: Plan) -> pb::Restore {
         documents_dropped: record.documents_dropped,
         left_behind: LEFT_BEHIND.map(str::to_owned).to_vec(),
         bytes_dropped: record.bytes_dropped,
-        cutoff,
+        cutoff_time: cutoff,
         documents_undecided: undecided,
     };
     let verification = match record.verification() {
@@ -303,7 +303,7 @@ pub(super) fn resource(plan: Plan) -> pb::Restore {
         progress: None,
         plan: Some(plan),
         receipt,
-        etag: if is_stored { workspace::etag(&record.uid, record.revision) } else { String::new() },
+        etag: if is_stored { Etag::of(&record.uid, record.revision).to_string() } else { String::new() },
     }
 }
 
@@ -326,7 +326,7 @@ fn receipt(record: &Restore, totals: &Totals, cutoff: Option<prost_types::Timest
         files: record.files,
         digest: Digest::from_le_bytes(&totals.digest).to_string(),
         digest_check: check.into(),
-        cutoff,
+        cutoff_time: cutoff,
         copy_duration: Some(convert::proto_duration(record.copy_micros)),
         verify_duration: Some(convert::proto_duration(record.verify_micros)),
         total_duration: Some(convert::proto_duration(record.end_time.saturating_sub(record.create_time))),

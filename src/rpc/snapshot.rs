@@ -12,6 +12,7 @@ use super::{
     admission::Gate,
     change::to_its_end,
     convert::{self, Mask},
+    etag,
     listing::{Page, page_by_name},
     status,
 };
@@ -19,13 +20,13 @@ use crate::{
     access::Caller,
     clock::Expiration,
     error::{Error, Violations},
+    etag::Etag,
     listing::{Field, Kind, Listed, Value},
-    names::{Id, ListParent, SnapshotName, WorkspaceName},
+    names::{ListParent, SnapshotName, WorkspaceName},
     pb,
     records::{Snapshot, SnapshotState as State},
     snapshot::{self, CreateSnapshot, Settings, Snapshots},
     tasks::Tasks,
-    workspace,
 };
 
 /// The service.
@@ -94,15 +95,15 @@ impl pb::snapshot_service_server::SnapshotService for SnapshotRpc {
         let (_caller, request) = self.gate.admit(request)?;
         let (name, etag, settings) = update(request)?;
         let snapshots = self.snapshots.clone();
-        let change = async move { snapshots.update(&name, convert::etag(&etag), &settings).await };
+        let change = async move { snapshots.update(&name, etag, &settings).await };
         let updated = to_its_end(&self.tasks, change).await?;
         Ok(Response::new(updated.into()))
     }
 
     async fn delete_snapshot(&self, request: Request<pb::DeleteSnapshotRequest>) -> Result<Response<()>, Status> {
         let (_caller, pb::DeleteSnapshotRequest { name, etag }) = self.gate.admit(request)?;
-        let (snapshots, name) = (self.snapshots.clone(), name_of("name", &name)?);
-        let change = async move { snapshots.delete(&name, convert::etag(&etag)).await };
+        let (snapshots, (name, etag)) = (self.snapshots.clone(), etag::named::<SnapshotName>(&name, &etag)?);
+        let change = async move { snapshots.delete(&name, etag).await };
         to_its_end(&self.tasks, change).await?;
         Ok(Response::new(()))
     }
@@ -138,7 +139,7 @@ pub(super) fn create(mut request: pb::CreateSnapshotRequest, caller: &Caller) ->
     let remembered = convert::request(&mut bad, "CreateSnapshot", caller, request_id, &request);
     let pb::CreateSnapshotRequest { parent, snapshot_id, snapshot, request_id: _, min_offset } = request;
     let parent = bad.check("parent", parent.parse::<WorkspaceName>());
-    let id = bad.check("snapshot_id", snapshot_id.parse::<Id>());
+    let id = convert::new_id(&mut bad, "snapshot_id", &snapshot_id);
     let Some(snapshot) = snapshot else {
         bad.add("snapshot", "is required: it names the collection");
         return Err(bad.into());
@@ -155,12 +156,11 @@ pub(super) fn create(mut request: pb::CreateSnapshotRequest, caller: &Caller) ->
     convert::description(&mut bad, "snapshot.description", &snapshot.description);
     convert::labels(&mut bad, "snapshot.labels", &snapshot.labels);
     let expiration = expiration(&mut bad, snapshot.expiration.as_ref());
-    let (Some(WorkspaceName(workspace)), Some(id), Some(collection)) = (parent, id, source) else {
-        return Err(bad.into());
-    };
+    let (Some(WorkspaceName(workspace)), Some(collection)) = (parent, source) else { return Err(bad.into()) };
     bad.finish()?;
     Ok(CreateSnapshot {
-        name: SnapshotName { workspace, id },
+        workspace,
+        id,
         collection,
         description: snapshot.description,
         labels: snapshot.labels,
@@ -171,12 +171,13 @@ pub(super) fn create(mut request: pb::CreateSnapshotRequest, caller: &Caller) ->
     })
 }
 
-pub(super) fn update(request: pb::UpdateSnapshotRequest) -> Result<(SnapshotName, String, Settings), Error> {
+pub(super) fn update(request: pb::UpdateSnapshotRequest) -> Result<(SnapshotName, Option<Etag>, Settings), Error> {
     let pb::UpdateSnapshotRequest { snapshot, update_mask } = request;
     let Some(snapshot) = snapshot else { return Err(Error::invalid("snapshot", "is required")) };
     let mut bad = Violations::default();
     let mask = Mask::new(&mut bad, update_mask, &["description", "labels", "expire_time", "ttl"]);
     let name = bad.check("snapshot.name", snapshot.name.parse());
+    let etag = etag::of_resource(&mut bad, "snapshot.etag", &snapshot.etag);
     convert::description(&mut bad, "snapshot.description", &snapshot.description);
     convert::labels(&mut bad, "snapshot.labels", &snapshot.labels);
     let expiration = expiration(&mut bad, snapshot.expiration.as_ref());
@@ -189,7 +190,7 @@ pub(super) fn update(request: pb::UpdateSnapshotRequest) -> Result<(SnapshotName
         labels: mask.touches("labels", !snapshot.labels.is_empty()).then_some(snapshot.labels),
         expiration: expiration.filter(|_| touches_expiration),
     };
-    Ok((name, snapshot.etag, settings))
+    Ok((name, etag, settings))
 }
 
 fn expiration(bad: &mut Violations, sent: Option<&pb::snapshot::Expiration>) -> Option<Expiration> {
@@ -230,7 +231,7 @@ impl From<Snapshot> for pb::Snapshot {
             create_time: Some(convert::timestamp(snapshot.create_time)),
             update_time: Some(convert::timestamp(snapshot.update_time)),
             snapshot_time: convert::optional_timestamp(snapshot.snapshot_time),
-            etag: workspace::etag(&snapshot.uid, snapshot.revision),
+            etag: Etag::of(&snapshot.uid, snapshot.revision).to_string(),
             offset: totals.as_ref().map_or(0, |totals| totals.offset),
             document_count: totals.as_ref().map_or(0, |totals| totals.document_count),
             size_bytes: totals.as_ref().map_or(0, |totals| totals.size_bytes),

@@ -14,7 +14,7 @@ use self::create::create;
 use super::{
     admission::Gate,
     change::to_its_end,
-    convert,
+    etag,
     listing::{Page, page},
     snapshot::until_stopped,
 };
@@ -89,8 +89,8 @@ impl pb::source_service_server::SourceService for SourceRpc {
 
     async fn delete_source(&self, request: Request<pb::DeleteSourceRequest>) -> Result<Response<()>, Status> {
         let (_caller, pb::DeleteSourceRequest { name, etag }) = self.gate.admit(request)?;
-        let (sources, name) = (self.sources.clone(), name_of(&name)?);
-        let change = async move { sources.delete(&name, convert::etag(&etag)).await };
+        let (sources, (name, etag)) = (self.sources.clone(), etag::named::<SourceName>(&name, &etag)?);
+        let change = async move { sources.delete(&name, etag).await };
         to_its_end(&self.tasks, change).await?;
         Ok(Response::new(()))
     }

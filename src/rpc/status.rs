@@ -19,9 +19,6 @@ use crate::{
 /// The domain of every `ErrorInfo`.
 pub const DOMAIN: &str = "stillframe";
 
-/// Where the README explains the gates, and keys.
-const GATES: &str = "README.md#gates";
-const ACCESS: &str = "README.md#access";
 /// Room on a disk does not come in an instant.
 const ROOM: Duration = Duration::from_secs(10);
 
@@ -107,6 +104,7 @@ fn info(error: &Error) -> HashMap<String, String> {
             ("earliest", clock::rfc3339(*earliest)),
             ("latest", clock::rfc3339(*latest)),
         ],
+        Error::ExpirationTooLong { latest, .. } => vec![("latest", clock::rfc3339(*latest))],
         Error::StorageFull { free, needed } => {
             vec![("free_bytes", free.to_string()), ("required_bytes", needed.to_string())]
         }
@@ -114,7 +112,6 @@ fn info(error: &Error) -> HashMap<String, String> {
         | Error::RequestIdReused
         | Error::PageTokenMismatch
         | Error::RetentionImmutable
-        | Error::ExpirationTooLong { .. }
         | Error::PatchFailed(_)
         | Error::SourceUnreadable { .. }
         | Error::HardLinkRefused(_)
@@ -173,38 +170,14 @@ fn describe(error: &Error, details: &mut ErrorDetails) {
         Error::StorageFull { .. } => {
             let violation = QuotaViolation::new("storage", text(error));
             details.set_quota_failure(vec![violation]).set_retry_info(Some(ROOM));
-            help(
-                details,
-                &None,
-                "README.md#operations",
-                "An operator makes room on the disk; deleting snapshots, collections and documents is allowed and makes room, too",
-            );
         }
         Error::SnapshotsNotEnabled { workspace, contact } => {
             precondition(details, "SNAPSHOT_PREVIEW", workspace, error);
-            help(
-                details,
-                contact,
-                GATES,
-                "An operator enables it: WorkspaceService.UpdateWorkspace with update_mask snapshot_preview and the value SNAPSHOT_PREVIEW_ENABLED",
-            );
+            help(details, contact);
         }
         Error::RestoreTooLarge { workspace, contact, .. } => {
             precondition(details, "MAX_RESTORE_BYTES", workspace, error);
-            help(
-                details,
-                contact,
-                GATES,
-                "An operator approves it: WorkspaceService.UpdateWorkspace with update_mask max_restore_bytes and a value of at least size_bytes",
-            );
-        }
-        Error::SourceLocationNotAllowed { contact, .. } => {
-            help(
-                details,
-                contact,
-                "README.md#sources",
-                "An operator allows it: start the server with --source-allow and a URL that the location lies in",
-            );
+            help(details, contact);
         }
         Error::SourcePositionNotFound { collection, .. } => {
             precondition(details, "SOURCE_POSITION", collection, error);
@@ -212,23 +185,16 @@ fn describe(error: &Error, details: &mut ErrorDetails) {
         Error::TooMany { parent, .. } => {
             details.set_quota_failure(vec![QuotaViolation::new(parent, text(error))]);
         }
-        Error::Unauthenticated { contact, .. } => {
-            help(details, contact, ACCESS, "An operator creates keys: AccessService.CreateApiKey");
-        }
-        Error::PermissionDenied { contact, .. } => {
-            help(
-                details,
-                contact,
-                ACCESS,
-                "An operator creates a key with the role in that workspace: AccessService.CreateApiKey",
-            );
-        }
+        Error::Unauthenticated { contact, .. }
+        | Error::PermissionDenied { contact, .. }
+        | Error::SourceLocationNotAllowed { contact, .. } => help(details, contact),
         Error::LastOperatorKey(name) => precondition(details, "OPERATOR_KEYS", name, error),
         Error::SnapshotNotReady { name, .. } | Error::SnapshotExpired { name } => {
             precondition(details, "SNAPSHOT_STATE", name, error);
         }
-        Error::EventTimeOutOfRange { .. } => {
-            details.add_bad_request_violation("upsert.event_time", text(error));
+        Error::EventTimeOutOfRange { earliest, latest, .. } => {
+            let (earliest, latest) = (clock::rfc3339(*earliest), clock::rfc3339(*latest));
+            details.add_bad_request_violation("upsert.event_time", format!("must be from {earliest} to {latest}"));
         }
         Error::CollectionNotReady(name) => precondition(details, "COLLECTION_STATE", name, error),
         Error::OffsetNotReached { collection, .. } => {
@@ -246,11 +212,12 @@ fn precondition(details: &mut ErrorDetails, kind: &str, subject: &str, error: &E
     details.set_precondition_failure(vec![PreconditionViolation::new(kind, subject, text(error))]);
 }
 
-/// Whom to ask, if the operator said so, and what there is to be done.
-fn help(details: &mut ErrorDetails, contact: &Contact, chapter: &str, what_to_do: &str) {
-    let ask = contact.iter().map(|contact| HelpLink::new("Ask the operator of this server", &**contact));
-    let links: Vec<_> = ask.chain([HelpLink::new(what_to_do, chapter)]).collect();
-    details.set_help(links);
+/// Whom to ask, if the operator said so: the text says what for. A link that opens nowhere
+/// helps nobody.
+fn help(details: &mut ErrorDetails, contact: &Contact) {
+    if let Some(contact) = contact {
+        details.set_help(vec![HelpLink::new("Ask the operator of this server", &**contact)]);
+    }
 }
 
 /// The error inside a message, as `google.rpc.Status`.

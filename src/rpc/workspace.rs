@@ -9,18 +9,20 @@ use super::{
     admission::Gate,
     change::to_its_end,
     convert::{self, Mask},
+    etag,
     listing::{Page, page},
 };
 use crate::{
     access::Caller,
     error::{Error, Violations},
+    etag::Etag,
     idempotency,
     listing::{Field, Kind, Listed, Value},
     names::{Id, WorkspaceName},
     pb,
     records::{self, Workspace},
     tasks::Tasks,
-    workspace::{self, Settings, Workspaces},
+    workspace::{Settings, Workspaces},
 };
 
 /// The service.
@@ -43,7 +45,7 @@ impl pb::workspace_service_server::WorkspaceService for WorkspaceRpc {
         let (caller, request) = self.gate.admit(request)?;
         let (id, settings, request) = create(request, &caller)?;
         let workspaces = self.workspaces.clone();
-        let change = async move { workspaces.create(&id, settings, request.as_ref()).await };
+        let change = async move { workspaces.create(id.as_ref(), settings, request.as_ref()).await };
         let created = to_its_end(&self.tasks, change).await?;
         Ok(Response::new(created.into()))
     }
@@ -83,15 +85,15 @@ impl pb::workspace_service_server::WorkspaceService for WorkspaceRpc {
         let (_caller, request) = self.gate.admit(request)?;
         let (name, etag, settings) = update(request)?;
         let workspaces = self.workspaces.clone();
-        let change = async move { workspaces.update(&name, convert::etag(&etag), &settings).await };
+        let change = async move { workspaces.update(&name, etag, &settings).await };
         let updated = to_its_end(&self.tasks, change).await?;
         Ok(Response::new(updated.into()))
     }
 
     async fn delete_workspace(&self, request: Request<pb::DeleteWorkspaceRequest>) -> Result<Response<()>, Status> {
         let (_caller, pb::DeleteWorkspaceRequest { name, etag }) = self.gate.admit(request)?;
-        let (workspaces, name) = (self.workspaces.clone(), name_of("name", &name)?);
-        let change = async move { workspaces.delete(&name, convert::etag(&etag)).await };
+        let (workspaces, (name, etag)) = (self.workspaces.clone(), etag::named::<WorkspaceName>(&name, &etag)?);
+        let change = async move { workspaces.delete(&name, etag).await };
         to_its_end(&self.tasks, change).await?;
         Ok(Response::new(()))
     }
@@ -100,27 +102,26 @@ impl pb::workspace_service_server::WorkspaceService for WorkspaceRpc {
 pub(super) fn create(
     mut request: pb::CreateWorkspaceRequest,
     caller: &Caller,
-) -> Result<(Id, Settings, Option<idempotency::Request>), Error> {
+) -> Result<(Option<Id>, Settings, Option<idempotency::Request>), Error> {
     let mut bad = Violations::default();
     let request_id = std::mem::take(&mut request.request_id);
     let remembered = convert::request(&mut bad, "CreateWorkspace", caller, request_id, &request);
     let pb::CreateWorkspaceRequest { workspace_id, workspace, request_id: _ } = request;
-    let id = bad.check("workspace_id", workspace_id.parse::<Id>());
+    let id = convert::new_id(&mut bad, "workspace_id", &workspace_id);
     let everything = Mask::new(&mut bad, None, &[]);
     let settings = settings(&mut bad, workspace.unwrap_or_default(), &everything);
-    let Some(id) = id else { return Err(bad.into()) };
     bad.finish()?;
     Ok((id, settings, remembered))
 }
 
-pub(super) fn update(request: pb::UpdateWorkspaceRequest) -> Result<(WorkspaceName, String, Settings), Error> {
+pub(super) fn update(request: pb::UpdateWorkspaceRequest) -> Result<(WorkspaceName, Option<Etag>, Settings), Error> {
     let pb::UpdateWorkspaceRequest { workspace, update_mask } = request;
     let mut bad = Violations::default();
-    let Some(mut workspace) = workspace else { return Err(Error::invalid("workspace", "is required")) };
+    let Some(workspace) = workspace else { return Err(Error::invalid("workspace", "is required")) };
     let known = ["description", "labels", "snapshot_preview", "max_restore_bytes", "snapshot_creates_per_minute"];
     let mask = Mask::new(&mut bad, update_mask, &known);
     let name = bad.check("workspace.name", workspace.name.parse());
-    let etag = std::mem::take(&mut workspace.etag);
+    let etag = etag::of_resource(&mut bad, "workspace.etag", &workspace.etag);
     let settings = settings(&mut bad, workspace, &mask);
     let Some(name) = name else { return Err(bad.into()) };
     bad.finish()?;
@@ -187,7 +188,7 @@ impl From<Workspace> for pb::Workspace {
             labels: workspace.labels,
             create_time: Some(convert::timestamp(workspace.create_time)),
             update_time: Some(convert::timestamp(workspace.update_time)),
-            etag: workspace::etag(&workspace.uid, workspace.revision),
+            etag: Etag::of(&workspace.uid, workspace.revision).to_string(),
             snapshot_preview: preview.into(),
             max_restore_bytes: Some(workspace.max_restore_bytes),
             snapshot_creates_per_minute: Some(workspace.snapshot_creates_per_minute),
@@ -198,6 +199,7 @@ impl From<Workspace> for pb::Workspace {
 impl Listed for Workspace {
     const FIELDS: &'static [Field] = &[
         Field { name: "name", kind: Kind::Text },
+        Field { name: "uid", kind: Kind::Text },
         Field { name: "description", kind: Kind::Text },
         Field { name: "labels", kind: Kind::Labels },
         Field { name: "create_time", kind: Kind::Time },
@@ -209,6 +211,7 @@ impl Listed for Workspace {
     fn value(&self, field: &'static str) -> Value<'_> {
         match field {
             "name" => Value::Text(Cow::Owned(self.name().to_string())),
+            "uid" => Value::Text(Cow::Owned(self.uid().to_string())),
             "description" => Value::Text(Cow::Borrowed(&self.description)),
             "create_time" => Value::Time(self.create_time),
             "update_time" => Value::Time(self.update_time),

@@ -7,9 +7,9 @@ use tokio::sync::watch;
 use super::{Sources, View, state};
 use crate::{
     error::Error,
+    etag::Etag,
     names::SourceName,
     records::{Change, RetiredSource, Source, SourceState},
-    workspace::check_etag,
 };
 
 /// How long a suspend waits for what is under way.
@@ -17,10 +17,10 @@ const SUSPEND_PATIENCE: Duration = Duration::from_secs(30);
 
 impl Sources {
     /// Disconnects a source; its marks go afterwards.
-    pub async fn delete(&self, name: &SourceName, etag: Option<&str>) -> Result<(), Error> {
+    pub async fn delete(&self, name: &SourceName, etag: Option<Etag>) -> Result<(), Error> {
         let change = || {
             let seen = self.stored(name)?;
-            check_etag(etag, &name.to_string(), &seen.uid, seen.revision)?;
+            Etag::check(etag, &name.to_string(), &seen.uid, seen.revision)?;
             let retired = RetiredSource {
                 uid: seen.record.uid.clone(),
                 workspace: seen.workspace.clone(),

@@ -16,7 +16,7 @@ use crate::{
     clock::Micros,
     error::Error,
     idempotency::Request,
-    names::SourceName,
+    names::{CollectionName, Id},
     records::{Collection, Source, SourceCompression, SourceFormat, SourceState},
     tasks::Tasks,
 };
@@ -24,8 +24,10 @@ use crate::{
 /// What a caller asks for.
 #[derive(Clone, Debug)]
 pub struct CreateSource {
-    /// The collection and the id.
-    pub name: SourceName,
+    /// The collection.
+    pub collection: CollectionName,
+    /// The id; absent: the server makes one.
+    pub id: Option<Id>,
     /// What it is.
     pub spec: Spec,
     /// To make a retry safe.
@@ -61,13 +63,19 @@ pub struct Spec {
 
 impl CreateSource {
     /// The record as it is created.
-    pub(super) fn record(&self, collection: &Collection, uid: Uuid, import_segments: u32, now: Micros) -> Source {
-        let Self { name, spec, request: _ } = self;
+    pub(super) fn record(
+        &self,
+        collection: &Collection,
+        (id, uid): (&Id, Uuid),
+        import_segments: u32,
+        now: Micros,
+    ) -> Source {
+        let spec = &self.spec;
         Source {
-            workspace: name.collection.workspace.to_string(),
-            collection: name.collection.id.to_string(),
+            workspace: self.collection.workspace.to_string(),
+            collection: self.collection.id.to_string(),
             collection_uid: collection.uid.clone(),
-            id: name.id.to_string(),
+            id: id.to_string(),
             uid: uid.as_bytes().to_vec(),
             location: spec.location.to_string(),
             import_segments,

@@ -5,7 +5,7 @@ mod bootstrap;
 mod keys;
 mod late;
 mod matrix;
-mod requests;
+pub mod requests;
 mod restores;
 mod server_info;
 mod streams;

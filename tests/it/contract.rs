@@ -1,7 +1,11 @@
 //! The contract as other people's generators take it.
 
 mod annotations;
+mod etags;
+mod ids;
 mod options;
+mod pages;
+mod refusals;
 mod words;
 
 use prost_reflect::{DescriptorPool, DynamicMessage, FileDescriptor, MessageDescriptor, Value};

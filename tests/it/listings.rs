@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod collections;
+mod enums;
 mod pages;
 mod parents;
 mod restores;

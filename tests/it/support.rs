@@ -11,6 +11,7 @@ mod shims;
 #[macro_use]
 mod storage;
 mod totals;
+mod words;
 
 use std::{net::SocketAddr, path::Path, process::Command, sync::Arc, time::Duration};
 
@@ -36,7 +37,7 @@ use tonic_types::StatusExt;
 
 pub use self::{
     keys::*, random::Random, raw::Raw, resources::*, retained::*, s3::Loopback, scale::*, shims::*, storage::Root,
-    totals::*,
+    totals::*, words::*,
 };
 
 /// What takes so long hangs. Nothing is measured by it: on a busy machine a second
@@ -428,19 +429,8 @@ pub fn reason(status: &Status) -> String {
     let details = status.get_error_details();
     let info = details.error_info().unwrap_or_else(|| panic!("{status:?} has no ErrorInfo"));
     assert_eq!(info.domain, "stillframe");
+    check_words(status, &details);
     info.reason.clone()
-}
-
-/// The fields that an error complains about. Each is named once: what is wrong with it does
-/// not begin with its name again.
-pub fn bad_fields(status: &Status) -> Vec<String> {
-    let details = status.get_error_details();
-    let bad = details.bad_request().map(|bad| bad.field_violations.clone()).unwrap_or_default();
-    for violation in &bad {
-        let first = violation.description.split([' ', ':']).next();
-        assert_ne!(violation.field.rsplit('.').next(), first, "{violation:?}");
-    }
-    bad.into_iter().map(|violation| violation.field).collect()
 }
 
 /// The records of a server that has stopped. In one process its last connection

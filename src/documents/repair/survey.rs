@@ -11,6 +11,7 @@ use super::{Behind, Survey};
 use crate::{
     documents::{
         checkpoint::{sst, sst_ids},
+        fault::unreadable,
         inspect::{Least, log_path, manifest_path},
         keys,
         patience::within,
@@ -186,15 +187,5 @@ fn unless_lost<T>(read: Result<T, Error>, wrong: &mut Vec<String>) -> Result<Opt
             Ok(None)
         }
         Err(error) => Err(error),
-    }
-}
-
-/// Damage with the name of the object. What has no seal may be taken for anything.
-fn unreadable(path: &slatedb::object_store::path::Path, error: Error) -> Error {
-    match error {
-        Error::DataLoss(why) if why.contains(path.as_ref()) => Error::DataLoss(why),
-        Error::DataLoss(why) => Error::DataLoss(format!("{path} cannot be read: {why}")),
-        Error::Internal(why) => Error::DataLoss(format!("{path} cannot be read: {why}")),
-        other => other,
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::s3::Answer;
 use crate::{
+    clock::words,
     documents::{
         location::Bucket,
         object_store::Error as StoreError,
@@ -68,7 +69,7 @@ pub(super) fn failed(step: Step, bucket: &Bucket, cause: Error) -> Unusable {
 
 /// The sentence for a server that is still awaited.
 pub(super) fn late(bucket: &Bucket, after: Duration) -> Unusable {
-    Unusable::unfit(format!("AWS_ENDPOINT does not answer within {} seconds{}", after.as_secs(), role(bucket)))
+    Unusable::unfit(format!("AWS_ENDPOINT does not answer within {}{}", words(after), role(bucket)))
 }
 
 /// Where credentials come from, if nobody has given them.

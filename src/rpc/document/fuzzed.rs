@@ -12,6 +12,7 @@ use crate::{
         body::{check_id, lift},
         patch::MAX_OPERATIONS,
     },
+    names::CollectionName,
     pb,
     rpc::fuzzed::is_an_answer,
 };
@@ -57,7 +58,7 @@ pub(in crate::rpc) fn selection(request: pb::StreamDocumentsRequest) -> Result<(
         resume_token,
     } = request;
     let mut bad = Violations::default();
-    bad.check("collection", super::name_of("collection", &collection));
+    bad.check("collection", collection.parse::<CollectionName>());
     let bound = bound_to("StreamDocuments", wanted, start_event_time, end_event_time, &filter).finish();
     encoding(&mut bad, wanted);
     Selection::new(&mut bad, start_event_time, end_event_time, &filter);

@@ -7,7 +7,6 @@ use prost::Message;
 use super::DocumentRpc;
 use crate::{
     clock::new_uid,
-    digest::Etag,
     documents::{BatchResult, MAX_BODY_BYTES, MAX_DOCUMENT_ID_BYTES, Operation, Outcome, Write, WriteResult},
     error::{Error, Violations},
     json::{
@@ -16,7 +15,7 @@ use crate::{
         patch::{MAX_OPERATIONS, PatchOp, Pointer, Text},
     },
     pb,
-    rpc::{MAX_RESPONSE_BYTES, convert, status},
+    rpc::{MAX_RESPONSE_BYTES, convert, etag, status},
 };
 
 /// The largest batch.
@@ -111,13 +110,10 @@ pub(super) fn convert(write: pb::Write) -> Write {
         }
         None => (String::new(), Err(Error::invalid("operation", "must be one of upsert, patch, delete_id"))),
     };
-    let if_etag = if_etag.map(|text| if text.is_empty() { Ok(None) } else { text.parse::<Etag>().map(Some) });
-    let (operation, if_etag) = match (operation, if_etag.transpose()) {
+    let if_etag = if_etag.as_deref().map(etag::of_document).transpose();
+    let (operation, if_etag) = match (operation, if_etag) {
         (Ok(operation), Ok(if_etag)) => (operation, if_etag),
-        (Err(error), _) => (Operation::Refused(error), None),
-        (_, Err(())) => {
-            (Operation::Refused(Error::invalid("if_etag", "must be an etag: 32 hexadecimal digits, or empty")), None)
-        }
+        (Err(error), _) | (_, Err(error)) => (Operation::Refused(error), None),
     };
     Write { id, operation, if_etag }
 }

@@ -11,6 +11,7 @@ use tonic::Status;
 
 use crate::{
     access::{ApiKeys, Caller},
+    clock::words,
     error::Error,
     rpc::status::of_transport,
 };
@@ -53,7 +54,7 @@ impl Late {
         }
         let clock = clock.get_or_insert_with(|| Box::pin(sleep(*patience)));
         ready!(clock.as_mut().poll(context));
-        let why = format!("less than {PACE} bytes of the message have come for {patience:?}");
+        let why = format!("less than {PACE} bytes of the message have come for {}", words(*patience));
         Poll::Ready(of_transport(Status::deadline_exceeded(why)))
     }
 }

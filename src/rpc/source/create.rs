@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use crate::{
     access::Caller,
-    clock::{Micros, micros},
+    clock::{Micros, micros, words},
     error::{Error, Violations},
-    names::{CollectionName, Id, SourceName},
+    names::CollectionName,
     pb,
     rpc::convert,
     source::{
@@ -32,15 +32,15 @@ pub(in crate::rpc) fn create(
     let remembered = convert::request(&mut bad, "CreateSource", caller, request_id, &request);
     let pb::CreateSourceRequest { parent, source_id, source, request_id: _ } = request;
     let collection = bad.check("parent", parent.parse::<CollectionName>());
-    let id = bad.check("source_id", source_id.parse::<Id>());
+    let id = convert::new_id(&mut bad, "source_id", &source_id);
     let Some(source) = source else {
         bad.add("source", "is required: it names the location");
         return Err(bad.into());
     };
     let spec = spec(&mut bad, source, shortest);
-    let (Some(collection), Some(id), Some(spec)) = (collection, id, spec) else { return Err(bad.into()) };
+    let (Some(collection), Some(spec)) = (collection, spec) else { return Err(bad.into()) };
     bad.finish()?;
-    Ok(CreateSource { name: SourceName { collection, id }, spec, request: remembered })
+    Ok(CreateSource { collection, id, spec, request: remembered })
 }
 
 fn spec(bad: &mut Violations, source: pb::Source, shortest: Duration) -> Option<Spec> {
@@ -80,11 +80,7 @@ fn scan_interval(bad: &mut Violations, span: &prost_types::Duration, shortest: D
         Ok(interval) if range.contains(&interval) => return interval,
         Ok(_) => bad.add(
             "source.scan_interval",
-            format_args!(
-                "must be from {} to {}",
-                humantime::format_duration(shortest),
-                humantime::format_duration(LONGEST_SCAN_INTERVAL)
-            ),
+            format_args!("must be from {} to {}", words(shortest), words(LONGEST_SCAN_INTERVAL)),
         ),
         Err(why) => bad.add("source.scan_interval", why),
     }

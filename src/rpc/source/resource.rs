@@ -5,12 +5,12 @@ use std::{borrow::Cow, collections::BTreeMap};
 use uuid::Uuid;
 
 use crate::{
+    etag::Etag,
     listing::{Field, Kind, Listed, Value},
     pb,
     records::{BadRecord, SourceCompression, SourceFormat, SourceMark},
     rpc::{convert, status},
     source::{View, Visible, state_name},
-    workspace,
 };
 
 impl From<View> for pb::Source {
@@ -39,7 +39,7 @@ impl From<View> for pb::Source {
         Self {
             name: record.name().to_string(),
             uid: convert::uid_text(&record.uid),
-            etag: workspace::etag(&record.uid, record.revision),
+            etag: Etag::of(&record.uid, record.revision).to_string(),
             location: record.location,
             pattern: record.pattern,
             format: format.into(),

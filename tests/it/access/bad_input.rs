@@ -56,7 +56,7 @@ async fn a_stale_etag_revokes_nothing() {
     let mut root = server.given_operator().await;
     let secret = root.given_key("a", &[("commons", Role::Reader)]).await;
     let name = "apiKeys/a".to_owned();
-    let stale = pb::RevokeApiKeyRequest { name: name.clone(), etag: "0".to_owned() };
+    let stale = pb::RevokeApiKeyRequest { name: name.clone(), etag: "0".repeat(16) };
     refused(root.access.revoke_api_key(stale).await, Code::Aborted, "ETAG_MISMATCH");
     server.caller(Some(&secret)).who_am_i().await.unwrap();
     let etag = root.get_key("a").await.unwrap().etag;

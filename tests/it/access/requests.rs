@@ -19,10 +19,11 @@ pub fn message(method: &str, workspace: &str) -> Option<Bytes> {
     let snapshot = format!("{workspace}/snapshots/none");
     let restore = format!("{workspace}/restores/none");
     let source = format!("{collection}/sources/none");
+    // Refused behind the gate.
+    let no_id = "-".to_owned();
     // No record has it.
-    let etag = "0".to_owned();
+    let etag = "0".repeat(16);
     Some(match method {
-        // An id that is none is refused behind the gate.
         "AccessService/CreateApiKey" => bytes(pb::CreateApiKeyRequest {
             api_key_id: "target".to_owned(),
             api_key: Some(pb::ApiKey {
@@ -38,7 +39,9 @@ pub fn message(method: &str, workspace: &str) -> Option<Bytes> {
 
         "ServerService/GetServerInfo" => bytes(pb::GetServerInfoRequest {}),
 
-        "WorkspaceService/CreateWorkspace" => bytes(pb::CreateWorkspaceRequest::default()),
+        "WorkspaceService/CreateWorkspace" => {
+            bytes(pb::CreateWorkspaceRequest { workspace_id: no_id, ..Default::default() })
+        }
         "WorkspaceService/GetWorkspace" => bytes(pb::GetWorkspaceRequest { name: parent }),
         "WorkspaceService/ListWorkspaces" => bytes(pb::ListWorkspacesRequest::default()),
         "WorkspaceService/UpdateWorkspace" => bytes(pb::UpdateWorkspaceRequest {
@@ -47,7 +50,9 @@ pub fn message(method: &str, workspace: &str) -> Option<Bytes> {
         }),
         "WorkspaceService/DeleteWorkspace" => bytes(pb::DeleteWorkspaceRequest { name: parent, etag }),
 
-        "CollectionService/CreateCollection" => bytes(pb::CreateCollectionRequest { parent, ..Default::default() }),
+        "CollectionService/CreateCollection" => {
+            bytes(pb::CreateCollectionRequest { parent, collection_id: no_id, ..Default::default() })
+        }
         "CollectionService/GetCollection" => bytes(pb::GetCollectionRequest { name: collection }),
         "CollectionService/ListCollections" => bytes(pb::ListCollectionsRequest { parent, ..Default::default() }),
         "CollectionService/UpdateCollection" => bytes(pb::UpdateCollectionRequest {

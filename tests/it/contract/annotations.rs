@@ -8,7 +8,7 @@ use prost_reflect::{DescriptorPool, FieldDescriptor, Kind};
 use super::{extension, messages, pool, text};
 
 /// How a field is used, as `google.api.field_behavior` says.
-fn behaviours(pool: &DescriptorPool, field: &FieldDescriptor) -> Vec<String> {
+pub fn behaviours(pool: &DescriptorPool, field: &FieldDescriptor) -> Vec<String> {
     let kind = pool.get_enum_by_name("google.api.FieldBehavior").unwrap();
     let found = extension(pool, &field.options(), "google.api.field_behavior");
     let numbers = found.iter().flat_map(|list| list.as_list().unwrap()).map(|value| value.as_enum_number().unwrap());

@@ -151,7 +151,7 @@ async fn the_error_says_which_operation_failed_and_why() {
     let mut server = given().await;
     let operations = vec![op(Op::Add, "/x", "1"), op(Op::Test, "/a/b/0", "7")];
     let error = error_of(&server.write_one(patch("d", operations)).await);
-    assert_eq!(error.message(), "patch: patch operation 1: the value at /a/b/0 differs");
+    assert_eq!(error.message(), "patch operation 1: the value at /a/b/0 differs");
     assert_eq!(json(&server.read("d").await.unwrap()), BODY);
     server.stop().await;
 }

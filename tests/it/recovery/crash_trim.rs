@@ -59,7 +59,7 @@ pub async fn a_trim(point: Point) {
     assert_eq!(server.ended_restore("again").await.state(), State::Succeeded);
 
     let receipt = server.get_restore("again").await.unwrap().receipt.unwrap();
-    let kept = since(&docs, micros(receipt.cutoff.as_ref()));
+    let kept = since(&docs, micros(receipt.cutoff_time.as_ref()));
     assert!(!kept.is_empty() && kept.len() < docs.len());
     assert_eq!((receipt.documents_restored, &receipt.digest), (totals(&kept).documents, &totals(&kept).digest));
     // On a slow machine whole intervals may have gone before it was frozen.

@@ -18,7 +18,7 @@ async fn a_receipt_accounts_for_everything() {
     let ended = server.given_restore("monday", "again").await;
     let receipt = ended.receipt.unwrap();
     assert_eq!((receipt.documents_restored, receipt.bytes), (300, server.file_bytes(&snapshot)));
-    assert_eq!((receipt.documents_dropped, receipt.bytes_dropped, receipt.cutoff), (0, 0, None));
+    assert_eq!((receipt.documents_dropped, receipt.bytes_dropped, receipt.cutoff_time), (0, 0, None));
     assert_eq!((&receipt.digest, receipt.digest_check()), (&snapshot.digest, DigestCheck::Verified));
     let made = server.data_files(&ended.collection_uid).len();
     assert!(receipt.files > 0 && made >= usize::try_from(receipt.files).unwrap());

@@ -42,14 +42,14 @@ async fn check(given: &mut Retained, snapshot: &pb::Snapshot, docs: &[Doc], rest
     assert_eq!(receipt.documents_dropped, count(docs.len() - left.len()));
     assert_eq!(receipt.bytes_dropped, size(docs) - size(&left));
     assert_eq!(receipt.digest, totals(&left).digest);
-    let exact = micros(receipt.cutoff.as_ref());
+    let exact = micros(receipt.cutoff_time.as_ref());
     assert!(visible(docs, exact) == left, "{exact}");
     assert_eq!(exact, micros(restore.start_time.as_ref()) - 32 * HOUR, "the time of the start less the retention");
 
     let plan = restore.plan.clone().unwrap();
     assert_eq!((plan.documents, plan.documents_dropped), (receipt.documents_restored, receipt.documents_dropped));
     assert_eq!((plan.bytes, plan.files, plan.bytes_dropped), (receipt.bytes, receipt.files, receipt.bytes_dropped));
-    assert_eq!((plan.cutoff, plan.documents_undecided), (receipt.cutoff, 0));
+    assert_eq!((plan.cutoff_time, plan.documents_undecided), (receipt.cutoff_time, 0));
     assert_eq!(restore.retention, Some(span(RETENTION)));
 
     let id = crate::support::id_of(&restore.collection);

@@ -72,7 +72,7 @@ async fn a_snapshot_is_before_a_drop_or_after_it_never_between() {
         }
         let restored = format!("r{n}");
         let receipt = given.server.given_restore(&format!("s{n}"), &restored).await.receipt.unwrap();
-        let expected = visible(&held, micros(receipt.cutoff.as_ref()));
+        let expected = visible(&held, micros(receipt.cutoff_time.as_ref()));
         assert_eq!(given.server.read_all(&restored).await, expected, "{n}");
         assert_eq!(Totals::kept(&given.server.stats(&restored).await), totals(&expected), "{n}");
         // Three an hour.

@@ -27,7 +27,7 @@ async fn ids_of_a_wrong_shape_are_refused() {
 async fn what_is_required_is_required() {
     let mut server = TestServer::start().await;
     let answer = server.snapshots.create_snapshot(pb::CreateSnapshotRequest::default()).await;
-    refused_fields(answer, &["parent", "snapshot_id", "snapshot"]);
+    refused_fields(answer, &["parent", "snapshot"]);
     let answer = server.snapshots.update_snapshot(pb::UpdateSnapshotRequest::default()).await;
     refused_fields(answer, &["snapshot"]);
     server.stop().await;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use stillframe::pb;
 use tonic::Code;
+use tonic_types::StatusExt;
 
 use crate::support::{DAY, MINUTE, TestServer, expire_time, micros, refused, refused_fields, until, with_ttl};
 
@@ -52,6 +53,16 @@ async fn more_than_seven_days_and_the_skew_is_refused_not_clamped() {
     for snapshot in too_long {
         let answer = server.create_snapshot("books", "s", snapshot).await;
         refused(answer, Code::InvalidArgument, "EXPIRATION_TOO_LONG");
+    }
+    for (snapshot, asked) in
+        [(with_ttl(90 * DAY), "90 days from now"), (until(253_402_300_799_000_000), "9999-12-31T23:59:59Z")]
+    {
+        let answer = server.create_snapshot("books", "s", snapshot).await;
+        let status = refused(answer, Code::InvalidArgument, "EXPIRATION_TOO_LONG");
+        let latest = status.get_error_details().error_info().unwrap().metadata["latest"].clone();
+        let said =
+            format!("a snapshot lives at most 7 days after its create_time, until {latest}; {asked} was asked for");
+        assert_eq!(status.message(), said);
     }
     assert!(server.snapshot_ids(true).await.is_empty());
     server.stop().await;

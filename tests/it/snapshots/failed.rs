@@ -14,8 +14,8 @@ async fn a_failed_snapshot_says_why() {
     let error = failed.error.unwrap();
     assert_eq!((Code::from(error.code), error.details.len()), (Code::DataLoss, 1));
     let before = server.get_snapshot("before-s").await.unwrap();
-    let missing = format!("of collection {} is missing", before.collection_uid);
-    assert!(error.message.contains(&missing), "{}", error.message);
+    let (folder, missing) = (format!("collections/{}/compacted/", before.collection_uid), ".sst is missing");
+    assert!(error.message.contains(&folder) && error.message.ends_with(missing), "{}", error.message);
     assert_eq!(server.get_snapshot("s").await.unwrap().state(), State::Failed);
     assert_eq!(server.snapshot_ids(false).await, ["before-s", "s"], "it did not end as its caller wanted");
     server.stop().await;

@@ -15,7 +15,7 @@ async fn a_disabled_preview_says_what_the_operator_can_do() {
     let status = server.request_snapshot("books", "s").await;
     let status = refused(status, Code::FailedPrecondition, "SNAPSHOTS_NOT_ENABLED");
     let details = status.get_error_details();
-    assert!(details.help().unwrap().links[0].description.contains("snapshot_preview"));
+    assert!(status.message().contains("UpdateWorkspace with snapshot_preview"), "{status:?}");
     assert_eq!(details.precondition_failure().unwrap().violations[0].subject, COMMONS);
     assert_eq!(details.error_info().unwrap().metadata["resource"], COMMONS);
     server.stop().await;

@@ -59,7 +59,7 @@ async fn names_are_checked() {
         refused_fields(server.get_source("books", id).await, &["name"]);
     }
     let request = pb::CreateSourceRequest { parent: "workspaces/commons".to_owned(), ..Default::default() };
-    refused_fields(server.sources.create_source(request).await, &["parent", "source_id", "source"]);
+    refused_fields(server.sources.create_source(request).await, &["parent", "source"]);
     for name in [source_name("none", "in"), source_name("books", "none")] {
         let get = pb::GetSourceRequest { name: name.clone() };
         refused(server.sources.get_source(get).await, Code::NotFound, "NOT_FOUND");

@@ -39,7 +39,7 @@ async fn a_deleted_source_is_gone_and_its_documents_stay() {
     server.import("a.ndjson", ndjson(0, 3, 1));
     let first = server.given_source("books", pb::Source::default()).await;
     server.ingested("books", 1).await;
-    let stale = pb::DeleteSourceRequest { name: source_name("books", "in"), etag: "stale".to_owned() };
+    let stale = pb::DeleteSourceRequest { name: source_name("books", "in"), etag: "0".repeat(16) };
     refused(server.sources.delete_source(stale).await, Code::Aborted, "ETAG_MISMATCH");
     server.delete_source("books").await.unwrap();
     refused(server.delete_source("books").await, Code::NotFound, "NOT_FOUND");

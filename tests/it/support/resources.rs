@@ -28,9 +28,10 @@ pub fn almost(duration: Duration) -> Duration {
     duration.checked_sub(EDGE).unwrap()
 }
 
-/// Ids that none of the services may accept.
+/// Ids that none of the services may accept. The empty one is none in a name, and in a
+/// request to create one that the server is to make.
 pub const BAD_IDS: &[&str] =
-    &["", "-a", "_a", "a.b", ".", "..", "a/b", "/", "a b", " a", "ä", "日本", "a\n", "a\0", "*", "a%2fb", LONG_ID];
+    &["-a", "_a", "a.b", ".", "..", "a/b", "/", "a b", " a", "ä", "日本", "a\n", "a\0", "*", "a%2fb", LONG_ID];
 /// One character more than an id may have.
 pub const LONG_ID: &str = concat!(
     "0123456789012345678901234567890123456789012345678901234567890123",

@@ -21,7 +21,7 @@ async fn a_plan_foretells_what_the_receipt_will_say() {
         let id = format!("r{passed}");
         let before = given.server.clock.now();
         let plan = foretold(&mut given.server, "monday", &id).await;
-        let cutoff = micros(plan.cutoff.as_ref());
+        let cutoff = micros(plan.cutoff_time.as_ref());
         assert!((before..=given.server.clock.now()).contains(&(cutoff + 32 * HOUR)), "{cutoff}");
         assert_eq!(plan.documents_undecided, 0);
         let receipt = given.server.given_restore("monday", &id).await.receipt.unwrap();
@@ -60,7 +60,7 @@ async fn a_plan_without_a_retention_has_no_cutoff() {
     server.given_documents("c", 10, 1).await;
     server.given_snapshot("c", "monday").await;
     let plan = foretold(&mut server, "monday", "again").await;
-    assert_eq!((plan.cutoff, plan.documents_undecided, plan.documents_dropped), (None, 0, 0));
+    assert_eq!((plan.cutoff_time, plan.documents_undecided, plan.documents_dropped), (None, 0, 0));
     server.stop().await;
 }
 

@@ -21,7 +21,7 @@ async fn a_running_restore_keeps_the_cutoff_of_its_start() {
     given.server.running_restore("again").await;
     let running = given.server.get_restore("again").await.unwrap();
     let plan = running.plan.unwrap();
-    let cutoff = micros(plan.cutoff.as_ref());
+    let cutoff = micros(plan.cutoff_time.as_ref());
     assert_eq!(cutoff, micros(running.start_time.as_ref()) - 32 * HOUR);
     let boundary = counted(&docs, cutoff).len() - counted(&docs, cutoff + HOUR).len();
     assert_eq!(plan.documents_undecided, i64::try_from(boundary).unwrap(), "not read yet");
@@ -33,7 +33,7 @@ async fn a_running_restore_keeps_the_cutoff_of_its_start() {
     let ended = given.server.get_restore("again").await.unwrap();
     let receipt = ended.receipt.unwrap();
     let kept = visible(&docs, given.cutoff_after(2));
-    assert_eq!(micros(receipt.cutoff.as_ref()), cutoff);
+    assert_eq!(micros(receipt.cutoff_time.as_ref()), cutoff);
     assert_eq!((receipt.documents_restored, &receipt.digest), (totals(&kept).documents, &totals(&kept).digest));
     // What has expired since is hidden at once, and dropped soon.
     assert_eq!(given.server.read_all("again").await, visible(&docs, given.cutoff_after(20)));
@@ -51,7 +51,7 @@ async fn a_pending_restore_starts_later_and_goes_by_that_time() {
     let block = given.server.block_pins();
     let asked = given.server.request_restore("monday", "again").await.unwrap();
     let (state, plan) = (asked.state(), asked.plan.unwrap());
-    assert_eq!((state, plan.cutoff, plan.documents_undecided), (State::Pending, None, 0), "nothing is settled");
+    assert_eq!((state, plan.cutoff_time, plan.documents_undecided), (State::Pending, None, 0), "nothing is settled");
     assert_eq!((plan.documents, plan.documents_dropped), (snapshot.document_count, 0));
     given.pass(12);
     block.lift();
@@ -71,13 +71,13 @@ async fn a_restart_in_between_keeps_the_cutoff() {
     let block = given.server.block_copies();
     given.server.request_restore("monday", "again").await.unwrap();
     given.server.running_restore("again").await;
-    let cutoff = given.server.get_restore("again").await.unwrap().plan.unwrap().cutoff;
+    let cutoff = given.server.get_restore("again").await.unwrap().plan.unwrap().cutoff_time;
     let mut given = given.reopen_with(|_| {}).await;
     block.lift();
     assert_eq!(given.server.ended_restore("again").await.state(), State::Succeeded);
     let receipt = given.server.get_restore("again").await.unwrap().receipt.unwrap();
     let kept = visible(&docs, given.cutoff_after(2));
-    assert_eq!((receipt.cutoff, receipt.digest), (cutoff, totals(&kept).digest), "though the clock was set back");
+    assert_eq!((receipt.cutoff_time, receipt.digest), (cutoff, totals(&kept).digest), "though the clock was set back");
     assert_eq!(Totals::kept(&given.server.stats("again").await), totals(&kept));
     assert_eq!(given.server.read_all("again").await, kept);
     given.stop().await;
@@ -97,7 +97,7 @@ async fn of_documents_milliseconds_apart_none_is_on_the_wrong_side() {
     advance(&given.server, edge + 32 * HOUR + 500_000 - given.server.clock.now());
     for id in ["first", "second", "third"] {
         let receipt = given.server.given_restore("monday", id).await.receipt.unwrap();
-        let cutoff = micros(receipt.cutoff.as_ref());
+        let cutoff = micros(receipt.cutoff_time.as_ref());
         let kept: Vec<Doc> = docs.iter().filter(|doc| doc.time >= cutoff).cloned().collect();
         assert!(kept.len() < docs.len() && !kept.is_empty(), "the edge was in reach");
         assert_eq!((receipt.documents_restored, receipt.digest), (totals(&kept).documents, totals(&kept).digest));
