@@ -6,7 +6,7 @@ use std::time::Duration;
 pub fn parse(text: &str, least: Duration) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
         Ok(span) if span >= least => Ok(span),
-        Ok(_) => Err(format!("must be at least {}", humantime::format_duration(least))),
+        Ok(_) => Err(format!("must be at least {}", crate::clock::words(least))),
         Err(_) if text.trim_start().starts_with('-') => Err("a span of time is not negative".to_owned()),
         Err(_) => Err("a span of time has units: 500ms, 20s, 5m, 1h 30m or 2days".to_owned()),
     }
@@ -22,7 +22,7 @@ mod tests {
         assert_eq!(parse("1h 30m", second), Ok(second * 5_400));
         assert_eq!(parse("1s", second), Ok(second));
         assert_eq!(parse("0s", Duration::ZERO), Ok(Duration::ZERO));
-        assert_eq!(parse("999ms", second), Err("must be at least 1s".to_owned()));
+        assert_eq!(parse("999ms", second), Err("must be at least 1 second".to_owned()));
         assert_eq!(parse("-5s", second), Err("a span of time is not negative".to_owned()));
         for bad in ["", "20", "soon", "5 parsecs", "99999999999999999999s"] {
             assert!(parse(bad, second).unwrap_err().contains("has units"), "{bad}");

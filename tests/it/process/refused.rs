@@ -109,7 +109,7 @@ const CASES: &[Case<'_>] = &[
     // Times.
     (&["--grace", "20"], &[], &["--grace", "20", "has units: 500ms, 20s"]),
     (&["--grace", "-5s"], &[], &["--grace", "not negative"]),
-    (&["--max-connection-age", "999ms"], &[], &["--max-connection-age", "at least 1s"]),
+    (&["--max-connection-age", "999ms"], &[], &["--max-connection-age", "at least 1 second"]),
     (&[], &[("STILLFRAME_GRACE", "soon")], &["--grace", "soon", "STILLFRAME_GRACE"]),
     // Where to listen.
     (&["--listen", "50051"], &[], &["--listen", "127.0.0.1:50051"]),

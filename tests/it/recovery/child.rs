@@ -61,12 +61,16 @@ impl Child {
         arguments: &[&str],
         environment: &[(String, String)],
     ) -> Result<Self, TempDir> {
-        let (process, stdout) = spawn(dir.path(), crash_at, arguments, environment);
-        let (line, stdout) = first_line(stdout).await;
-        let address = line.trim_end().rsplit(' ').next().unwrap().to_owned();
-        if !line.contains(" serves ") {
-            return Err(dir);
-        }
+        let before = log(dir.path()).len();
+        let (mut process, stdout) = spawn(dir.path(), crash_at, arguments, environment);
+        let (address, stdout) = if arguments.contains(&"json") {
+            (logged_address(dir.path(), before, &mut process).await, stdout)
+        } else {
+            let (line, stdout) = first_line(stdout).await;
+            let address = line.trim_end().rsplit(' ').next().unwrap().to_owned();
+            (line.contains(" serves ").then_some(address), stdout)
+        };
+        let Some(address) = address else { return Err(dir) };
         Ok(Self { process, client: TestServer::attach(dir, &address).await, _stdout: stdout })
     }
 
@@ -113,6 +117,22 @@ async fn first_line(mut stdout: BufReader<ChildStdout>) -> (String, BufReader<Ch
         (line, stdout)
     });
     tokio::time::timeout(DEADLINE, reading).await.expect("the server says that it serves").unwrap()
+}
+
+/// Where a server listens, as its log of JSON says behind a place; it says nothing else. Nothing
+/// if it ends before.
+async fn logged_address(dir: &Path, from: usize, process: &mut Killed) -> Option<String> {
+    let mut found = None;
+    eventually("the server serves or ends", async || {
+        let ended = process.0.try_wait().unwrap().is_some();
+        let lines = log(dir);
+        let lines = lines[from..].lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        let mut serving = lines.filter(|line| line["fields"]["message"] == "serving");
+        found = serving.next().and_then(|line| line["fields"]["addresses"].as_str().map(str::to_owned));
+        ended || found.is_some()
+    })
+    .await;
+    found
 }
 
 /// Starts a server that must abort at a crash point though nobody asks it for
