@@ -325,11 +325,15 @@ pub async fn open_records(config: &Config, clock: &Clock, tasks: &Tasks) -> Resu
         Some(bucket) => (bucket, Fresh::default()),
         None => make_root(&config.storage())?,
     };
-    let locks = Locks { data, root: instance::lock_root(&root).await? };
+    let root_lock = instance::lock_root(&root).await?;
+    let locks = Locks { data, root: root_lock };
+    // Dropped before the locks are: what a refusal removes is still ours.
+    let fresh = (fresh_root, fresh_data);
     let index = IndexState::find(&config.data_dir, tasks).await?;
     let mut found = records::look(&root).await?;
     let claim = instance::claim(&config.data_dir, &root, &index, &found).await?;
     let (Claim::Ready(uid) | Claim::TakeOver(uid)) = claim;
+    let (fresh_root, fresh_data) = fresh;
     fresh_root.keep();
     fresh_data.keep();
     // What was found lasts from here on, also of the log.

@@ -29,6 +29,7 @@ use crate::{
     durable,
     error::Error,
     records::{self, IndexState},
+    source::access::IMPORT,
 };
 
 /// The first version had no record log.
@@ -355,10 +356,18 @@ fn known(data_dir: &Path, index: &IndexState) -> Result<Option<Known>, StartErro
 /// or of a version that had none.
 #[must_use]
 pub fn has_no_keys(data_dir: &Path) -> bool {
-    let is_empty = |directory: &Path| std::fs::read_dir(directory).map_or(true, |mut entries| entries.next().is_none());
     match std::fs::read(data_dir.join(MARKER)) {
         Ok(bytes) => parse(&bytes).is_ok_and(|(marker, _)| marker.format_version == WITHOUT_LOG),
-        Err(_) => is_empty(&data_dir.join(records::DIRECTORY)),
+        Err(_) => is_unused(data_dir),
+    }
+}
+
+/// Whether there is nothing of a server in a directory, or no directory.
+fn is_unused(data_dir: &Path) -> bool {
+    let is_anybodys = |name: &std::ffi::OsStr| name == IMPORT || name == lock::LOCK;
+    match std::fs::read_dir(data_dir) {
+        Ok(mut entries) => entries.all(|entry| entry.is_ok_and(|entry| is_anybodys(&entry.file_name()))),
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
     }
 }
 

@@ -1,5 +1,5 @@
 //! Where a server listens: addresses and sockets in the file system, taken in two steps. All
-//! of them are bound, so that nobody else has them, before anything is made; connections
+//! of them are bound, so that nobody listens there, before anything is made; connections
 //! are let in when there is somebody to answer them.
 
 mod address;
@@ -8,7 +8,7 @@ mod socket_file;
 use std::{
     io,
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::atomic::{AtomicUsize, Ordering},
     task::{Context, Poll},
 };
@@ -64,6 +64,7 @@ impl Reserved {
         for address in addresses {
             match address {
                 Address::Tcp { host, port } => reserved.take_name(address, host, *port).await?,
+                Address::Unix(path) if reserved.has(path) => {}
                 Address::Unix(path) => {
                     socket_file::check(path).await.map_err(|why| ListenError::new(address, why))?;
                     reserved.0.push(Seat::Unix(path.clone()));
@@ -71,6 +72,10 @@ impl Reserved {
             }
         }
         Ok(reserved)
+    }
+
+    fn has(&self, path: &Path) -> bool {
+        self.0.iter().any(|seat| matches!(seat, Seat::Unix(taken) if taken == path))
     }
 
     /// Takes all addresses of a name that this machine has.

@@ -11,7 +11,7 @@ use crate::{
     names::Id,
 };
 
-/// Ids that are tried. That one of them is taken is a matter of one in a thousand million
+/// Ids that are tried. That one of them is taken is a matter of one in a million
 /// even where a thousand are made a second.
 const ATTEMPTS: usize = 8;
 

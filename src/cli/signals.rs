@@ -1,10 +1,12 @@
 //! What the process does when it is signalled.
 
 use std::{
+    pin::pin,
     sync::{Arc, OnceLock},
     time::Duration,
 };
 
+use futures::future::OptionFuture;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     time::Instant,
@@ -45,12 +47,25 @@ impl Signals {
     /// SIGUSR1 and SIGUSR2 do nothing. Ends when somebody who has asked for a stop asks once more.
     pub async fn obey(&mut self, stop: &CancellationToken, tls: &OnceLock<Option<Arc<Tls>>>) {
         let mut asked: Option<Instant> = None;
+        // Beside the others: files may be where nothing answers.
+        let mut reading = pin!(OptionFuture::from(None));
+        let (mut is_reading, mut again) = (false, false);
         loop {
             let signal = tokio::select! {
                 _ = self.interrupt.recv() => "SIGINT",
                 _ = self.terminate.recv() => "SIGTERM",
+                Some(()) = &mut reading => {
+                    is_reading = std::mem::take(&mut again);
+                    reading.set(is_reading.then(|| reload(tls)).into());
+                    continue;
+                }
                 _ = self.hang_up.recv() => {
-                    reload(tls).await;
+                    if is_reading {
+                        again = true;
+                    } else {
+                        is_reading = true;
+                        reading.set(Some(reload(tls)).into());
+                    }
                     continue;
                 }
             };

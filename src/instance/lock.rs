@@ -15,7 +15,7 @@ use crate::{
     durable::{self, Identity},
 };
 
-const LOCK: &str = "stillframe.lock";
+pub(super) const LOCK: &str = "stillframe.lock";
 /// A server that ends lets go of its locks a moment later if it has just started another
 /// process: until that has become its own program, it holds copies of all files.
 const LETTING_GO: Duration = Duration::from_secs(2);

@@ -2,7 +2,7 @@
 //! and not of one whose server lives, and away with its server.
 
 use std::{
-    fs::Permissions,
+    fs::{Metadata, Permissions},
     io,
     os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
@@ -25,13 +25,13 @@ pub struct SocketFile {
     made: Made,
 }
 
-/// Device, inode and the time of its last change: a new file may get the inode of one that
-/// has gone.
+/// Device, inode and when it was made: a new file may get the inode of one that has gone. An
+/// operator may change its mode and its group.
 type Made = (u64, u64, i64, i64);
 
 fn made(path: &Path) -> io::Result<Made> {
     let found = std::fs::symlink_metadata(path)?;
-    Ok((found.dev(), found.ino(), found.ctime(), found.ctime_nsec()))
+    Ok((found.dev(), found.ino(), found.mtime(), found.mtime_nsec()))
 }
 
 impl SocketFile {
@@ -71,11 +71,18 @@ pub async fn check(path: &Path) -> Result<(), String> {
     }
 }
 
-/// Listens there, where [`check`] found nothing against it.
+/// Listens there, where [`check`] found nothing against it: much may have come since.
 pub fn listen(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
+    let is_dead = |found: &Metadata| {
+        found.file_type().is_socket()
+            && std::os::unix::net::UnixStream::connect(path)
+                .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+    };
+    match std::fs::symlink_metadata(path) {
+        Ok(found) if is_dead(&found) => std::fs::remove_file(path)?,
+        Ok(_) => return Err(io::ErrorKind::AddrInUse.into()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
     }
     let listener = UnixListener::bind(path)?;
     std::fs::set_permissions(path, Permissions::from_mode(MODE))?;
@@ -110,6 +117,30 @@ mod tests {
         drop(old);
         assert!(path.exists(), "it is the new server's");
         UnixStream::connect(&path).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_has_come_since_it_was_looked_at_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.sock");
+        check(&path).await.unwrap();
+        let (_living, _file) = listen(&path).unwrap();
+        assert_eq!(listen(&path).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        UnixStream::connect(&path).await.unwrap();
+        let file = dir.path().join("notes");
+        std::fs::write(&file, "mine").unwrap();
+        assert_eq!(listen(&file).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        assert_eq!(std::fs::read(&file).unwrap(), b"mine");
+    }
+
+    #[tokio::test]
+    async fn a_socket_whose_mode_was_changed_goes_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.sock");
+        let (_listener, file) = listen(&path).unwrap();
+        std::fs::set_permissions(&path, Permissions::from_mode(0o660)).unwrap();
+        drop(file);
+        assert!(!path.exists());
     }
 
     #[tokio::test]

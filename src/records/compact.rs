@@ -70,6 +70,7 @@ impl Compactor {
         let runtime = tokio::runtime::Handle::current();
         // It computes for long: not on the threads that answer calls.
         tasks.blocking("record base", move || {
+            let busy = Busy(Arc::clone(&this.state));
             match runtime.block_on(this.make(&log, &index, tip, (entries, bytes))) {
                 Ok(()) => tracing::debug!(revision = tip.revision, "the record log has a new base"),
                 // The log only grows meanwhile.
@@ -77,7 +78,7 @@ impl Compactor {
                     tracing::warn!(error = error.in_full(), "the record log has no new base; it is tried again");
                 }
             }
-            this.state.busy.store(false, Ordering::SeqCst);
+            drop(busy);
         });
     }
 
@@ -91,6 +92,15 @@ impl Compactor {
         self.state.bytes.fetch_sub(bytes, Ordering::Relaxed);
         // The base before stays, with what is behind it, until the next.
         log.collect(before).await
+    }
+}
+
+/// A base is being made, until this goes: also by a panic.
+struct Busy(Arc<State>);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.busy.store(false, Ordering::SeqCst);
     }
 }
 

@@ -170,8 +170,9 @@ impl Restores {
                 // Cancelled by a caller: the record says so.
                 Err(Error::ShuttingDown) if self.was_cancelled(&seen)? => continue,
                 Err(error) if error.is_transient() && self.may_retry(found.uid()) => return Err(error),
-                Err(error) => match self.blamed(&seen, error, work).await {
+                Err(error) => match caught(self.blamed(&seen, error, work)).await {
                     Err(Error::ShuttingDown) if self.was_cancelled(&seen)? => continue,
+                    Err(error @ Error::Internal(_)) => failed(&seen, &error)?,
                     blamed => failed(&seen, &blamed?)?,
                 },
             };

@@ -51,7 +51,8 @@ where
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let id = RequestId::of(request.headers());
         let method = request.uri().path();
-        let span = tracing::info_span!("rpc", method, %id, caller = tracing::field::Empty, peer = %self.peer);
+        // Of the highest level, so that no filter that lets a line through leaves out whose it is.
+        let span = tracing::error_span!("rpc", method, %id, caller = tracing::field::Empty, peer = %self.peer);
         let line = Line::begin(span.clone());
         let mut service = self.service.clone();
         let mut request = request.map(|body| Body::new(Asked::new(body, line.received())));

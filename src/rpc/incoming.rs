@@ -1,12 +1,17 @@
 //! The front door: as many connections as there are places, each greeted within
 //! its patience, none holding up another, and no error that closes the door.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures::{Stream, StreamExt, future::ready, stream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::rustls;
 
-use super::{connection::Connection, peer::Peer, tls::Tls, transport::Transport};
+use super::{call::Refusals, connection::Connection, peer::Peer, tls::Tls, transport::Transport};
 use crate::listen::{Listeners, Socket};
 
 /// Between attempts when the process or the machine has no room for a connection.
@@ -62,6 +67,7 @@ struct Greeting {
     patience: Duration,
     /// How long a peer may not read.
     unread_patience: Duration,
+    refusals: Arc<Refusals>,
 }
 
 impl Greeting {
@@ -71,6 +77,7 @@ impl Greeting {
             max_streams: transport.max_streams,
             patience: transport.handshake_patience,
             unread_patience: transport.keepalive_interval + transport.keepalive_timeout,
+            refusals: Arc::default(),
         }
     }
 
@@ -91,6 +98,11 @@ impl Greeting {
         let greeted = Connection::greet(socket, place, self.tls.as_deref(), self.max_streams);
         match tokio::time::timeout(patience, greeted).await {
             Ok(Ok(connection)) => return Some(connection),
+            Ok(Err(error)) if is_unknown(&error) => {
+                if let Some(not_logged) = self.refusals.count(peer.ip(), Instant::now()) {
+                    tracing::warn!(%peer, %error, not_logged, "a connection without a certificate that lets it in");
+                }
+            }
             // Anybody can cause it as often as they like, so it is not for the usual log.
             Ok(Err(error)) => tracing::debug!(%peer, %error, "a connection came to nothing"),
             Err(_) => {
@@ -100,6 +112,12 @@ impl Greeting {
         }
         None
     }
+}
+
+/// Whether a client has shown no certificate, or one that lets nobody in.
+fn is_unknown(error: &io::Error) -> bool {
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
+    matches!(cause, Some(rustls::Error::NoCertificatesPresented | rustls::Error::InvalidCertificate(_)))
 }
 
 #[cfg(test)]

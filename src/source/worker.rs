@@ -63,7 +63,12 @@ impl Sources {
             let Task { stop, ended } = task;
             // Also if it panics: a suspend may wait.
             let ended = ended.drop_guard();
-            sources.tend(&found, &stop).await;
+            let tended = async {
+                sources.tend(&found, &stop).await;
+                Ok::<_, Error>(())
+            };
+            // It is begun again by the next look, if it is still to run.
+            let _ = caught(tended).await;
             sources.inner.lives.ended(found.uid());
             drop(ended);
         });

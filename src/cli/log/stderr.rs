@@ -5,6 +5,7 @@
 use std::{
     fmt,
     io::{self, Write},
+    time::{Duration, Instant},
 };
 
 use parking_lot::Mutex;
@@ -23,11 +24,13 @@ use super::LogFormat;
 /// So much a pipe takes at once, if it takes any (`PIPE_BUF`): the rest would have to wait
 /// for the reader.
 const PIECE: usize = 4096;
-/// How long a reader may be behind, once: from then on lines wait no more until it reads.
+/// How long is waited for a reader that is behind.
 const PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 const NO_PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
+/// And how seldom: one that reads a little now and then must not have all calls at its pace.
+const BETWEEN: Duration = Duration::from_secs(10);
 
-static STATE: Mutex<State> = Mutex::new(State { dropped: 0, is_torn: false });
+static STATE: Mutex<State> = Mutex::new(State { dropped: 0, is_torn: false, waited: None });
 
 /// How writing has gone so far.
 struct State {
@@ -35,6 +38,8 @@ struct State {
     dropped: u64,
     /// The last has no end.
     is_torn: bool,
+    /// When its reader was waited for.
+    waited: Option<Instant>,
 }
 
 /// Writes lines. It never fails.
@@ -45,14 +50,13 @@ impl Stderr {
     /// Writes a whole line, or as much of it as can be.
     pub fn line(self, line: &[u8]) {
         let mut state = STATE.lock();
-        let patience = if state.dropped == 0 { PATIENCE } else { NO_PATIENCE };
         if state.dropped > 0 {
             let note = note(self.0, state.dropped);
-            if put(&mut state, note.as_bytes(), patience) {
+            if put(&mut state, note.as_bytes()) {
                 state.dropped = 0;
             }
         }
-        if state.dropped > 0 || !put(&mut state, line, patience) {
+        if state.dropped > 0 || !put(&mut state, line) {
             state.dropped += 1;
         }
     }
@@ -78,13 +82,13 @@ impl MakeWriter<'_> for Stderr {
 }
 
 /// Says whether all of it was written.
-fn put(state: &mut State, line: &[u8], patience: Timespec) -> bool {
-    if state.is_torn && piece(b"\n", patience) == 0 {
+fn put(state: &mut State, line: &[u8]) -> bool {
+    if state.is_torn && piece(state, b"\n") == 0 {
         return false;
     }
     let mut rest = line;
     while !rest.is_empty() {
-        match piece(&rest[..rest.len().min(PIECE)], patience) {
+        match piece(state, &rest[..rest.len().min(PIECE)]) {
             0 => break,
             written => rest = &rest[written..],
         }
@@ -94,11 +98,19 @@ fn put(state: &mut State, line: &[u8], patience: Timespec) -> bool {
 }
 
 /// How many bytes were written.
-fn piece(bytes: &[u8], patience: Timespec) -> usize {
+fn piece(state: &mut State, bytes: &[u8]) -> usize {
     let stderr = io::stderr();
     // A reader that is gone makes it ready as well, and the write fail.
-    let ready = retry_on_intr(|| poll(&mut [PollFd::new(&stderr, PollFlags::OUT)], Some(&patience)));
-    if matches!(ready, Ok(1..)) { retry_on_intr(|| rustix::io::write(&stderr, bytes)).unwrap_or(0) } else { 0 }
+    let is_ready = |patience| {
+        let ready = retry_on_intr(|| poll(&mut [PollFd::new(&stderr, PollFlags::OUT)], Some(patience)));
+        matches!(ready, Ok(1..))
+    };
+    let mut may_write = is_ready(&NO_PATIENCE);
+    if !may_write && state.waited.is_none_or(|waited| waited.elapsed() >= BETWEEN) {
+        may_write = is_ready(&PATIENCE);
+        state.waited = Some(Instant::now());
+    }
+    if may_write { retry_on_intr(|| rustix::io::write(&stderr, bytes)).unwrap_or(0) } else { 0 }
 }
 
 fn note(format: LogFormat, dropped: u64) -> String {

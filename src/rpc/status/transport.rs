@@ -22,7 +22,8 @@ pub fn of_transport(status: Status) -> Status {
         Code::OutOfRange | Code::ResourceExhausted => (Code::ResourceExhausted, "MESSAGE_TOO_LARGE"),
         Code::Unimplemented => (Code::Unimplemented, "METHOD_UNKNOWN"),
         Code::DeadlineExceeded => (Code::DeadlineExceeded, "DEADLINE_EXCEEDED"),
-        Code::Cancelled => (Code::Cancelled, "CANCELLED"),
+        // The connection broke, or the client reset the stream for a reason that gRPC has no code for.
+        Code::Cancelled | Code::Unknown => (Code::Cancelled, "CANCELLED"),
         Code::Unavailable => (Code::Unavailable, "SHUTTING_DOWN"),
         Code::Internal if is_of_compression(status.message()) => (Code::Internal, "PROTOCOL_ERROR"),
         // tonic reports bytes that are not the message as INTERNAL.
@@ -96,6 +97,20 @@ mod tests {
         assert_eq!(told.metadata().get(ACCEPTED).unwrap(), "gzip,identity");
         assert!(told.message().ends_with("; it can be gzip,identity") && told.message().len() <= LONGEST_MESSAGE);
         assert_eq!(told.get_details_error_info().unwrap().reason, "METHOD_UNKNOWN");
+    }
+
+    #[test]
+    fn a_client_that_went_away_has_cancelled_however_it_did() {
+        for status in [Status::cancelled("reset"), Status::unknown("h2 protocol error: error reading a body")] {
+            let told = of_transport(status);
+            assert_eq!(
+                (told.code(), told.get_details_error_info().unwrap().reason.as_str()),
+                (Code::Cancelled, "CANCELLED")
+            );
+        }
+        let ours =
+            Status::from(crate::error::Error::OutcomeUnknown(std::sync::Arc::new(std::io::Error::other("late"))));
+        assert_eq!(of_transport(ours).code(), Code::Unknown);
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! What a server logs of itself.
 
 use super::given::{Process, channel, server, stillframe};
-use crate::support::TestServer;
+use crate::{
+    support::TestServer,
+    transport::{authority::Authority, config, shake_hands},
+};
 
 #[apply(on_directory!)]
 async fn the_start_says_in_one_line_what_serves_what_where() {
@@ -58,4 +61,29 @@ async fn the_version_has_the_commit() {
     let told = Process::told(&mut stillframe(&["--version"])).ended().await;
     assert_eq!(told.stdout, format!("stillframe {}\n", stillframe::version::FULL));
     assert!(told.status.success());
+}
+
+#[apply(on_directory!)]
+async fn who_shows_no_certificate_that_lets_it_in_is_told_of_at_a_pace() {
+    let dir = tempfile::tempdir().unwrap();
+    let (root, clients) = (Authority::root("root"), Authority::root("clients"));
+    let files = root.server(|_| {}).store(dir.path());
+    let client_ca = clients.store(dir.path());
+    let [cert, key, client_ca] = [files.cert, files.key, client_ca].map(|file| file.display().to_string());
+    let tls = ["--tls-cert", &cert, "--tls-key", &key, "--tls-client-ca", &client_ca];
+    let mut process = Process::told(&mut server(&dir.path().join("data"), &tls));
+    let (_, address) = process.serves().await;
+    let address = address.parse().unwrap();
+    let stranger = Authority::root("others").client(|_| {});
+    for identity in [None, Some(&stranger)].into_iter().cycle().take(20) {
+        // With TLS 1.3 the client hears of it when it reads.
+        if let Ok(mut wire) = shake_hands(address, config(&root, identity)).await {
+            tokio::io::AsyncReadExt::read_u8(&mut wire).await.unwrap_err();
+        }
+    }
+    let log = process.stopped().await.stderr;
+    let told: Vec<_> = log.lines().filter(|line| line.contains("without a certificate that lets it in")).collect();
+    // One for a peer in ten seconds, and the machine may be slow.
+    assert!((1..=5).contains(&told.len()), "{log}");
+    assert!(told.iter().all(|line| line.contains(" WARN ") && line.contains("peer=127.0.0.1:")), "{told:?}");
 }

@@ -46,7 +46,11 @@ impl<S: ObjectStore> ObjectStore for Conflicts<S> {
                 put => return put,
             }
         }
-        self.0.put_opts(path, contents, options).await
+        match self.0.put_opts(path, contents, options).await {
+            // Nobody knows whether there is something; whoever writes may try again.
+            Err(error) if is_conflict(&error) => Err(Error::Generic { store: "S3", source: Box::new(error) }),
+            put => put,
+        }
     }
 
     async fn put_multipart_opts(&self, path: &Path, options: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
