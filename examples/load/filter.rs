@@ -26,7 +26,7 @@ pub struct Options {
 const FILTERS: &[(&str, bool)] = &[
     ("version >= 1", true),
     ("author.since >= 1990 AND place.latitude >= 0 AND -active:nobody", true),
-    ("tags:* AND history >= 0", true),
+    ("tags:* AND score >= 0", true),
     ("text = \"*e*\"", true),
     ("author.city = \"nowhere\"", false),
     ("nowhere", false),
