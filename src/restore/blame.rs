@@ -33,7 +33,7 @@ impl Restores {
             }
             Err(Error::ShuttingDown) => return Err(Error::ShuttingDown),
             Err(error) => {
-                tracing::warn!(?error, name = %seen.name(), "whether the snapshot is damaged could not be found out");
+                tracing::warn!(error = error.in_full(), name = %seen.name(), "whether the snapshot is damaged could not be found out");
                 format!("{said}, in the copy, which is removed; whether {snapshot} is damaged could not be found out")
             }
         }))
