@@ -37,12 +37,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     compiler.open_files(PUBLIC)?;
     let public = compiler.file_descriptor_set();
     fs::write(out.join("stillframe.bin"), compiler.encode_file_descriptor_set())?;
+    // Whoever counts a message before it is unpacked finds its descriptor by its name.
+    let mut config = tonic_prost_build::Config::new();
+    config.enable_type_names();
     tonic_prost_build::configure()
         // Ordered maps, so that equal requests have equal bytes.
         .btree_map(".")
         .bytes(".stillframe.v1")
+        .codec_path("crate::rpc::codec::Counted")
         .extern_path(".google.rpc", "::tonic_types::pb")
-        .compile_fds(public)?;
+        .compile_fds_with_config(public, config)?;
 
     let mut compiler = protox::Compiler::new(["proto/grpc"])?;
     compiler.include_source_info(true).include_imports(true);

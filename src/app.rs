@@ -250,6 +250,8 @@ impl App {
         tasks.worker("source worker", sources, move |sources, stop| sources.run(sweep, stop));
         tasks.worker("retire worker", collections.clone(), move |collections, stop| collections.retire(sweep, stop));
         tasks.worker("retention worker", collections.clone(), move |collections, stop| collections.expire(sweep, stop));
+        tasks
+            .worker("quota watch", collections.clone(), move |collections, stop| collections.watch_quotas(sweep, stop));
         let kept = (keys.clone(), collections.clone(), records.clone(), clock.clone());
         tasks.worker("housekeeping", kept, move |kept, stop| housekeeping(kept, sweep, stop));
         if let Some(tls) = tls.clone() {

@@ -10,6 +10,7 @@ mod expected;
 mod expire;
 mod handle;
 mod pins;
+mod quota;
 mod retire;
 mod subscriptions;
 
@@ -84,6 +85,8 @@ struct Inner {
     retire_bell: Notify,
     /// Those that are being created: what there is of them is no leftover.
     creating: Mutex<HashSet<Uuid>>,
+    /// What workspaces store that may not store everything.
+    stored: quota::Stored,
 }
 
 impl Collections {
@@ -99,6 +102,7 @@ impl Collections {
             compared: Mutex::default(),
             retire_bell: Notify::new(),
             creating: Mutex::default(),
+            stored: quota::Stored::default(),
         };
         let inner = Arc::new(inner);
         subscriptions::subscribe(&inner);

@@ -20,6 +20,37 @@ pub const MAX_FAILURE_BYTES: usize = 8 << 10;
 /// Whom a caller may ask, as the operator configured it: a URL, `mailto:` say.
 pub type Contact = Option<Arc<str>>;
 
+/// Whose part of what there is is used up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// All that there is.
+    Server,
+    /// A workspace's.
+    Workspace,
+    /// A key's.
+    Key,
+}
+
+impl Whose {
+    /// Its word in an error's metadata.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Server => "server",
+            Self::Workspace => "workspace",
+            Self::Key => "key",
+        }
+    }
+
+    const fn among(self) -> &'static str {
+        match self {
+            Self::Server => "",
+            Self::Workspace => ", of which the workspace has its share",
+            Self::Key => ", of which the key has its share",
+        }
+    }
+}
+
 /// Where storage failed.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {source}", .path.display())]
@@ -188,8 +219,12 @@ pub enum Error {
     RateLimited { workspace: String, limit: i32, retry_after: Duration },
     #[error("others have changed what this depends on {attempts} times; try again")]
     Contended { attempts: usize },
-    #[error("{what}: at most {limit} at a time")]
-    Busy { what: &'static str, limit: usize, retry_after: Duration },
+    #[error(
+        "{workspace} stores {stored} bytes and may store {limit}; deletes make room, or an operator raises max_stored_bytes"
+    )]
+    QuotaExceeded { workspace: String, stored: i64, limit: i64, contact: Contact },
+    #[error("{what}: at most {limit} at a time{}", .whose.among())]
+    Busy { what: &'static str, limit: usize, whose: Whose, retry_after: Duration },
     #[error("{0} still has collections, snapshots or running restores")]
     WorkspaceNotEmpty(String),
     #[error("{0} cannot be deleted")]
@@ -314,6 +349,7 @@ impl Error {
             Self::RestoreTooLarge { .. } => (Code::FailedPrecondition, "RESTORE_TOO_LARGE"),
             Self::RateLimited { .. } => (Code::ResourceExhausted, "RATE_LIMITED"),
             Self::Contended { .. } => (Code::Aborted, "CHANGE_CONTENDED"),
+            Self::QuotaExceeded { .. } => (Code::ResourceExhausted, "QUOTA_EXCEEDED"),
             Self::Busy { .. } => (Code::ResourceExhausted, "RESOURCE_BUSY"),
             Self::WorkspaceNotEmpty(_) => (Code::FailedPrecondition, "WORKSPACE_NOT_EMPTY"),
             Self::WorkspaceProtected(_) => (Code::FailedPrecondition, "WORKSPACE_PROTECTED"),
@@ -416,6 +452,7 @@ impl Error {
                 | Self::Contended { .. }
                 | Self::Busy { .. }
                 | Self::StorageFull { .. }
+                | Self::QuotaExceeded { .. }
         )
     }
 }

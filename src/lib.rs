@@ -34,6 +34,7 @@ pub mod regular;
 pub mod restore;
 pub mod retention;
 pub mod rpc;
+pub mod share;
 pub mod snapshot;
 pub mod source;
 pub mod space;

@@ -26,7 +26,7 @@ use std::{
 
 use parking_lot::Mutex;
 use tokio::{
-    sync::{Notify, Semaphore, watch},
+    sync::{Notify, watch},
     time::Instant,
 };
 use uuid::Uuid;
@@ -50,14 +50,16 @@ use crate::{
         Stored, Verification, Workspace,
     },
     restore::worker::Work,
+    share::{Budget, Division},
     snapshot::{self, Snapshots},
     tasks::Tasks,
     unnamed,
     workspace::{Limits, Room, Workspaces},
 };
 
-/// Restores that run at once; others wait as PENDING.
-const RUNNING_AT_ONCE: usize = 2;
+/// Restores that run at once, in all and of a workspace; others wait as PENDING, in turns by
+/// workspace.
+const RUNNING_AT_ONCE: Division = Division { total: 8, workspace: 2, least: 1 };
 
 /// What a caller asks for.
 #[derive(Clone, Debug)]
@@ -101,7 +103,7 @@ struct Inner {
     copy_mode: CopyMode,
     hub: Hub<Uuid, Progress>,
     bell: Notify,
-    turns: Arc<Semaphore>,
+    turns: Arc<Budget>,
     /// Those being worked on.
     busy: Mutex<HashMap<Uuid, Arc<Work>>>,
     /// Since when each has met nothing but faults that may pass by themselves.
@@ -144,7 +146,7 @@ impl Restores {
             copy_mode,
             hub: Hub::default(),
             bell: Notify::new(),
-            turns: Arc::new(Semaphore::new(RUNNING_AT_ONCE)),
+            turns: Budget::new("restores", RUNNING_AT_ONCE),
             busy: Mutex::default(),
             faulty_since: Mutex::default(),
         };
@@ -217,6 +219,7 @@ impl Restores {
                 contact: inner.workspaces.contact(),
             });
         }
+        inner.collections.admit_restore(workspace, size_bytes)?;
         inner.collections.check_free(&command.collection)?;
         let change = inner.collections.check_room(Change::default(), workspace)?;
         let change = self.check_room(change, workspace)?;

@@ -3,14 +3,17 @@
 
 mod access;
 mod admission;
+mod answers;
 mod authenticate;
 mod call;
 mod certificates;
 mod change;
+pub(crate) mod codec;
 mod collection;
 mod connection;
 mod convert;
 mod deadline;
+mod delivery;
 mod document;
 mod ending;
 mod etag;
@@ -21,6 +24,7 @@ mod health;
 mod incoming;
 mod listing;
 mod peer;
+mod places;
 mod reflection;
 mod request_memory;
 mod restore;

@@ -187,6 +187,7 @@ impl Snapshots {
             return Err(Error::NotFound(collection.to_string()));
         }
         inner.store.space().admit()?;
+        inner.collections.admit_into(name.workspace.as_str())?;
         let record = Snapshot {
             workspace: name.workspace.to_string(),
             id: name.id.to_string(),

@@ -25,11 +25,18 @@ pub struct Gates {
     pub max_restore_bytes: i64,
     /// Snapshots per minute.
     pub snapshot_creates_per_minute: i32,
+    /// What a workspace may store; 0: as much as there is room for.
+    pub max_stored_bytes: i64,
 }
 
 impl Default for Gates {
     fn default() -> Self {
-        Self { snapshot_preview: true, max_restore_bytes: 10_000_000_000_000, snapshot_creates_per_minute: 50 }
+        Self {
+            snapshot_preview: true,
+            max_restore_bytes: 10_000_000_000_000,
+            snapshot_creates_per_minute: 50,
+            max_stored_bytes: 0,
+        }
     }
 }
 
@@ -51,6 +58,8 @@ pub struct Limits {
     pub ended_restores: usize,
     /// API keys of the server; ended ones count until they are forgotten.
     pub api_keys: usize,
+    /// API keys with a role in a workspace, as those of the server.
+    pub api_keys_of_workspace: usize,
 }
 
 impl Default for Limits {
@@ -63,6 +72,7 @@ impl Default for Limits {
             restores: 1_000,
             ended_restores: 10_000,
             api_keys: 10_000,
+            api_keys_of_workspace: 1_000,
         }
     }
 }
@@ -106,6 +116,8 @@ pub struct Settings {
     pub max_restore_bytes: Option<i64>,
     /// See [`Gates`].
     pub snapshot_creates_per_minute: Option<i32>,
+    /// See [`Gates`].
+    pub max_stored_bytes: Option<i64>,
 }
 
 /// The workspaces. Clones share them.
@@ -180,6 +192,7 @@ impl Workspaces {
             snapshot_preview: gates.snapshot_preview,
             max_restore_bytes: gates.max_restore_bytes,
             snapshot_creates_per_minute: gates.snapshot_creates_per_minute,
+            max_stored_bytes: gates.max_stored_bytes,
             ..Workspace::default()
         };
         apply(&mut record, settings);
@@ -305,10 +318,18 @@ impl Workspaces {
 }
 
 fn apply(record: &mut Workspace, settings: Settings) {
-    let Settings { description, labels, snapshot_preview, max_restore_bytes, snapshot_creates_per_minute } = settings;
+    let Settings {
+        description,
+        labels,
+        snapshot_preview,
+        max_restore_bytes,
+        snapshot_creates_per_minute,
+        max_stored_bytes,
+    } = settings;
     record.description = description.unwrap_or_else(|| std::mem::take(&mut record.description));
     record.labels = labels.unwrap_or_else(|| std::mem::take(&mut record.labels));
     record.snapshot_preview = snapshot_preview.unwrap_or(record.snapshot_preview);
     record.max_restore_bytes = max_restore_bytes.unwrap_or(record.max_restore_bytes);
     record.snapshot_creates_per_minute = snapshot_creates_per_minute.unwrap_or(record.snapshot_creates_per_minute);
+    record.max_stored_bytes = max_stored_bytes.unwrap_or(record.max_stored_bytes);
 }

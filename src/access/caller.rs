@@ -5,7 +5,10 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::{keyring::Known, role::everywhere};
-use crate::records::{ApiKey, Role, RoleBinding};
+use crate::{
+    records::{ApiKey, Role, RoleBinding},
+    share::Tenant,
+};
 
 /// The name of whoever calls a server that has no keys.
 pub const ANONYMOUS: &str = "anonymous";
@@ -57,6 +60,22 @@ impl Caller {
             Who::Anybody { .. } => None,
             Who::Key(known) => Some(&known.record),
         }
+    }
+
+    /// Whose part of shared budgets the caller has.
+    #[must_use]
+    pub fn tenant(&self) -> Tenant {
+        match &self.0 {
+            Who::Anybody { .. } => Tenant::of_workspace(ANONYMOUS),
+            Who::Key(known) => known.tenant.clone(),
+        }
+    }
+
+    /// The same, at work in a workspace.
+    #[must_use]
+    pub fn tenant_in(&self, workspace: &str) -> Tenant {
+        let key = self.key().map(|key| key.id.as_str());
+        Tenant::new(workspace, key)
     }
 
     /// Cancelled when the caller may go on no longer (**A4**).

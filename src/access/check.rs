@@ -180,6 +180,14 @@ impl ApiKeys {
         }
     }
 
+    /// Why a caller may do something nowhere.
+    #[must_use]
+    pub fn bar(&self, caller: &Caller, permission: Permission) -> Option<Error> {
+        let Who::Key(known) = &caller.0 else { return None };
+        let may = known.record.bindings.iter().any(|binding| grants(binding.role(), permission));
+        (!may).then(|| self.denied(caller, permission, "workspaces/-".to_owned()))
+    }
+
     /// Whether a caller may give or take back a role (**A3**).
     pub(super) fn may_bind(&self, caller: &Caller, binding: &RoleBinding) -> Result<bool, Error> {
         if Self::may_everywhere(caller, Permission::Operate) {

@@ -1,12 +1,12 @@
 //! Makes keys.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
 use super::{
     ApiKeys, Caller, Permission, Secret, State, View,
-    role::{everywhere, is_full_operator},
+    role::{everywhere, is_everywhere, is_full_operator},
 };
 use crate::{
     clock::Expiration,
@@ -15,6 +15,7 @@ use crate::{
     names::{ApiKeyName, Id, ListParent, WorkspaceName},
     records::{AccessPolicy, ApiKey, Change, Role, RoleBinding},
     unnamed,
+    workspace::{Limits, Room},
 };
 
 /// What a caller asks for.
@@ -96,7 +97,7 @@ impl ApiKeys {
             ..ApiKey::default()
         };
         let change = self.require_caller(change.insert(&record), caller)?;
-        let mut change = self.make_room(change)?;
+        let mut change = self.make_room(caller, &record, change)?;
         if is_first {
             change = change.insert(&AccessPolicy { create_time: now, ..AccessPolicy::default() });
         }
@@ -106,9 +107,24 @@ impl ApiKeys {
 
     /// Refuses one more key than there may be. One that has ended gives way, so that
     /// such never keep anybody from making a new one.
-    fn make_room(&self, change: Change) -> Result<Change, Error> {
+    fn make_room(&self, caller: &Caller, new: &ApiKey, mut change: Change) -> Result<Change, Error> {
         let inner = &self.inner;
-        let (limit, every) = (inner.workspaces.limits().api_keys, ApiKey::every());
+        let Limits { api_keys, api_keys_of_workspace, .. } = *inner.workspaces.limits();
+        // The last tenth is for operators of everything: nobody else keeps them out.
+        let may_have_all = Self::may_everywhere(caller, Permission::Operate);
+        let (limit, every) = (if may_have_all { api_keys } else { api_keys - api_keys / 10 }, ApiKey::every());
+        let workspaces = new.bindings.iter().filter(|binding| !is_everywhere(binding));
+        let workspaces: BTreeSet<&str> = workspaces.map(|binding| binding.workspace.as_str()).collect();
+        for workspace in workspaces {
+            let room = Room {
+                kind: Kind::ApiKey,
+                parent: format!("workspaces/{workspace}"),
+                limit: api_keys_of_workspace,
+                term: &ApiKey::in_workspace(workspace),
+                after: None,
+            };
+            change = room.check(change, &inner.records)?;
+        }
         // More than one where a bootstrap file has brought one more than there may be.
         let surplus = (inner.records.count(&every) + 1).saturating_sub(limit);
         let ended = if surplus > 0 { self.first_ended(surplus)? } else { Vec::new() };

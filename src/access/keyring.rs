@@ -11,7 +11,8 @@ use std::{
 use parking_lot::RwLock;
 use tokio_util::sync::CancellationToken;
 
-use crate::{clock::Micros, records::ApiKey};
+use super::role::EVERYWHERE;
+use crate::{clock::Micros, records::ApiKey, share::Tenant};
 
 /// Whether a key lets its bearer in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +64,8 @@ pub struct View {
 #[derive(Debug)]
 pub(super) struct Known {
     pub record: ApiKey,
+    /// Whose part of shared budgets its bearer has.
+    pub tenant: Tenant,
     pub ended: CancellationToken,
     pub last_used: AtomicI64,
     /// It was used since that was last stored.
@@ -78,6 +81,18 @@ impl Known {
     pub fn note_use(&self, now: Micros) {
         self.last_used.fetch_max(now, Ordering::Relaxed);
         self.used.store(true, Ordering::Relaxed);
+    }
+}
+
+/// A key with roles in one workspace is one of that workspace's; one of several is nobody's,
+/// and has a part of its own.
+fn tenant(key: &ApiKey) -> Tenant {
+    let mut workspaces = key.bindings.iter().map(|binding| binding.workspace.as_str());
+    match workspaces.next() {
+        Some(first) if first != EVERYWHERE && workspaces.all(|other| other == first) => {
+            Tenant::new(first, Some(&key.id))
+        }
+        _ => Tenant::new(&key.name().to_string(), None),
     }
 }
 
@@ -118,6 +133,7 @@ impl Keyring {
         let same = before.as_deref().filter(|before| before.record.uid == record.uid);
         let used_before = same.map_or(0, |same| same.last_used.load(Ordering::Relaxed));
         let known = Known {
+            tenant: tenant(&record),
             ended: CancellationToken::new(),
             last_used: AtomicI64::new(last_used.max(used_before)),
             used: AtomicBool::new(same.is_some_and(|same| same.used.load(Ordering::Relaxed))),

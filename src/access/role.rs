@@ -3,7 +3,7 @@
 use crate::records::{Role, RoleBinding};
 
 /// In place of a workspace's id, which it can never be: all of them.
-const EVERYWHERE: &str = "-";
+pub(super) const EVERYWHERE: &str = "-";
 
 /// What an RPC needs of its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

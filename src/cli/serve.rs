@@ -63,6 +63,10 @@ pub struct ServeArgs {
           default_value_t = Gates::default().snapshot_creates_per_minute,
           value_parser = clap::value_parser!(i32).range(1..), allow_hyphen_values = true)]
     snapshot_creates_per_minute: i32,
+    /// How much each new workspace may store: a number of bytes, or with a unit (10TB, 512MiB). 0: no limit.
+    #[arg(long, env = "STILLFRAME_MAX_STORED_BYTES", default_value = "0", value_name = "SIZE",
+          value_parser = max_stored_bytes, allow_hyphen_values = true)]
+    max_stored_bytes: i64,
     /// The file with the key of a first operator: read if it is there, written if it is not. With it every call
     /// needs a key.
     #[arg(long, env = "STILLFRAME_BOOTSTRAP_KEY_FILE")]
@@ -126,6 +130,7 @@ async fn serve(args: ServeArgs, stop: CancellationToken, opened: impl FnOnce(&Ap
         source_allow,
         snapshot_preview,
         max_restore_bytes,
+        max_stored_bytes,
         snapshot_creates_per_minute,
         bootstrap_key_file,
         insecure_allow_everyone,
@@ -142,7 +147,7 @@ async fn serve(args: ServeArgs, stop: CancellationToken, opened: impl FnOnce(&Ap
     let config = Config {
         tuning: storage.as_ref().map(Storage::tuning).unwrap_or_default(),
         storage,
-        gates: Gates { snapshot_preview, max_restore_bytes, snapshot_creates_per_minute },
+        gates: Gates { snapshot_preview, max_restore_bytes, snapshot_creates_per_minute, max_stored_bytes },
         limits: Limits { collections: max_collections_per_workspace, ..Limits::default() },
         operator_contact,
         bootstrap_key_file,
@@ -200,6 +205,11 @@ fn whole(path: &Path) -> String {
 
 fn max_restore_bytes(text: &str) -> std::result::Result<i64, String> {
     let bytes = size::parse(text, 1, i64::MAX.cast_unsigned())?;
+    Ok(bytes.cast_signed())
+}
+
+fn max_stored_bytes(text: &str) -> std::result::Result<i64, String> {
+    let bytes = size::parse(text, 0, i64::MAX.cast_unsigned())?;
     Ok(bytes.cast_signed())
 }
 

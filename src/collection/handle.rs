@@ -21,10 +21,12 @@ use uuid::Uuid;
 
 use super::Collections;
 use crate::{
+    access::Caller,
     documents::{Engine, IsAlone, Keep, Known, Totals},
     error::Error,
     names::CollectionName,
     records::{Snapshot, SnapshotState, Stored},
+    share::Tenant,
 };
 
 /// How long after a failed open nobody tries again: while storage is away each
@@ -124,9 +126,23 @@ pub struct Lease {
     engine: Arc<Engine>,
     handle: Arc<Handle>,
     name: String,
+    tenant: Tenant,
 }
 
 impl Lease {
+    /// Its reads and writes are a caller's, in the workspace of the collection.
+    #[must_use]
+    pub fn of(mut self, caller: &Caller) -> Self {
+        self.tenant = caller.tenant_in(self.tenant.workspace());
+        self
+    }
+
+    /// Whose part of shared budgets it takes: its workspace's, and its caller's of that.
+    #[must_use]
+    pub fn tenant(&self) -> &Tenant {
+        &self.tenant
+    }
+
     /// Its name, for errors.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -197,7 +213,7 @@ impl Collections {
             self.inner.store.tasks().work("collection open", async move { collections.engine(&wanted).await }).await;
         let engine = opened.map_err(|panicked| Error::Internal(Arc::new(panicked)))??;
         let handle = guard.disarm();
-        Ok(Lease { engine, handle, name: name.to_string() })
+        Ok(Lease { engine, handle, name: name.to_string(), tenant: Tenant::of_workspace(name.workspace.as_str()) })
     }
 
     async fn engine(&self, handle: &Arc<Handle>) -> Result<Arc<Engine>, Error> {

@@ -178,6 +178,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::share::Tenant;
     use crate::{
         clock::Clock,
         documents::{Engine, Keep, Known, Operation, Retention, Root, Tuning, Write},
@@ -200,7 +201,7 @@ mod tests {
             operation: Operation::Upsert { event_time: Some(time), body: "{}".into() },
             if_etag: None,
         });
-        engine.write(writes.collect()).await.unwrap();
+        engine.write(&Tenant::of_workspace("commons"), writes.collect()).await.unwrap();
         engine.close(true).await.unwrap();
         engine.totals()
     }

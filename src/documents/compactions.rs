@@ -42,6 +42,7 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
+    use crate::share::Tenant;
     use std::sync::Arc;
 
     use super::{super::sealed::Kind, *};
@@ -62,7 +63,10 @@ mod tests {
         for damage in [false, true, true] {
             let engine = Engine::open(&store, uid, Arc::<Keep>::default(), &Known::default()).await.unwrap();
             let operation = Operation::Upsert { event_time: None, body: "{}".into() };
-            engine.write(vec![Write { id: "a".to_owned(), operation, if_etag: None }]).await.unwrap();
+            engine
+                .write(&Tenant::of_workspace("commons"), vec![Write { id: "a".to_owned(), operation, if_etag: None }])
+                .await
+                .unwrap();
             // Whoever opens a database writes one, a little later.
             let newest = loop {
                 assert!(!engine.has_failed());

@@ -24,12 +24,12 @@ use super::{
     marks::Marking,
     retention::Retention,
     root,
-    store::Store,
+    store::{LARGEST_BATCH_BYTES, Store},
     stored::{self, LastCount, Manifests},
     totals::{Dropped, Totals},
     writer::{self, Command, Pending, Reusable},
 };
-use crate::error::Error;
+use crate::{error::Error, share::Tenant};
 
 /// Batches that wait for the writer; their bytes are bounded by the store.
 const QUEUE: usize = 256;
@@ -273,18 +273,20 @@ impl Engine {
     }
 
     /// Applies a batch of writes and returns when they are durable (**D1**).
-    pub async fn write(&self, writes: Vec<Write>) -> Result<BatchResult, Error> {
-        self.submit(writes).await?.acknowledged().await
+    pub async fn write(&self, tenant: &Tenant, writes: Vec<Write>) -> Result<BatchResult, Error> {
+        self.submit(tenant, writes).await?.acknowledged().await
     }
 
     /// Queues a batch behind those submitted before it, unless the disk is full
-    /// and it does more than delete.
-    pub async fn submit(&self, writes: Vec<Write>) -> Result<Submitted, Error> {
-        self.enqueue(writes, None).await
+    /// and it does more than delete. What is under way has a budget that tenants share: it
+    /// waits for its turn there.
+    pub async fn submit(&self, tenant: &Tenant, writes: Vec<Write>) -> Result<Submitted, Error> {
+        self.enqueue(tenant, writes, None).await
     }
 
     pub(super) async fn enqueue(
         &self,
+        tenant: &Tenant,
         writes: Vec<Write>,
         marking: Option<Box<dyn Marking>>,
     ) -> Result<Submitted, Error> {
@@ -292,10 +294,8 @@ impl Engine {
             self.store.space.admit()?;
         }
         let bytes: usize = writes.iter().map(Write::cost).sum();
-        // A batch larger than the whole budget would wait for ever.
-        let kib = u32::try_from(bytes.div_ceil(1024).clamp(1, 32 << 10)).unwrap_or(u32::MAX);
-        let in_flight = Arc::clone(&self.store.in_flight);
-        let permit = in_flight.acquire_many_owned(kib).await.map_err(|_| Error::ShuttingDown)?;
+        // A batch larger than what there is ever for one would wait until it is alone.
+        let permit = self.store.in_flight.wait(tenant, bytes.clamp(1, LARGEST_BATCH_BYTES)).await;
         let (reply, answer) = oneshot::channel();
         self.send(Command::Write { batch: Pending { writes, marking, reply, permit }, bytes }).await?;
         Ok(Submitted(answer))

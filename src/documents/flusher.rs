@@ -6,7 +6,7 @@ use slatedb::{
     Db, WriteHandle,
     config::{FlushOptions, FlushType},
 };
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -15,7 +15,10 @@ use super::{
     group::BatchResult,
     totals::{Dropped, Totals},
 };
-use crate::error::{Cause, Error};
+use crate::{
+    error::{Cause, Error},
+    share::Share,
+};
 
 /// A group on its way to the disk.
 pub struct Flight {
@@ -30,7 +33,7 @@ pub struct Flight {
 pub struct Reply {
     pub to: oneshot::Sender<Result<BatchResult, Error>>,
     pub result: BatchResult,
-    pub _permit: OwnedSemaphorePermit,
+    pub _permit: Share,
 }
 
 /// Makes groups durable, as many at once as there are, and answers in order.

@@ -26,7 +26,7 @@ use super::{
 use crate::{
     clock::Micros,
     digest::{self, Etag},
-    error::Error,
+    error::{Error, Whose},
     json::patch::{self, PatchOp, Text},
 };
 
@@ -70,7 +70,8 @@ pub struct Write {
 
 impl Write {
     /// Whether it may make the collection larger.
-    pub(super) fn grows(&self) -> bool {
+    #[must_use]
+    pub fn grows(&self) -> bool {
         match &self.operation {
             Operation::Upsert { .. } | Operation::Patch(_) => true,
             Operation::Delete | Operation::Refused(_) => false,
@@ -323,6 +324,7 @@ impl<'a> Group<'a> {
         let too_much = || Error::Busy {
             what: "bytes of documents patched in one commit",
             limit: MAX_PATCHED_BYTES,
+            whose: Whose::Server,
             retry_after: Duration::from_millis(100),
         };
         let body = document.body.as_ref().filter(|_| self.patched < MAX_PATCHED_BYTES).ok_or_else(too_much)?;

@@ -253,6 +253,7 @@ mod tests {
     use std::{path::PathBuf, sync::Arc};
 
     use super::*;
+    use crate::share::Tenant;
     use crate::{
         clock::Clock,
         documents::{Engine, Keep, Known, Operation, Tuning, Write},
@@ -272,7 +273,10 @@ mod tests {
         for (id, tidy) in [("a", true), ("b", false)] {
             let engine = Engine::open(store, UID, Arc::<Keep>::default(), &Known::default()).await.unwrap();
             let operation = Operation::Upsert { event_time: None, body: "{}".into() };
-            engine.write(vec![Write { id: id.to_owned(), operation, if_etag: None }]).await.unwrap();
+            engine
+                .write(&Tenant::of_workspace("commons"), vec![Write { id: id.to_owned(), operation, if_etag: None }])
+                .await
+                .unwrap();
             engine.close(tidy).await.unwrap();
             if !tidy {
                 return (engine.totals(), store.root.newest(UID).await.unwrap().unwrap());

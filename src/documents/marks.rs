@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     error::Error,
+    share::Tenant,
     stored::{ObjectMark, SourceMark},
 };
 
@@ -65,13 +66,18 @@ impl Mark {
 
 impl Engine {
     /// Queues a batch with marks behind those submitted before it.
-    pub async fn submit_marked(&self, writes: Vec<Write>, marks: impl Marking + 'static) -> Result<Submitted, Error> {
-        self.enqueue(writes, Some(Box::new(marks))).await
+    pub async fn submit_marked(
+        &self,
+        tenant: &Tenant,
+        writes: Vec<Write>,
+        marks: impl Marking + 'static,
+    ) -> Result<Submitted, Error> {
+        self.enqueue(tenant, writes, Some(Box::new(marks))).await
     }
 
     /// Writes marks alone; durable when this returns.
-    pub async fn mark(&self, marks: Vec<Mark>) -> Result<(), Error> {
-        self.submit_marked(Vec::new(), marks).await?.acknowledged().await?;
+    pub async fn mark(&self, tenant: &Tenant, marks: Vec<Mark>) -> Result<(), Error> {
+        self.submit_marked(tenant, Vec::new(), marks).await?.acknowledged().await?;
         Ok(())
     }
 

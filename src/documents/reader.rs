@@ -7,7 +7,6 @@ use slatedb::{
     DbIterator,
     config::{DurabilityLevel, ReadOptions, ScanOptions},
 };
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
     cutoff::Cutoff,
@@ -20,7 +19,11 @@ use super::{
     totals::Totals,
     value::StoredDocument,
 };
-use crate::{clock::Micros, error::Error};
+use crate::{
+    clock::Micros,
+    error::Error,
+    share::{Share, Tenant},
+};
 
 /// Where a scan goes on: behind the document of this key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,8 +116,8 @@ impl Engine {
 
     /// The documents behind a cursor as they are now; not a consistent cut when
     /// repeated.
-    pub async fn list(&self, after: Option<&Cursor>, span: Span) -> Result<Scan, Error> {
-        let (guard, permit) = self.begin_scan()?;
+    pub async fn list(&self, tenant: &Tenant, after: Option<&Cursor>, span: Span) -> Result<Scan, Error> {
+        let (guard, permit) = self.begin_scan(tenant)?;
         let options = ScanOptions {
             durability_filter: DurabilityLevel::Remote,
             read_ahead_bytes: 256 << 10,
@@ -127,8 +130,8 @@ impl Engine {
 
     /// One consistent cut of the documents behind a cursor, and the offset of
     /// the whole cut.
-    pub async fn cut_scan(&self, after: Option<&Cursor>, span: Span) -> Result<(i64, Scan), Error> {
-        let (guard, permit) = self.begin_scan()?;
+    pub async fn cut_scan(&self, tenant: &Tenant, after: Option<&Cursor>, span: Span) -> Result<(i64, Scan), Error> {
+        let (guard, permit) = self.begin_scan(tenant)?;
         let cut = self.base.cut()?;
         let offset = match within(self.patience().read, cut.get(keys::TOTALS)).await? {
             Some(bytes) => Totals::decode(&bytes)?.offset,
@@ -161,15 +164,13 @@ impl Engine {
         self.store.tuning.storage_patience
     }
 
-    fn scan(&self, entries: DbIterator, guard: ScanGuard, permit: OwnedSemaphorePermit) -> Scan {
+    fn scan(&self, entries: DbIterator, guard: ScanGuard, permit: Share) -> Scan {
         let (cutoff, patience) = (Arc::clone(&self.cutoff), self.patience().read);
         Scan { cutoff, patience, entries, _guard: guard, _permit: permit }
     }
 
-    fn begin_scan(&self) -> Result<(ScanGuard, OwnedSemaphorePermit), Error> {
-        let limit = self.store.tuning.scans_at_once;
-        let busy = || Error::Busy { what: "document scans", limit, retry_after: Duration::from_secs(1) };
-        let permit = Arc::clone(&self.store.scans).try_acquire_owned().map_err(|_| busy())?;
+    fn begin_scan(&self, tenant: &Tenant) -> Result<(ScanGuard, Share), Error> {
+        let permit = self.store.scans.take(tenant, 1)?;
         Ok((self.keep.scan(), permit))
     }
 }
@@ -181,7 +182,7 @@ pub struct Scan {
     patience: Duration,
     entries: DbIterator,
     _guard: ScanGuard,
-    _permit: OwnedSemaphorePermit,
+    _permit: Share,
 }
 
 /// What a scan came by.

@@ -206,6 +206,7 @@ fn aside(uid: Uuid, path: &Path) -> Path {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::share::Tenant;
     use crate::{
         clock::Clock,
         documents::{
@@ -245,7 +246,10 @@ mod tests {
 
     async fn write(engine: &Engine, id: &str) {
         let operation = Operation::Upsert { event_time: None, body: "{}".into() };
-        engine.write(vec![Write { id: id.to_owned(), operation, if_etag: None }]).await.unwrap();
+        engine
+            .write(&Tenant::of_workspace("commons"), vec![Write { id: id.to_owned(), operation, if_etag: None }])
+            .await
+            .unwrap();
     }
 
     async fn open(store: &Store) -> Arc<Engine> {

@@ -10,7 +10,7 @@ use slatedb::{
         moka::{MokaCache, MokaCacheOptions},
     },
 };
-use tokio::{runtime::Handle, sync::Semaphore};
+use tokio::runtime::Handle;
 use uuid::Uuid;
 
 use super::{
@@ -25,7 +25,13 @@ use super::{
     ticks::Ticks,
     young::{Age, Young},
 };
-use crate::{clock::Clock, error::Error, space::Space, tasks::Tasks};
+use crate::{
+    clock::Clock,
+    error::Error,
+    share::{self, Division},
+    space::Space,
+    tasks::Tasks,
+};
 
 /// What blocks of documents may take up in memory, over all databases.
 const BLOCK_BYTES: u64 = 96 << 20;
@@ -37,8 +43,10 @@ const MORE_THAN_TAKEN: Duration = Duration::from_secs(2);
 const UNLIMITED: usize = 1 << 20;
 const FILTER_BYTES: usize = 128 << 20;
 const BUFFER_BYTES: usize = 256 << 20;
-/// What clients may have in flight, over all collections, in KiB.
-const IN_FLIGHT_KIB: usize = 64 << 10;
+/// What clients may have in flight, over all collections.
+const IN_FLIGHT_BYTES: usize = 64 << 20;
+/// What a batch counts as at most: a tenant may have one if there is room.
+pub(super) const LARGEST_BATCH_BYTES: usize = 16 << 20;
 
 /// What all collections share. Clones share it.
 #[derive(Clone)]
@@ -49,9 +57,9 @@ pub struct Store {
     pub(super) tuning: Tuning,
     pub(super) filters: Arc<Budget>,
     pub(super) buffers: Arc<Buffers<Database>>,
-    pub(super) in_flight: Arc<Semaphore>,
+    pub(super) in_flight: Arc<share::Budget>,
     pub(super) space: Space,
-    pub(super) scans: Arc<Semaphore>,
+    pub(super) scans: Arc<share::Budget>,
     /// Another process may have the root as well.
     may_have_rivals: bool,
     /// Where work runs that must not slow down writers.
@@ -70,6 +78,7 @@ impl Store {
         // Apart from each other: an index has megabytes, and a cache full of blocks
         // would rather not admit it. Every read would then load it anew.
         let cache = SplitCache::new().with_block_cache(cache(BLOCK_BYTES)).with_meta_cache(cache(INDEX_BYTES));
+        let in_flight = Division { least: LARGEST_BATCH_BYTES, ..Division::of(IN_FLIGHT_BYTES) };
         Self {
             root,
             tasks,
@@ -77,9 +86,9 @@ impl Store {
             tuning,
             filters: Budget::new(FILTER_BYTES),
             buffers: Arc::new(Buffers::new(BUFFER_BYTES, tuning.flush_bytes)),
-            in_flight: Arc::new(Semaphore::new(IN_FLIGHT_KIB)),
+            in_flight: share::Budget::new("bytes of writes in flight", in_flight),
             space: Space::default(),
-            scans: Arc::new(Semaphore::new(tuning.scans_at_once)),
+            scans: share::Budget::new("document scans", Division::of(tuning.scans_at_once)),
             may_have_rivals: true,
             background,
             cache: Arc::new(cache),
@@ -124,7 +133,7 @@ impl Store {
 
     /// Whether clients are writing at this moment.
     pub(super) fn is_writing(&self) -> bool {
-        self.in_flight.available_permits() < IN_FLIGHT_KIB
+        self.in_flight.is_used()
     }
 
     /// The storage root.

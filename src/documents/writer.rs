@@ -11,7 +11,7 @@ use slatedb::{
     Db, WriteBatch, WriteHandle,
     config::{CheckpointOptions, CheckpointScope},
 };
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -29,7 +29,7 @@ use super::{
     store::Store,
     totals::{Dropped, Totals},
 };
-use crate::{clock::Micros, error::Error};
+use crate::{clock::Micros, error::Error, share::Share};
 
 /// A group ends when it has this many bytes or writes.
 const GROUP_BYTES: usize = 4 << 20;
@@ -43,7 +43,7 @@ pub(super) struct Pending {
     /// What it marks, with its documents or not at all.
     pub marking: Option<Box<dyn Marking>>,
     pub reply: oneshot::Sender<Result<BatchResult, Error>>,
-    pub permit: OwnedSemaphorePermit,
+    pub permit: Share,
 }
 
 /// What the writer is asked for.

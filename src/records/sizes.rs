@@ -110,6 +110,7 @@ fn what_workspaces_and_keys_can_hold_fits() {
         snapshot_preview: true,
         max_restore_bytes: NUMBER,
         snapshot_creates_per_minute: -1,
+        max_stored_bytes: NUMBER,
     });
     let binding = RoleBinding { workspace: id(), workspace_uid: uid(), role: -1 };
     fits(&ApiKey {

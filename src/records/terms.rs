@@ -1,5 +1,7 @@
 //! What the records of each kind are found by.
 
+use std::collections::BTreeSet;
+
 use prost::Message;
 use uuid::Uuid;
 
@@ -293,12 +295,22 @@ impl ApiKey {
     pub fn every() -> Term<Self> {
         Term::all("API keys")
     }
+
+    /// Those with a role in a workspace.
+    #[must_use]
+    pub fn in_workspace(workspace: &str) -> Term<Self> {
+        Term::text("API keys of a workspace", workspace)
+    }
 }
 
 impl Indexed for ApiKey {
     fn entries(&self) -> Entries {
         let mut entries = Entries::default();
         entries.add(Self::every(), self.id.as_str());
+        let workspaces: BTreeSet<&str> = self.bindings.iter().map(|binding| binding.workspace.as_str()).collect();
+        for workspace in workspaces {
+            entries.add(Self::in_workspace(workspace), self.id.as_str());
+        }
         entries
     }
 }

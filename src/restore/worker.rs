@@ -26,6 +26,7 @@ use crate::{
         Change, Collection, CollectionState, Failure, Record, Restore, RestoreState, SourcePosition, Stored,
         Verification, uid,
     },
+    share::Tenant,
     tasks::{Looks, caught},
 };
 
@@ -133,7 +134,8 @@ impl Restores {
                 _ => found.state(),
             };
             let copies = is_cancellable(state) || state == RestoreState::Publishing;
-            let permit = if copies { work.stop.run_until_cancelled(turn.acquire()).await } else { None };
+            let tenant = Tenant::of_workspace(&found.workspace);
+            let permit = if copies { work.stop.run_until_cancelled(turn.wait(&tenant, 1)).await } else { None };
             let driven = caught(restores.drive(&found, &work)).await;
             drop(permit);
             restores.inner.busy.lock().remove(&id);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use tonic::{Request, Streaming};
 
-use super::request_memory::Share;
+use super::request_memory::Memory;
 use crate::{
     access::{ApiKeys, Caller, Permission, Readable},
     error::Error,
@@ -30,6 +30,19 @@ pub enum Rule<'a> {
     Everywhere(Permission),
     /// Nothing but to be let in; what is answered depends on the caller.
     Anyone,
+}
+
+impl Rule<'_> {
+    /// What is needed somewhere at least, whatever the message names.
+    pub fn least(&self) -> Option<Permission> {
+        match self {
+            Self::In(permission, ..) | Self::Everywhere(permission) | Self::Both([(permission, ..), _]) => {
+                Some(*permission)
+            }
+            Self::List(_) => Some(Permission::Read),
+            Self::Anyone => None,
+        }
+    }
 }
 
 /// A request message, which knows its rule.
@@ -64,7 +77,7 @@ impl Gate {
     }
 
     /// The stream of a request; its messages are to be checked, and to be counted.
-    pub fn admit_stream<M>(request: Request<Streaming<M>>) -> Result<(Caller, Arc<Share>, Streaming<M>), Error> {
+    pub fn admit_stream<M>(request: Request<Streaming<M>>) -> Result<(Caller, Arc<Memory>, Streaming<M>), Error> {
         let (caller, memory) = (caller_of(&request)?, memory_of(&request)?);
         #[allow(clippy::disallowed_methods, reason = "its first message is checked")]
         let messages = request.into_inner();
@@ -102,7 +115,7 @@ impl Gate {
 }
 
 /// The message of a call that needs no key, counted for as long as the share lives.
-pub fn question<M: prost::Message>(request: Request<M>) -> Result<(Arc<Share>, M), Error> {
+pub fn question<M: prost::Message>(request: Request<M>) -> Result<(Arc<Memory>, M), Error> {
     let memory = memory_of(&request)?;
     #[allow(clippy::disallowed_methods, reason = "anybody may ask")]
     let message = request.into_inner();
@@ -111,7 +124,7 @@ pub fn question<M: prost::Message>(request: Request<M>) -> Result<(Arc<Share>, M
 }
 
 /// A stream of them, to be counted.
-pub fn questions<M>(request: Request<Streaming<M>>) -> Result<(Arc<Share>, Streaming<M>), Error> {
+pub fn questions<M>(request: Request<Streaming<M>>) -> Result<(Arc<Memory>, Streaming<M>), Error> {
     let memory = memory_of(&request)?;
     #[allow(clippy::disallowed_methods, reason = "anybody may ask")]
     let messages = request.into_inner();
@@ -129,6 +142,6 @@ fn caller_of<M>(request: &Request<M>) -> Result<Caller, Error> {
 }
 
 /// Put there by the layer that counts what is in memory.
-fn memory_of<M>(request: &Request<M>) -> Result<Arc<Share>, Error> {
+fn memory_of<M>(request: &Request<M>) -> Result<Arc<Memory>, Error> {
     request.extensions().get().cloned().ok_or_else(|| Error::internal("a request that is not counted"))
 }

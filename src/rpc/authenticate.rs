@@ -7,7 +7,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use http::{HeaderMap, Request, Response, header::AUTHORIZATION};
@@ -18,13 +18,14 @@ use tower::{Layer, Service};
 
 use super::{
     call::{LetIn, Refusals},
+    connection::{OnConnection, UNKNOWN_CALLS},
     ending::Ending,
     peer::Peer,
     streams,
 };
 use crate::{
     access::{ApiKeys, Caller},
-    error::Error,
+    error::{Error, Whose},
 };
 
 /// Needs no key: probes have none, and the contract is no secret.
@@ -94,11 +95,22 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let connection = request.extensions().get::<OnConnection>().cloned();
         if is_open_to_all(request.uri().path()) {
+            // Where nobody needs a key, nobody is a stranger.
+            if !self.keys.are_required() {
+                connection.iter().for_each(OnConnection::is_known);
+            }
+            if connection.is_some_and(|connection| !connection.may_ask()) {
+                return Box::pin(ready(Ok(Status::from(too_many_questions()).into_http())));
+            }
             return Box::pin(self.inner.call(request));
         }
         match self.keys.authenticate(secret(request.headers())) {
             Ok(caller) => {
+                if let Some(connection) = connection {
+                    connection.is_known();
+                }
                 if let Some(let_in) = request.extensions().get::<LetIn>() {
                     let_in.note();
                 }
@@ -119,6 +131,12 @@ where
             }
         }
     }
+}
+
+/// Until somebody has been let in on a connection.
+fn too_many_questions() -> Error {
+    let (what, limit, whose) = ("calls without a key on a connection", UNKNOWN_CALLS, Whose::Server);
+    Error::Busy { what, limit, whose, retry_after: Duration::from_secs(1) }
 }
 
 /// Ends what a caller still reads when it may go on no longer (**A4**).

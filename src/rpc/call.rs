@@ -23,19 +23,20 @@ use self::{
     line::Line,
 };
 pub use self::{line::LetIn, refusals::Refusals};
-use super::peer::Peer;
+use super::{connection::CallTasks, peer::Peer};
 use crate::error::Error;
 
 /// Calls a service, for the calls of one connection.
 pub struct Calling<S> {
     service: S,
     peer: Peer,
+    calls: CallTasks,
 }
 
 impl<S> Calling<S> {
-    /// Of a client.
-    pub fn new(service: S, peer: Peer) -> Self {
-        Self { service, peer }
+    /// Of a client, whose calls these are.
+    pub fn new(service: S, peer: Peer, calls: CallTasks) -> Self {
+        Self { service, peer, calls }
     }
 }
 
@@ -56,6 +57,9 @@ where
         let line = Line::begin(span.clone());
         let mut service = self.service.clone();
         let mut request = request.map(|body| Body::new(Asked::new(body, line.received())));
+        let (delivery, connection) = self.calls.0.announce();
+        request.extensions_mut().insert(delivery);
+        request.extensions_mut().insert(connection);
         request.extensions_mut().insert(self.peer);
         request.extensions_mut().insert(line.let_in());
         let answer = async move {

@@ -19,15 +19,14 @@ use std::{
 use bytes::BufMut;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf},
-    sync::OwnedSemaphorePermit,
     task::coop,
     time::Sleep,
 };
 use tokio_util::io::poll_read_buf;
 
-pub use self::calls::CallTasks;
+pub use self::calls::{CallTasks, OnConnection, UNKNOWN_CALLS};
 use self::{calls::Calls, frames::Frames, resets::Resets};
-use super::{peer::Peer, tls::Tls};
+use super::{peer::Peer, places::Place, tls::Tls};
 use crate::listen::Socket;
 
 /// The first bytes of every HTTP/2 client.
@@ -78,12 +77,7 @@ impl Connection {
     /// Does the TLS handshake, if there is TLS, and waits for HTTP/2's preface:
     /// without it nothing behind us would ever look whether the client is there. What goes
     /// through the file system leaves this machine never, and is not encrypted.
-    pub async fn greet(
-        socket: Socket,
-        place: OwnedSemaphorePermit,
-        tls: Option<&Tls>,
-        max_streams: u32,
-    ) -> io::Result<Self> {
+    pub async fn greet(socket: Socket, place: Place, tls: Option<&Tls>, max_streams: u32) -> io::Result<Self> {
         let peer = Peer::from(&socket);
         let mut wire: Box<dyn Wire> = match (socket, tls) {
             (Socket::Tcp(socket), Some(tls)) => Box::new(tls.acceptor().accept(socket).await?),

@@ -23,10 +23,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{MAX_RESPONSE_BYTES, admission::Gate, collection::name_of, convert};
+use super::{MAX_RESPONSE_BYTES, admission::Gate, answers::Room, collection::name_of, convert};
 use crate::{
+    access::Caller,
     collection::{Collections, Lease},
-    documents::{Span, StoredDocument},
+    documents::{Span, StoredDocument, Write},
     error::{Error, Violations},
     json::{fields, filter::Filter},
     pb,
@@ -57,60 +58,68 @@ impl pb::document_service_server::DocumentService for DocumentRpc {
         &self,
         request: Request<pb::WriteDocumentsRequest>,
     ) -> Result<Response<pb::WriteDocumentsResponse>, Status> {
-        let (_caller, request, bytes) = self.gate.admit_sized(request)?;
-        Ok(Response::new(self.write(request, bytes).await?))
+        let room = room_of(&request)?;
+        let (caller, request, bytes) = self.gate.admit_sized(request)?;
+        Ok(Response::new(self.write(&caller, &room, request, bytes).await?))
     }
 
     async fn ingest_documents(
         &self,
         request: Request<Streaming<pb::IngestDocumentsRequest>>,
     ) -> Result<Response<Self::IngestDocumentsStream>, Status> {
+        let room = room_of(&request)?;
         let (caller, memory, messages) = Gate::admit_stream(request)?;
-        Ok(Response::new(self.ingest(caller, memory, messages)))
+        Ok(Response::new(self.ingest(caller, memory, room, messages)))
     }
 
     async fn get_document(&self, request: Request<pb::GetDocumentRequest>) -> Result<Response<pb::Document>, Status> {
-        let (_caller, request) = self.gate.admit(request)?;
-        Ok(Response::new(self.get(request).await?))
+        let (caller, request) = self.gate.admit(request)?;
+        Ok(Response::new(self.get(&caller, request).await?))
     }
 
     async fn batch_get_documents(
         &self,
         request: Request<pb::BatchGetDocumentsRequest>,
     ) -> Result<Response<pb::BatchGetDocumentsResponse>, Status> {
-        let (_caller, request) = self.gate.admit(request)?;
-        Ok(Response::new(self.batch_get(request).await?))
+        let (caller, request) = self.gate.admit(request)?;
+        Ok(Response::new(self.batch_get(&caller, request).await?))
     }
 
     async fn list_documents(
         &self,
         request: Request<pb::ListDocumentsRequest>,
     ) -> Result<Response<pb::ListDocumentsResponse>, Status> {
-        let (_caller, request) = self.gate.admit(request)?;
-        Ok(Response::new(self.list(request).await?))
+        let (caller, request) = self.gate.admit(request)?;
+        Ok(Response::new(self.list(&caller, request).await?))
     }
 
     async fn stream_documents(
         &self,
         request: Request<pb::StreamDocumentsRequest>,
     ) -> Result<Response<Self::StreamDocumentsStream>, Status> {
-        let (_caller, request) = self.gate.admit(request)?;
-        Ok(Response::new(self.stream(request).await?))
+        let room = room_of(&request)?;
+        let (caller, request) = self.gate.admit(request)?;
+        Ok(Response::new(self.stream(&caller, room, request).await?))
     }
 }
 
 impl DocumentRpc {
     /// Opens the collection that a request names.
-    async fn lease(&self, collection: &str) -> Result<Lease, Error> {
-        self.collections.lease(&name_of("collection", collection)?).await
+    async fn lease(&self, caller: &Caller, collection: &str) -> Result<Lease, Error> {
+        Ok(self.collections.lease(&name_of("collection", collection)?).await?.of(caller))
+    }
+
+    /// Refuses writes that make a workspace larger that has as much as it may.
+    fn admit_writes(&self, lease: &Lease, writes: &[Write]) -> Result<(), Error> {
+        if writes.iter().any(Write::grows) { self.collections.admit_into(lease.tenant().workspace()) } else { Ok(()) }
     }
 
     /// The same, if it still is the collection of that uid.
-    async fn lease_of(&self, collection: &str, uid: &str) -> Result<Lease, Error> {
+    async fn lease_of(&self, caller: &Caller, collection: &str, uid: &str) -> Result<Lease, Error> {
         let name = name_of("collection", collection)?;
         let uid = convert::uid_of(uid).map_err(|why| Error::invalid("collection_uid", why))?;
         // Asked of what was opened: the name may change hands at any time.
-        let lease = self.collections.lease(&name).await?;
+        let lease = self.collections.lease(&name).await?.of(caller);
         match uid {
             Some(uid) if uid != lease.uid() => {
                 Err(Error::CollectionChanged { name: name.to_string(), uid: lease.uid().to_string() })
@@ -118,6 +127,11 @@ impl DocumentRpc {
             _ => Ok(lease),
         }
     }
+}
+
+/// Put there by the layer that counts what is answered.
+fn room_of<M>(request: &Request<M>) -> Result<Room, Error> {
+    request.extensions().get().cloned().ok_or_else(|| Error::internal("a request whose answer is not counted"))
 }
 
 /// How bodies go out.

@@ -8,10 +8,16 @@ use std::{
 };
 
 use futures::{Stream, StreamExt, future::ready, stream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::rustls;
 
-use super::{call::Refusals, connection::Connection, peer::Peer, tls::Tls, transport::Transport};
+use super::{
+    call::Refusals,
+    connection::Connection,
+    peer::Peer,
+    places::{Place, Places},
+    tls::Tls,
+    transport::Transport,
+};
 use crate::listen::{Listeners, Socket};
 
 /// Between attempts when the process or the machine has no room for a connection.
@@ -23,20 +29,16 @@ pub fn incoming(
     tls: Option<Arc<Tls>>,
     transport: &Transport,
 ) -> impl Stream<Item = Connection> + use<> {
-    // A connection keeps its place until it is closed and its calls have ended. Without a free
-    // one nothing is accepted: newcomers wait in the kernel's queue, which costs us nothing.
-    let (places, greeting) = (transport.max_connections, Greeting::new(tls, transport));
-    let free = Arc::new(Semaphore::new(places));
-    let accepted = stream::unfold((listeners, free), |(listeners, free)| async {
-        // It is never closed.
-        let place = Arc::clone(&free).acquire_owned().await.ok()?;
+    // Without a free place nothing is accepted: newcomers wait in the kernel's queue, which
+    // costs us nothing.
+    let (count, greeting) = (transport.max_connections, Greeting::new(tls, transport));
+    let places = Places::new(count);
+    let accepted = stream::unfold((listeners, places), |(listeners, places)| async {
+        let place = places.take().await;
         let socket = accept(|| listeners.accept()).await;
-        Some(((socket, place), (listeners, free)))
+        Some(((socket, place.since_now()), (listeners, places)))
     });
-    accepted
-        .map(move |(socket, place)| greeting.clone().greet(socket, place))
-        .buffer_unordered(places)
-        .filter_map(ready)
+    accepted.map(move |(socket, place)| greeting.clone().greet(socket, place)).buffer_unordered(count).filter_map(ready)
 }
 
 /// The next connection, whatever comes in between.
@@ -81,7 +83,7 @@ impl Greeting {
         }
     }
 
-    async fn greet(self, socket: Socket, place: OwnedSemaphorePermit) -> Option<Connection> {
+    async fn greet(self, socket: Socket, place: Place) -> Option<Connection> {
         let peer = Peer::from(&socket);
         if let Socket::Tcp(socket) = &socket {
             if let Err(error) = socket.set_nodelay(true) {
@@ -95,7 +97,9 @@ impl Greeting {
             }
         }
         let patience = self.patience;
+        let outdone = place.taken_away();
         let greeted = Connection::greet(socket, place, self.tls.as_deref(), self.max_streams);
+        let greeted = async { outdone.run_until_cancelled(greeted).await.unwrap_or_else(|| Err(outdone_error())) };
         match tokio::time::timeout(patience, greeted).await {
             Ok(Ok(connection)) => return Some(connection),
             Ok(Err(error)) if is_unknown(&error) => {
@@ -112,6 +116,10 @@ impl Greeting {
         }
         None
     }
+}
+
+fn outdone_error() -> io::Error {
+    io::Error::other("somebody else has its place")
 }
 
 /// Whether a client has shown no certificate, or one that lets nobody in.

@@ -5,7 +5,7 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
-use crate::listen::Socket;
+use crate::{listen::Socket, share::Tenant};
 
 /// A client, as far as its connection tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,11 @@ impl Peer {
     /// Without the port, which each connection has anew.
     pub fn ip(self) -> Option<IpAddr> {
         if let Self::At(address) = self { Some(address.ip()) } else { None }
+    }
+
+    /// Whose part it has of what is there for those without a key: that of its machine.
+    pub fn tenant(self) -> Tenant {
+        Tenant::of_workspace(&self.ip().map(|ip| ip.to_string()).unwrap_or_default())
     }
 }
 

@@ -4,15 +4,19 @@
 //! A request counts as much as has come of its message, until it is answered; a
 //! stream as its largest message so far, because the buffers that it came through
 //! stay with the stream. Streams have a half of their own: they may be idle for long.
-//! So have questions that need no key, lest those who have none hold up the others.
-//! Who would need more than there is is refused and may come again: to let it wait
-//! would be worse, because what it has sent would fill its connection's window and
-//! hold up the messages that are to make room.
+//! Questions that need no key are too short to count.
+//! Who would need more than there is, or than its share ([`crate::share`]), is refused and
+//! may come again: to let it wait would be worse, because what it has sent would fill its
+//! connection's window and hold up the messages that are to make room.
+//!
+//! What is large, or may become it when it is unpacked, is unpacked and read in turns, on a
+//! thread that holds up nobody else (`turn.rs`). Nothing large is taken in of callers who may
+//! not do what they ask for anywhere.
 
 mod framing;
 mod late;
 mod metered;
-mod share;
+mod turn;
 
 use std::{
     collections::HashSet,
@@ -28,17 +32,24 @@ use prost_types::MethodDescriptorProto;
 use tonic::body::Body;
 use tower::{Layer, Service};
 
-pub use self::share::Share;
+pub use self::turn::{Memory, OffWorkers};
 use self::{
     late::Late,
-    metered::{Kind, Metered},
-    share::Budget,
+    metered::{Kind, Limits, Metered},
 };
-use super::{authenticate::is_open_to_all, streams};
-use crate::access::{ApiKeys, Caller};
+use super::{peer::Peer, rules::permission_of, streams};
+use crate::{
+    access::{ApiKeys, Caller},
+    share::{Budget, Division},
+};
 
-/// For all questions that need no key; each is a few kilobytes.
-const QUESTIONS_BYTES: usize = 16 << 20;
+/// How long the next part of a question may take that needs no key.
+const QUESTION_PATIENCE: Duration = Duration::from_secs(10);
+/// The longest of them, which name a service or a symbol. So they do not count, and hold up
+/// nobody: each connection has few of them at once.
+pub const QUESTION_BYTES: usize = 4 << 10;
+/// Each tenant may have one message of this length in coming, if there is room.
+const LARGEST_MESSAGE: usize = 12 << 20;
 
 /// Makes [`RequestMemory`] services.
 #[derive(Clone)]
@@ -46,7 +57,7 @@ pub struct RequestMemoryLayer {
     keys: ApiKeys,
     single: Arc<Budget>,
     streams: Arc<Budget>,
-    questions: Arc<Budget>,
+    turns: Arc<Budget>,
     patience: Duration,
     stream_paths: Arc<HashSet<String>>,
 }
@@ -55,10 +66,11 @@ impl RequestMemoryLayer {
     /// A layer that gives out so many bytes, and waits so long for each next part of
     /// a message.
     pub fn new(keys: ApiKeys, bytes: usize, patience: Duration) -> Result<Self, DecodeError> {
-        let half = || Budget::of(bytes / 2);
+        let half = |what| Budget::new(what, Division { least: LARGEST_MESSAGE, ..Division::of(bytes / 2) });
+        let (single, streams) = (half("bytes of requests"), half("bytes of streams of requests"));
         let stream_paths = Arc::new(streams::paths(MethodDescriptorProto::client_streaming)?);
-        let questions = Budget::of(QUESTIONS_BYTES);
-        Ok(Self { keys, single: half(), streams: half(), questions, patience, stream_paths })
+        let turns = Budget::new("large requests", Division::of(turn::at_once()));
+        Ok(Self { keys, single, streams, turns, patience, stream_paths })
     }
 }
 
@@ -91,23 +103,32 @@ where
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        let RequestMemoryLayer { keys, single, streams, questions, patience, stream_paths } = &self.given;
+        let RequestMemoryLayer { keys, single, streams, turns, patience, stream_paths } = &self.given;
         let path = request.uri().path();
         let (kind, budget) = match stream_paths.contains(path) {
             true => (Kind::Stream, streams),
             false => (Kind::Single, single),
         };
-        let budget = if is_open_to_all(path) { questions } else { budget };
-        let share = Arc::new(Share::none_of(budget));
         let caller = request.extensions().get::<Caller>().cloned();
-        let late = Late::new(caller.map(|caller| (keys.clone(), caller)), *patience);
+        let limits = match &caller {
+            // Whether it may do this here only the message tells, whether anywhere the key does.
+            Some(caller) => {
+                Limits { longest: None, barred: permission_of(path).and_then(|need| keys.bar(caller, need)) }
+            }
+            None => Limits { longest: Some(QUESTION_BYTES), barred: None },
+        };
+        let (patience, tenant) = match &caller {
+            Some(caller) => (*patience, caller.tenant()),
+            None => {
+                let peer = request.extensions().get::<Peer>().copied().unwrap_or(Peer::Unknown);
+                ((*patience).min(QUESTION_PATIENCE), peer.tenant())
+            }
+        };
+        let share = Arc::new(Memory::new(budget.share(&tenant), turns));
+        let late = Late::new(caller.map(|caller| (keys.clone(), caller)), patience);
         request.extensions_mut().insert(Arc::clone(&share));
-        let request = request.map(|body| Body::new(Metered::new(kind, body, Arc::clone(&share), late)));
+        let request = request.map(|body| Body::new(Metered::new(kind, limits, body, Arc::clone(&share), late)));
         let answer = self.inner.call(request);
-        Box::pin(async move {
-            let answer = answer.await;
-            drop(share);
-            answer
-        })
+        Box::pin(OffWorkers::new(share, answer))
     }
 }

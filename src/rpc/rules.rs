@@ -5,12 +5,27 @@ use super::admission::{
     Ruled,
 };
 use crate::{
-    access::Permission::{Operate, Read, Snapshot, Write},
+    access::Permission::{self, Operate, Read, Snapshot, Write},
     pb,
 };
 
+/// A permission without which a method's message need not be looked at; by its path.
+pub fn permission_of(path: &str) -> Option<Permission> {
+    let rpc = path.rsplit('/').next()?;
+    path.starts_with("/stillframe.v1.").then(|| least(rpc)).flatten()
+}
+
 macro_rules! rules {
-    ($($message:ident: |$m:ident| $rule:expr;)*) => {$(
+    ($($message:ident: |$m:ident| $rule:expr;)*) => {
+        /// By the name of the message without its end, which is the method's.
+        fn least(rpc: &str) -> Option<Permission> {
+            $(if stringify!($message).strip_suffix("Request") == Some(rpc) {
+                let message = pb::$message::default();
+                return message.rule().least();
+            })*
+            None
+        }
+        $(
         impl Ruled for pb::$message {
             fn rule(&self) -> Rule<'_> {
                 let $m = self;

@@ -15,6 +15,7 @@ use tower::ServiceBuilder;
 use super::{
     access::AccessRpc,
     admission::Gate,
+    answers::AnswersLayer,
     authenticate::AuthenticateLayer,
     collection::CollectionRpc,
     deadline::ContractLayer,
@@ -22,7 +23,7 @@ use super::{
     health::HealthRpc,
     incoming::incoming,
     reflection::ReflectionRpc,
-    request_memory::RequestMemoryLayer,
+    request_memory::{QUESTION_BYTES, RequestMemoryLayer},
     restore::RestoreRpc,
     server_info::{ServerRpc, Started},
     serving,
@@ -54,8 +55,6 @@ use crate::{
 
 /// A little above our own limit of 10 MiB, so that the answer is our error.
 const MAX_DECODE_BYTES: usize = 12 << 20;
-/// What those may send who need no key: names, to health and reflection.
-const MAX_QUESTION_BYTES: usize = 16 << 10;
 /// A service that takes and gives what is compressed: clients have one setting for all
 /// the services of a channel.
 macro_rules! compressed {
@@ -148,12 +147,12 @@ pub async fn serve(
     let connections = incoming(listeners, tls, &transport);
 
     let health = HealthRpc::serving(names());
-    let health_service = HealthServer::new(health.clone()).max_decoding_message_size(MAX_QUESTION_BYTES);
+    let health_service = HealthServer::new(health.clone()).max_decoding_message_size(QUESTION_BYTES);
     let reflection = ReflectionRpc::new(stop.clone())?;
     let reflection_v1 = reflection::v1::server_reflection_server::ServerReflectionServer::new(reflection.clone())
-        .max_decoding_message_size(MAX_QUESTION_BYTES);
+        .max_decoding_message_size(QUESTION_BYTES);
     let reflection_v1alpha = reflection::v1alpha::server_reflection_server::ServerReflectionServer::new(reflection)
-        .max_decoding_message_size(MAX_QUESTION_BYTES);
+        .max_decoding_message_size(QUESTION_BYTES);
     let services = Routes::new(compressed!(health_service))
         .add_service(compressed!(reflection_v1))
         .add_service(compressed!(reflection_v1alpha))
@@ -166,7 +165,12 @@ pub async fn serve(
         .add_service(compressed!(sources))
         .add_service(compressed!(server))
         .prepare();
-    let layers = ServiceBuilder::new().layer(ContractLayer).layer(AuthenticateLayer::new(keys)?).layer(request_memory);
+    let answers = AnswersLayer::new(keys.clone(), transport.answer_memory_bytes, transport.answer_patience, patience)?;
+    let layers = ServiceBuilder::new()
+        .layer(ContractLayer)
+        .layer(AuthenticateLayer::new(keys)?)
+        .layer(request_memory)
+        .layer(answers);
     let service = layers.service(services);
     let stopped = async move {
         stop.cancelled().await;

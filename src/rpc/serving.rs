@@ -39,6 +39,7 @@ pub struct Settings {
     keepalive_interval: Duration,
     keepalive_timeout: Duration,
     max_age: Duration,
+    stranger_patience: Duration,
 }
 
 impl Settings {
@@ -49,6 +50,7 @@ impl Settings {
             keepalive_interval: transport.keepalive_interval,
             keepalive_timeout: transport.keepalive_timeout,
             max_age: transport.max_connection_age,
+            stranger_patience: transport.stranger_patience,
         }
     }
 
@@ -109,11 +111,18 @@ where
     Calling<S>: HttpService<Request<Incoming>, Response = Response<Body>, Error = Infallible>,
     <Calling<S> as HttpService<Request<Incoming>>>::Future: Send + 'static,
 {
-    let builder = settings.builder(connection.calls());
-    let calling = Calling::new(service, connection.peer());
+    let calls = connection.calls();
+    let builder = settings.builder(calls.clone());
+    let calling = Calling::new(service, connection.peer(), calls.clone());
     let mut connection = pin!(builder.serve_connection(TokioIo::new(connection), calling));
     let ended = tokio::select! {
         ended = &mut connection => ended,
+        // Somebody wants its place, whom it would keep out.
+        () = calls.0.outdone() => return,
+        () = calls.0.forgotten(settings.stranger_patience) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
         () = sleep(settings.max_age) => {
             connection.as_mut().graceful_shutdown();
             connection.await

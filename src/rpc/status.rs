@@ -98,7 +98,15 @@ fn info(error: &Error) -> HashMap<String, String> {
         ],
         Error::Contended { attempts } => vec![("attempts", attempts.to_string())],
         Error::TooManyBadRecords { limit } => vec![("limit", limit.to_string())],
-        Error::TooManyObjects { limit } | Error::Busy { limit, .. } => vec![("limit", limit.to_string())],
+        Error::QuotaExceeded { workspace, stored, limit, .. } => vec![
+            ("resource", workspace.clone()),
+            ("stored_bytes", stored.to_string()),
+            ("max_stored_bytes", limit.to_string()),
+        ],
+        Error::TooManyObjects { limit } => vec![("limit", limit.to_string())],
+        Error::Busy { limit, whose, .. } => {
+            vec![("limit", limit.to_string()), ("scope", whose.word().to_owned())]
+        }
         Error::EventTimeOutOfRange { event_time, earliest, latest } => vec![
             ("event_time", clock::rfc3339(*event_time)),
             ("earliest", clock::rfc3339(*earliest)),
@@ -166,6 +174,10 @@ fn describe(error: &Error, details: &mut ErrorDetails) {
         Error::Busy { what, retry_after, .. } => {
             let violation = QuotaViolation::new(*what, text(error));
             details.set_quota_failure(vec![violation]).set_retry_info(Some(*retry_after));
+        }
+        Error::QuotaExceeded { workspace, contact, .. } => {
+            details.set_quota_failure(vec![QuotaViolation::new(workspace, text(error))]);
+            help(details, contact);
         }
         Error::StorageFull { .. } => {
             let violation = QuotaViolation::new("storage", text(error));

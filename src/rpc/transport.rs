@@ -21,6 +21,12 @@ pub struct Transport {
     pub message_patience: Duration,
     /// How long a new connection may take for the TLS handshake and HTTP/2's first bytes.
     pub handshake_patience: Duration,
+    /// How long a connection without a call may stay on which nobody has been let in.
+    pub stranger_patience: Duration,
+    /// How long the next 64 KiB of an answer may wait for the client to take them.
+    pub answer_patience: Duration,
+    /// Bytes of all answers that wait for their clients at once.
+    pub answer_memory_bytes: usize,
     /// How long a connection is silent before it is pinged.
     pub keepalive_interval: Duration,
     /// How long the answer to a ping may take.
@@ -39,6 +45,9 @@ impl Default for Transport {
             request_memory_bytes: 512 << 20,
             message_patience: Duration::from_secs(60),
             handshake_patience: Duration::from_secs(10),
+            stranger_patience: Duration::from_secs(60),
+            answer_patience: Duration::from_secs(60),
+            answer_memory_bytes: 256 << 20,
             keepalive_interval: Duration::from_secs(30),
             keepalive_timeout: Duration::from_secs(20),
             max_connection_age: Duration::from_secs(3600),

@@ -118,7 +118,14 @@ pub(super) fn update(request: pb::UpdateWorkspaceRequest) -> Result<(WorkspaceNa
     let pb::UpdateWorkspaceRequest { workspace, update_mask } = request;
     let mut bad = Violations::default();
     let Some(workspace) = workspace else { return Err(Error::invalid("workspace", "is required")) };
-    let known = ["description", "labels", "snapshot_preview", "max_restore_bytes", "snapshot_creates_per_minute"];
+    let known = [
+        "description",
+        "labels",
+        "snapshot_preview",
+        "max_restore_bytes",
+        "snapshot_creates_per_minute",
+        "max_stored_bytes",
+    ];
     let mask = Mask::new(&mut bad, update_mask, &known);
     let name = bad.check("workspace.name", workspace.name.parse());
     let etag = etag::of_resource(&mut bad, "workspace.etag", &workspace.etag);
@@ -136,6 +143,7 @@ fn settings(bad: &mut Violations, workspace: pb::Workspace, mask: &Mask) -> Sett
         snapshot_preview,
         max_restore_bytes,
         snapshot_creates_per_minute,
+        max_stored_bytes,
         // Output, or read by the caller.
         name: _,
         uid: _,
@@ -159,6 +167,9 @@ fn settings(bad: &mut Violations, workspace: pb::Workspace, mask: &Mask) -> Sett
     if snapshot_creates_per_minute.is_some_and(|creates| creates < 1) {
         bad.add("workspace.snapshot_creates_per_minute", "must be at least 1");
     }
+    if max_stored_bytes.is_some_and(|bytes| bytes < 0) {
+        bad.add("workspace.max_stored_bytes", "must not be negative; 0 is no limit");
+    }
     let touched = |path, is_set| mask.touches(path, is_set);
     Settings {
         labels: touched("labels", !labels.is_empty()).then_some(labels),
@@ -167,6 +178,7 @@ fn settings(bad: &mut Violations, workspace: pb::Workspace, mask: &Mask) -> Sett
         max_restore_bytes: max_restore_bytes.filter(|_| touched("max_restore_bytes", true)),
         snapshot_creates_per_minute: snapshot_creates_per_minute
             .filter(|_| touched("snapshot_creates_per_minute", true)),
+        max_stored_bytes: max_stored_bytes.filter(|_| touched("max_stored_bytes", true)),
     }
 }
 
@@ -192,6 +204,7 @@ impl From<Workspace> for pb::Workspace {
             snapshot_preview: preview.into(),
             max_restore_bytes: Some(workspace.max_restore_bytes),
             snapshot_creates_per_minute: Some(workspace.snapshot_creates_per_minute),
+            max_stored_bytes: Some(workspace.max_stored_bytes),
         }
     }
 }

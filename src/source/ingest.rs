@@ -110,10 +110,12 @@ impl Ingest<'_> {
     }
 
     async fn submit(&mut self, plan: Plan, writes: Vec<Write>) -> Result<(), Error> {
+        self.sources.inner.collections.admit_into(&self.record.workspace)?;
         let plan = Arc::new(plan);
         let (source, tally) = (self.record.uid(), Arc::clone(&self.tally));
         let counting = Counting { source, tally, plan: Arc::clone(&plan) };
-        let submitted = self.lease.unless_deleted(self.lease.submit_marked(writes, counting)).await?;
+        let submitted =
+            self.lease.unless_deleted(self.lease.submit_marked(self.lease.tenant(), writes, counting)).await?;
         self.bad_ahead += plan.bad;
         self.flights.push_back((submitted, plan));
         if self.flights.len() >= WINDOW { self.land().await } else { Ok(()) }

@@ -37,7 +37,7 @@ impl Sources {
                 if !more {
                     gone.push(Mark::Source(source, None));
                 }
-                lease.mark(gone).await?;
+                lease.mark(lease.tenant(), gone).await?;
                 if !more {
                     break;
                 }

@@ -42,6 +42,7 @@ impl Sources {
     pub(super) async fn initialise(&self, seen: &Stored<Source>) -> Result<(), Error> {
         let lease = self.lease(seen).await?;
         self.inner.collections.admit()?;
+        self.inner.collections.admit_into(&seen.workspace)?;
         let mark = match lease.source_mark(seen.uid()).await? {
             // A new allowance of bad records.
             Some(mark) => SourceMark { bad_records_excused: mark.bad_records, first_bad_records: Vec::new(), ..mark },
@@ -52,7 +53,7 @@ impl Sources {
             }
         };
         // Last: until it is there, all of this is done again.
-        lease.mark(vec![Mark::Source(seen.uid(), Some(mark.clone()))]).await?;
+        lease.mark(lease.tenant(), vec![Mark::Source(seen.uid(), Some(mark.clone()))]).await?;
         crate::crash_point!(SourceInitialised);
         self.inner.lives.counted(seen.uid(), &mark);
         let Some(next) = state::advance(&seen.record, SourceState::Active, self.inner.clock.now()) else {
@@ -77,7 +78,7 @@ impl Sources {
                 let more = page.len() == MARKS_PAGE;
                 after = page.last().map(|(path, _)| path.clone());
                 let taken = page.into_iter().map(|(path, mark)| Mark::Object(record.uid(), path, Some(mark)));
-                lease.mark(taken.collect()).await?;
+                lease.mark(lease.tenant(), taken.collect()).await?;
                 if !more {
                     break;
                 }
@@ -116,6 +117,7 @@ impl Sources {
         if !pending.parts.is_empty() || !memory.refused.is_empty() {
             // Nothing is read that could not be written.
             inner.collections.admit()?;
+            inner.collections.admit_into(&record.workspace)?;
             let _turn = stop.run_until_cancelled(inner.turns.acquire()).await.ok_or(Error::ShuttingDown)?;
             let mut ingest = Ingest {
                 sources: self,
@@ -310,7 +312,7 @@ async fn compare(lease: &Lease, record: &Source, mut parts: BTreeMap<String, Par
             }
         }
         if !gone.is_empty() {
-            lease.mark(gone).await?;
+            lease.mark(lease.tenant(), gone).await?;
         }
         if !more {
             return Ok(Pending { parts, begun, refused });

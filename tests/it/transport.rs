@@ -2,6 +2,7 @@
 //! streams and time at its edge.
 
 mod age;
+mod answers;
 pub mod authority;
 mod chain;
 mod closing;
@@ -22,6 +23,7 @@ mod reflection;
 mod renewal;
 mod request_ids;
 mod resets;
+mod strangers;
 mod streams;
 mod unknown;
 
@@ -138,7 +140,7 @@ async fn try_channel(address: SocketAddr, config: Arc<ClientConfig>) -> Result<C
 }
 
 /// A connection of its own, without TLS.
-async fn plain(address: SocketAddr) -> Channel {
+pub async fn plain(address: SocketAddr) -> Channel {
     Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap()
 }
 

@@ -9,6 +9,7 @@ use slatedb::config::{FlushOptions, FlushType};
 use uuid::Uuid;
 
 use super::*;
+use crate::share::Tenant;
 use crate::{
     clock::Clock,
     documents::{Engine, Known, Operation, Root, Store, Tuning, Write},
@@ -161,7 +162,10 @@ const WRITES: usize = 40;
 async fn write(engine: &Engine, n: usize) {
     let body = format!(r#"{{"x":"{}"}}"#, "x".repeat(50_000)).into();
     let operation = Operation::Upsert { event_time: None, body };
-    engine.write(vec![Write { id: n.to_string(), operation, if_etag: None }]).await.unwrap();
+    engine
+        .write(&Tenant::of_workspace("commons"), vec![Write { id: n.to_string(), operation, if_etag: None }])
+        .await
+        .unwrap();
 }
 
 async fn write_all(engine: &Engine) {

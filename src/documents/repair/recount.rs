@@ -78,6 +78,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::share::Tenant;
     use crate::{
         clock::{Clock, Micros},
         documents::{Engine, Keep, Operation, Root, Store, Tuning, Write, engine::read_totals},
@@ -101,9 +102,18 @@ mod tests {
             let store = Store::new(root, Tasks::default(), Clock::default(), Tuning::default(), background);
             Engine::create(&store, UID, retention).await.unwrap();
             let engine = Engine::open(&store, UID, Arc::<Keep>::default(), &Known::default()).await.unwrap();
-            engine.write((0..100).map(|n| upsert(n, now - n * MINUTE / 10)).collect()).await.unwrap();
+            engine
+                .write(&Tenant::of_workspace("commons"), (0..100).map(|n| upsert(n, now - n * MINUTE / 10)).collect())
+                .await
+                .unwrap();
             engine.cut(Uuid::from_u128(2), None).await.unwrap();
-            engine.write((0..30).map(|n| upsert(n + 100, now - n * MINUTE / 20)).collect()).await.unwrap();
+            engine
+                .write(
+                    &Tenant::of_workspace("commons"),
+                    (0..30).map(|n| upsert(n + 100, now - n * MINUTE / 20)).collect(),
+                )
+                .await
+                .unwrap();
             engine.close(false).await.unwrap();
 
             let db = store.open_quiet_database(UID).await.unwrap();

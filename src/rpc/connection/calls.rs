@@ -3,7 +3,7 @@
 //! A client that opens streams and resets them at once has no more of them open than it may,
 //! but each was begun here and ends a moment later. Its connection is not read while too many
 //! are left, and keeps its place until the last has ended: neither going on nor coming back
-//! makes more of them.
+//! makes more of them. Until its client has been let in there may be few at all.
 
 use std::{
     sync::{
@@ -11,33 +11,94 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     task::{Context, Poll},
+    time::Duration,
 };
 
 use futures::task::AtomicWaker;
 use hyper::rt::Executor;
-use tokio::sync::OwnedSemaphorePermit;
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use crate::rpc::{
+    delivery::{Delivery, Overdue, delivery},
+    places::Place,
+};
+
+/// Calls that may be alive before somebody has been let in on a connection: health checks,
+/// their watches, and reflection.
+pub const UNKNOWN_CALLS: usize = 16;
 
 /// How many calls of a connection are alive.
-#[derive(Debug)]
 pub struct Calls {
     alive: AtomicUsize,
     most: usize,
     /// Of the connection that waits for some to end.
     waiting: AtomicWaker,
-    _place: OwnedSemaphorePermit,
+    /// Of the call that is about to be run.
+    next: Mutex<Option<Overdue>>,
+    /// When there was a call.
+    last: Mutex<Instant>,
+    place: Place,
 }
 
 /// Runs the calls of a connection.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct CallTasks(pub Arc<Calls>);
 
 /// One of them.
 struct Call(Arc<Calls>);
 
+/// The connection of a call; among the extensions of its request.
+#[derive(Clone)]
+pub struct OnConnection(Arc<Calls>);
+
+impl OnConnection {
+    /// Its client has been let in, so it may have as many calls as anybody.
+    pub fn is_known(&self) {
+        self.0.place.keep();
+    }
+
+    /// Whether it may have another call without a key.
+    pub fn may_ask(&self) -> bool {
+        self.0.place.is_kept() || self.0.alive.load(Ordering::SeqCst) <= UNKNOWN_CALLS
+    }
+}
+
 impl Calls {
     /// Of a connection in a place, which is read as long as there are no more than so many.
-    pub fn new(most: usize, place: OwnedSemaphorePermit) -> Arc<Self> {
-        Arc::new(Self { alive: AtomicUsize::new(0), most, waiting: AtomicWaker::new(), _place: place })
+    pub fn new(most: usize, place: Place) -> Arc<Self> {
+        let (alive, waiting, next) = (AtomicUsize::new(0), AtomicWaker::new(), Mutex::default());
+        Arc::new(Self { alive, most, waiting, next, last: Mutex::new(Instant::now()), place })
+    }
+
+    /// A call is about to be run: where it says that its answer waits, and where it runs. The
+    /// implementation of HTTP/2 makes a call and hands it to be run in one go.
+    pub fn announce(self: &Arc<Self>) -> (Delivery, OnConnection) {
+        let (delivery, overdue) = delivery();
+        *self.next.lock() = Some(overdue);
+        *self.last.lock() = Instant::now();
+        (delivery, OnConnection(Arc::clone(self)))
+    }
+
+    /// Waits until nobody has been let in for a while, and nobody asks anything.
+    pub async fn forgotten(&self, patience: Duration) {
+        loop {
+            let last = *self.last.lock();
+            tokio::time::sleep_until(last + patience).await;
+            if self.place.is_kept() {
+                std::future::pending::<()>().await;
+            }
+            if self.alive.load(Ordering::SeqCst) > 0 {
+                *self.last.lock() = Instant::now();
+            } else if *self.last.lock() == last {
+                return;
+            }
+        }
+    }
+
+    /// Waits until the place is somebody else's.
+    pub async fn outdone(&self) {
+        self.place.taken_away().cancelled_owned().await;
     }
 
     fn begin(self: &Arc<Self>) -> Call {
@@ -74,8 +135,16 @@ where
     fn execute(&self, call: F) {
         // Counted from here on: it may wait for long before it runs for the first time.
         let counted = self.0.begin();
+        let overdue = self.0.next.lock().take();
         tokio::spawn(async move {
-            call.await;
+            match overdue {
+                Some(overdue) => tokio::select! {
+                    biased;
+                    _ = call => {}
+                    () = overdue.wait() => {}
+                },
+                None => drop(call.await),
+            }
             drop(counted);
         });
     }

@@ -12,7 +12,7 @@ use tracing::Instrument;
 
 use super::{
     DocumentRpc,
-    write::{check_batch, convert, results_of},
+    write::{check_batch, convert, results_bytes, results_of},
 };
 use crate::{
     access::Caller,
@@ -20,7 +20,12 @@ use crate::{
     documents::{BatchResult, Submitted, Write},
     error::Error,
     pb::{self, ingest_documents_request::ResultsMode},
-    rpc::{request_memory::Share, status::of_transport},
+    rpc::{
+        answers::Room,
+        request_memory::{Memory, OffWorkers},
+        status::of_transport,
+    },
+    share::Share,
     tasks::caught,
 };
 
@@ -31,24 +36,28 @@ const WINDOW: usize = 16;
 const GOODBYE: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// What the reading side has for the answering side.
-type Next = Result<(Submitted, Arc<Lease>), Status>;
+type Next = Result<(Submitted, Share, Arc<Lease>), Status>;
 
 impl DocumentRpc {
     pub(super) fn ingest(
         &self,
         caller: Caller,
-        memory: Arc<Share>,
+        memory: Arc<Memory>,
+        room: Room,
         messages: Streaming<pb::IngestDocumentsRequest>,
     ) -> Pin<Box<dyn Stream<Item = Result<pb::IngestDocumentsResponse, Status>> + Send>> {
         let (queue, submitted) = mpsc::channel(WINDOW);
         let (mode, agreed) = tokio::sync::oneshot::channel();
         let rpc = self.clone();
-        let reading = async move { rpc.read_messages(&caller, &memory, messages, mode, queue).await };
+        let (memory_of_it, room_of_it) = (Arc::clone(&memory), room.clone());
+        let reading =
+            async move { rpc.read_messages(&caller, &memory_of_it, &room_of_it, messages, mode, queue).await };
+        let reading = OffWorkers::new(memory, reading);
         self.tasks.work("ingest", reading.in_current_span());
         let answers = async move {
             let errors_only = agreed.await.unwrap_or(false);
             // An error ends the stream, behind the last acknowledgement.
-            ReceiverStream::new(submitted).then(move |next| answer(next, errors_only))
+            ReceiverStream::new(submitted).then(move |next| answer(next, errors_only, room.clone()))
         };
         futures::stream::once(answers).flatten().boxed()
     }
@@ -56,12 +65,13 @@ impl DocumentRpc {
     async fn read_messages(
         &self,
         caller: &Caller,
-        memory: &Share,
+        memory: &Memory,
+        room: &Room,
         mut messages: Streaming<pb::IngestDocumentsRequest>,
         mode: tokio::sync::oneshot::Sender<bool>,
         queue: mpsc::Sender<Next>,
     ) {
-        let read = self.read_all(caller, memory, &mut messages, mode, &queue);
+        let read = self.read_all(caller, memory, room, &mut messages, mode, &queue);
         let ended = tokio::select! {
             // The end of the messages alone would look like the end of the acknowledgements.
             ended = caught(read) => ended,
@@ -80,7 +90,8 @@ impl DocumentRpc {
     async fn read_all(
         &self,
         caller: &Caller,
-        memory: &Share,
+        memory: &Memory,
+        room: &Room,
         messages: &mut Streaming<pb::IngestDocumentsRequest>,
         mode: tokio::sync::oneshot::Sender<bool>,
         queue: &mpsc::Sender<Next>,
@@ -95,12 +106,18 @@ impl DocumentRpc {
         };
         let (collection, uid) = (first.collection.clone(), first.collection_uid.clone());
         let mut next = Some(writes_of(first, &collection, memory)?);
-        let lease = Arc::new(self.lease_of(&collection, &uid).await?);
+        let lease = Arc::new(self.lease_of(caller, &collection, &uid).await?);
         let _ = mode.send(errors_only);
         while let Some(writes) = next {
-            let submitted = lease.unless_deleted(lease.submit(writes)).await?;
-            if queue.send(Ok((submitted, Arc::clone(&lease)))).await.is_err() {
-                return Ok(());
+            self.admit_writes(&lease, &writes)?;
+            // Without room for what is to be answered nothing more is read: the client waits.
+            let share = room.wait(results_bytes(&writes)).await;
+            let submitted = lease.unless_deleted(lease.submit(lease.tenant(), writes)).await?;
+            let sent = queue.send(Ok((submitted, share, Arc::clone(&lease))));
+            match tokio::time::timeout(self.patience, sent).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_gone)) => return Ok(()),
+                Err(_) => return Err(Error::StreamTooSlow(self.patience).into()),
             }
             let message = lease.unless_deleted(async { Ok(messages.message().await) }).await?;
             next = message.map_err(of_transport)?.map(|more| writes_of(more, &collection, memory)).transpose()?;
@@ -111,7 +128,7 @@ impl DocumentRpc {
 
 /// The writes of a message to the stream's collection. Made at once: as a message,
 /// bodies may take many times their bytes.
-fn writes_of(message: pb::IngestDocumentsRequest, collection: &str, memory: &Share) -> Result<Vec<Write>, Error> {
+fn writes_of(message: pb::IngestDocumentsRequest, collection: &str, memory: &Memory) -> Result<Vec<Write>, Error> {
     let bytes = message.encoded_len();
     check_batch(message.writes.len(), bytes)?;
     memory.raise(bytes)?;
@@ -121,8 +138,9 @@ fn writes_of(message: pb::IngestDocumentsRequest, collection: &str, memory: &Sha
     Ok(message.writes.into_iter().map(convert).collect())
 }
 
-async fn answer(next: Next, errors_only: bool) -> Result<pb::IngestDocumentsResponse, Status> {
-    let (submitted, lease) = next?;
+async fn answer(next: Next, errors_only: bool, room: Room) -> Result<pb::IngestDocumentsResponse, Status> {
+    let (submitted, share, lease) = next?;
     let BatchResult { results, offset } = lease.unless_deleted(submitted.acknowledged()).await?;
+    room.hand_on(share);
     Ok(pb::IngestDocumentsResponse { results: results_of(results, errors_only), offset })
 }

@@ -4,6 +4,7 @@ use prost::Message;
 
 use super::{DocumentRpc, Selection, Turn, encoding, message};
 use crate::{
+    access::Caller,
     documents::{Cursor, Scanned},
     error::{Error, Violations},
     json::body,
@@ -19,13 +20,13 @@ pub const MAX_PAGE: usize = 10_000;
 const MAX_SCANNED: usize = 50_000;
 
 impl DocumentRpc {
-    pub(super) async fn get(&self, request: pb::GetDocumentRequest) -> Result<pb::Document, Error> {
+    pub(super) async fn get(&self, caller: &Caller, request: pb::GetDocumentRequest) -> Result<pb::Document, Error> {
         let pb::GetDocumentRequest { collection, id, encoding: wanted } = request;
         let mut bad = Violations::default();
         let wanted = encoding(&mut bad, wanted);
         bad.check("id", body::check_id(&id));
         bad.finish()?;
-        let lease = self.lease(&collection).await?;
+        let lease = self.lease(caller, &collection).await?;
         match lease.unless_deleted(lease.get(&id)).await? {
             Some(document) => message(&document, wanted),
             None => Err(Error::DocumentNotFound { collection, id }),
@@ -34,6 +35,7 @@ impl DocumentRpc {
 
     pub(super) async fn batch_get(
         &self,
+        caller: &Caller,
         request: pb::BatchGetDocumentsRequest,
     ) -> Result<pb::BatchGetDocumentsResponse, Error> {
         let pb::BatchGetDocumentsRequest { collection, ids, encoding: wanted } = request;
@@ -48,7 +50,7 @@ impl DocumentRpc {
             }
         }
         bad.finish()?;
-        let lease = self.lease(&collection).await?;
+        let lease = self.lease(caller, &collection).await?;
         let mut response = pb::BatchGetDocumentsResponse::default();
         // Every id comes back, if not with its document, then as missing or unread.
         let mut bytes: usize = ids.iter().map(|id| id.len() + 4).sum();
@@ -70,7 +72,11 @@ impl DocumentRpc {
         Ok(response)
     }
 
-    pub(super) async fn list(&self, request: pb::ListDocumentsRequest) -> Result<pb::ListDocumentsResponse, Error> {
+    pub(super) async fn list(
+        &self,
+        caller: &Caller,
+        request: pb::ListDocumentsRequest,
+    ) -> Result<pb::ListDocumentsResponse, Error> {
         let pb::ListDocumentsRequest {
             collection,
             page_size: requested,
@@ -88,10 +94,10 @@ impl DocumentRpc {
         bad.finish()?;
         let size = size.unwrap_or(DEFAULT_PAGE);
 
-        let lease = self.lease(&collection).await?;
+        let lease = self.lease(caller, &collection).await?;
         let bound = bound.bytes(lease.uid().as_bytes()).finish();
         let after = cursor(&page_token, bound)?;
-        let mut scan = lease.list(after.as_ref(), selection.span).await?;
+        let mut scan = lease.list(lease.tenant(), after.as_ref(), selection.span).await?;
         let mut response = pb::ListDocumentsResponse::default();
         let (mut bytes, mut last) = (0, None);
         let mut turn = Turn::begin();

@@ -14,11 +14,14 @@ use super::{
     read::{bound_to, cursor},
 };
 use crate::{
+    access::Caller,
     collection::Lease,
     documents::{Scan, Scanned},
     error::{Error, Violations},
     listing::PageToken,
     pb,
+    rpc::answers::Room,
+    share::Share,
     tasks::caught,
 };
 
@@ -30,7 +33,7 @@ const QUEUE: usize = 2;
 const SILENT_DOCUMENTS: usize = 100_000;
 
 type Messages = Pin<Box<dyn Stream<Item = Result<pb::StreamDocumentsResponse, Status>> + Send>>;
-type Queue = mpsc::Sender<pb::StreamDocumentsResponse>;
+type Queue = mpsc::Sender<(pb::StreamDocumentsResponse, Share)>;
 
 /// A stream under way.
 struct Pump {
@@ -40,11 +43,17 @@ struct Pump {
     selection: Selection,
     encoding: pb::Encoding,
     bound: u64,
+    room: Room,
     queue: Queue,
 }
 
 impl DocumentRpc {
-    pub(super) async fn stream(&self, request: pb::StreamDocumentsRequest) -> Result<Messages, Error> {
+    pub(super) async fn stream(
+        &self,
+        caller: &Caller,
+        room: Room,
+        request: pb::StreamDocumentsRequest,
+    ) -> Result<Messages, Error> {
         let pb::StreamDocumentsRequest {
             collection,
             encoding: wanted,
@@ -59,16 +68,18 @@ impl DocumentRpc {
         let selection = Selection::new(&mut bad, start_event_time, end_event_time, &filter);
         bad.finish()?;
 
-        let lease = Arc::new(self.lease(&collection).await?);
+        let lease = Arc::new(self.lease(caller, &collection).await?);
         let bound = bound.bytes(lease.uid().as_bytes()).finish();
         let after = cursor(&resume_token, bound)?;
-        let (offset, scan) = lease.unless_deleted(lease.cut_scan(after.as_ref(), selection.span)).await?;
+        let (offset, scan) =
+            lease.unless_deleted(lease.cut_scan(lease.tenant(), after.as_ref(), selection.span)).await?;
         let first = pb::StreamDocumentsResponse { documents: Vec::new(), resume_token, offset: Some(offset) };
         let (queue, messages) = mpsc::channel(QUEUE);
         // Beside the queue, which may be full: the end of the messages alone
         // would look like the end of the documents.
         let (end, ended) = oneshot::channel();
-        let pump = Pump { rpc: self.clone(), lease, scan, selection, encoding: wanted, bound, queue };
+        let handed_on = room.clone();
+        let pump = Pump { rpc: self.clone(), lease, scan, selection, encoding: wanted, bound, room, queue };
         let pumped = async move {
             // Without a receiver there is no client.
             let _ = end.send(caught(pump.run()).await);
@@ -76,7 +87,11 @@ impl DocumentRpc {
         self.tasks.work("stream", pumped.in_current_span());
         let first = futures::stream::once(ready(Ok(first)));
         // What still waits when the service stops is left out: the client resumes.
-        let messages = ReceiverStream::new(messages).map(Ok).take_until(self.stop.clone().cancelled_owned());
+        let messages = ReceiverStream::new(messages).map(move |(message, share)| {
+            handed_on.hand_on(share);
+            Ok(message)
+        });
+        let messages = messages.take_until(self.stop.clone().cancelled_owned());
         let last = futures::stream::once(ended).filter_map(|ended| ready(error_of(ended).map(Err)));
         Ok(first.chain(messages).chain(last).boxed())
     }
@@ -134,7 +149,9 @@ impl Pump {
         let cursor = last.map(|key| key.to_vec()).unwrap_or_default();
         response.resume_token = PageToken { bound: self.bound, cursor }.encode();
         let full = std::mem::take(response);
-        match tokio::time::timeout(self.rpc.patience, self.queue.send(full)).await {
+        let bytes = full.encoded_len();
+        let sent = async { self.queue.send((full, self.room.wait(bytes).await)).await };
+        match tokio::time::timeout(self.rpc.patience, sent).await {
             Ok(_) => Ok(()),
             Err(_) => Err(Error::StreamTooSlow(self.rpc.patience)),
         }

@@ -6,6 +6,7 @@ use prost::Message;
 
 use super::DocumentRpc;
 use crate::{
+    access::Caller,
     clock::new_uid,
     documents::{BatchResult, MAX_BODY_BYTES, MAX_DOCUMENT_ID_BYTES, Operation, Outcome, Write, WriteResult},
     error::{Error, Violations},
@@ -15,12 +16,14 @@ use crate::{
         patch::{MAX_OPERATIONS, PatchOp, Pointer, Text},
     },
     pb,
-    rpc::{MAX_RESPONSE_BYTES, convert, etag, status},
+    rpc::{MAX_RESPONSE_BYTES, answers::Room, convert, etag, status},
 };
 
 /// The largest batch.
 pub const MAX_WRITES: usize = 20_000;
 pub const MAX_BATCH_BYTES: usize = 10 << 20;
+/// A result without its id: above all the etag.
+const RESULT_BYTES: usize = 64;
 /// What `_id` and `_event_time` may add to a body before they are lifted out.
 const LIFTED_BYTES: usize = 8 * MAX_DOCUMENT_ID_BYTES;
 
@@ -28,6 +31,8 @@ impl DocumentRpc {
     /// `bytes` is the size of the request.
     pub(super) async fn write(
         &self,
+        caller: &Caller,
+        room: &Room,
         request: pb::WriteDocumentsRequest,
         bytes: usize,
     ) -> Result<pb::WriteDocumentsResponse, Error> {
@@ -37,9 +42,12 @@ impl DocumentRpc {
             return Err(Error::invalid("writes", "must hold at least one write"));
         }
         // First of all: as a message, bodies may take many times their bytes.
-        let writes = writes.into_iter().map(convert).collect();
-        let lease = self.lease_of(&collection, &collection_uid).await?;
-        let BatchResult { results, offset } = lease.unless_deleted(lease.write(writes)).await?;
+        let writes: Vec<Write> = writes.into_iter().map(convert).collect();
+        // What has been written must be told.
+        room.expect(results_bytes(&writes))?;
+        let lease = self.lease_of(caller, &collection, &collection_uid).await?;
+        self.admit_writes(&lease, &writes)?;
+        let BatchResult { results, offset } = lease.unless_deleted(lease.write(lease.tenant(), writes)).await?;
         Ok(pb::WriteDocumentsResponse { results: results_of(results, false), offset })
     }
 }
@@ -53,6 +61,11 @@ pub(super) fn check_batch(writes: usize, bytes: usize) -> Result<(), Error> {
         return Err(Error::BatchTooLarge { size: bytes, limit: MAX_BATCH_BYTES, unit: "bytes" });
     }
     Ok(())
+}
+
+/// About how many bytes the results of writes are, if they do as they should.
+pub(super) fn results_bytes(writes: &[Write]) -> usize {
+    writes.iter().map(|write| RESULT_BYTES + write.id.len()).sum::<usize>().min(MAX_RESPONSE_BYTES)
 }
 
 /// Results on the wire, all or those of failed writes.

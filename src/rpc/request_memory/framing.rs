@@ -14,6 +14,10 @@ pub struct Framing {
     came: usize,
     /// How many messages are complete.
     pub complete: usize,
+    /// The length of the largest so far.
+    pub largest: usize,
+    /// Whether one of them was compressed.
+    pub is_packed: bool,
 }
 
 impl Framing {
@@ -33,6 +37,8 @@ impl Framing {
                 bytes = &bytes[now..];
             }
             largest = largest.max(self.came);
+            self.largest = self.largest.max(self.came);
+            self.is_packed |= self.known > 0 && self.prefix[0] != 0;
             if self.known == PREFIX && self.came == self.length() {
                 (self.known, self.came) = (0, 0);
                 self.complete += 1;
@@ -44,6 +50,11 @@ impl Framing {
     /// Whether no message has begun that is not complete.
     pub fn is_between_messages(&self) -> bool {
         self.known == 0
+    }
+
+    /// The length of the message that is in coming, as far as it is known.
+    pub fn announced(&self) -> usize {
+        if self.known == PREFIX { self.length() } else { 0 }
     }
 
     fn length(&self) -> usize {

@@ -10,8 +10,12 @@ use bytes::Bytes;
 use http_body::{Body as _, Frame};
 use tonic::{Status, body::Body};
 
-use super::{framing::Framing, late::Late, share::Share};
-use crate::rpc::status::of_transport;
+use super::{
+    framing::Framing,
+    late::Late,
+    turn::{Memory, UNCOUNTED, Waiting},
+};
+use crate::{error::Error, rpc::status::of_transport};
 
 /// How many messages a request has.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -22,24 +26,37 @@ pub enum Kind {
     Stream,
 }
 
+/// What may be sent.
+#[derive(Clone, Debug, Default)]
+pub struct Limits {
+    /// The longest message, if that is not the decoder's to say.
+    pub longest: Option<usize>,
+    /// Why nothing large is taken in of this caller; what is small is read, and refused with
+    /// all that is to be said.
+    pub barred: Option<Error>,
+}
+
 /// A body whose messages count and must come.
 pub struct Metered {
     kind: Kind,
+    limits: Limits,
     /// Absent at the end.
     body: Option<Body>,
-    share: Arc<Share>,
+    share: Arc<Memory>,
     framing: Framing,
     /// The last part that came. Unpacked and read, a message can be many times as
     /// large, so a single one is given on as a whole, when its call is closed and
     /// nothing can hold up what is done with it.
     withheld: Option<Frame<Bytes>>,
+    waiting: Waiting,
     late: Late,
 }
 
 impl Metered {
     /// Counts a body's messages in `share`.
-    pub fn new(kind: Kind, body: Body, share: Arc<Share>, late: Late) -> Self {
-        Self { kind, body: Some(body), share, framing: Framing::default(), withheld: None, late }
+    pub fn new(kind: Kind, limits: Limits, body: Body, share: Arc<Memory>, late: Late) -> Self {
+        let (framing, waiting) = (Framing::default(), Waiting::default());
+        Self { kind, limits, body: Some(body), share, framing, withheld: None, waiting, late }
     }
 
     /// The next part, or the end.
@@ -57,10 +74,30 @@ impl Metered {
         self.late.poll(context).map(|status| Some(Err(status)))
     }
 
+    /// What is withheld, when it may be given on: a single message at its end, one of a stream
+    /// as soon as it is whole, and either in its turn.
+    fn poll_withheld(&mut self, context: &mut Context<'_>) -> Option<Poll<Option<Result<Frame<Bytes>, Status>>>> {
+        if self.withheld.is_none() || self.kind == Kind::Single && self.body.is_some() {
+            return None;
+        }
+        let Self { share, framing, waiting, .. } = self;
+        if waiting.poll(context, share, framing.largest, framing.is_packed).is_pending() {
+            return Some(Poll::Pending);
+        }
+        Some(Poll::Ready(self.withheld.take().map(Ok)))
+    }
+
     /// Takes note of a part.
     fn count(&mut self, bytes: &[u8]) -> Result<(), Status> {
         let complete = self.framing.complete;
         let largest = self.framing.advance(bytes);
+        let Limits { longest, barred } = &self.limits;
+        if let Some(longest) = longest.filter(|longest| self.framing.announced() > *longest) {
+            return Err(of_transport(Status::out_of_range(format!("the message has more than {longest} bytes"))));
+        }
+        if let Some(barred) = barred.as_ref().filter(|_| largest > UNCOUNTED || self.framing.is_packed) {
+            return Err(barred.clone().into());
+        }
         self.share.raise(largest)?;
         self.late.came(bytes.len(), self.framing.complete > complete);
         let is_more = self.framing.complete > 1 || self.framing.complete == 1 && !self.framing.is_between_messages();
@@ -80,11 +117,16 @@ impl http_body::Body for Metered {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         loop {
+            if let Some(ready) = self.poll_withheld(context) {
+                return ready;
+            }
             let part = match ready!(self.poll_part(context)) {
                 Some(Ok(part)) => part,
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                None => return Poll::Ready(self.withheld.take().map(Ok)),
+                None if self.withheld.is_none() => return Poll::Ready(None),
+                None => continue,
             };
+            let complete = self.framing.complete;
             if let Some(bytes) = part.data_ref() {
                 if bytes.is_empty() {
                     continue;
@@ -93,7 +135,7 @@ impl http_body::Body for Metered {
                     return Poll::Ready(Some(Err(error)));
                 }
             }
-            if self.kind == Kind::Stream {
+            if self.kind == Kind::Stream && self.framing.complete == complete {
                 return Poll::Ready(Some(Ok(part)));
             }
             if let Some(before) = self.withheld.replace(part) {
@@ -115,7 +157,8 @@ mod tests {
     use http::HeaderMap;
     use tonic::Code;
 
-    use super::{super::share::Budget, *};
+    use super::*;
+    use crate::share::{Budget, Division, Tenant};
 
     enum Came {
         Data(&'static [u8]),
@@ -144,9 +187,12 @@ mod tests {
 
     /// What is given on before more has to come: data, `+` for trailers, `.` for the end.
     fn given_on<const N: usize>(kind: Kind, came: [Came; N]) -> Result<Vec<u8>, Code> {
-        let share = Arc::new(Share::none_of(&Budget::of(100 << 10)));
+        let budget = |total| Budget::new("bytes", Division::of(total));
+        let share = budget(100 << 10).share(&Tenant::of_workspace("commons"));
+        let share = Arc::new(Memory::new(share, &budget(1)));
         let body = Body::new(Script(came.into()));
-        let mut body = Metered::new(kind, body, share, Late::new(None, Duration::from_secs(60)));
+        let late = Late::new(None, Duration::from_secs(60));
+        let mut body = Metered::new(kind, Limits::default(), body, share, late);
         let mut given = Vec::new();
         while let Some(part) = std::future::poll_fn(|context| Pin::new(&mut body).poll_frame(context)).now_or_never() {
             let Some(part) = part else {

@@ -142,9 +142,17 @@ async fn ended_snapshots_of_a_workspace_of_which_the_oldest_go() {
 
 #[test]
 fn the_shipped_limits_are_those_of_the_readme() {
-    let Limits { workspaces, collections, snapshots, ended_snapshots, restores, ended_restores, api_keys } =
-        Limits::default();
-    assert_eq!((workspaces, api_keys), (1_000, 10_000));
+    let Limits {
+        workspaces,
+        collections,
+        snapshots,
+        ended_snapshots,
+        restores,
+        ended_restores,
+        api_keys,
+        api_keys_of_workspace,
+    } = Limits::default();
+    assert_eq!((workspaces, api_keys, api_keys_of_workspace), (1_000, 10_000, 1_000));
     assert_eq!((collections, snapshots, restores), (10_000, 10_000, 1_000));
     assert_eq!((ended_snapshots, ended_restores), (10_000, 10_000));
 }

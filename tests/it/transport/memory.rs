@@ -19,9 +19,11 @@ use crate::support::{DEADLINE, TestServer, collection_name, eventually, reason, 
 
 const MIB: usize = 1 << 20;
 /// Half of the least that can be configured, for single calls, and for streams.
-const ALL: usize = 16 * MIB;
+const TOTAL: usize = 16 * MIB;
+/// What one caller may have of it.
+const ALL: usize = 12 * MIB;
 /// What others hold, and what that leaves.
-const MUCH: usize = 11 * MIB;
+const MUCH: usize = 7 * MIB;
 const REST: usize = ALL - MUCH;
 /// Up to here a request does not count.
 const SMALL: usize = 8 << 10;
@@ -30,7 +32,7 @@ const WRITE: &str = "/stillframe.v1.DocumentService/WriteDocuments";
 
 async fn start() -> TestServer {
     TestServer::start_with(|config| {
-        config.transport.request_memory_bytes = 2 * ALL;
+        config.transport.request_memory_bytes = 2 * TOTAL;
         // What is held comes to no end and answers nothing meanwhile.
         config.transport.message_patience = DEADLINE;
         config.transport.keepalive_interval = DEADLINE;
@@ -111,7 +113,7 @@ async fn what_has_come_of_a_message_counts_until_its_call_ends() {
     let status = write(&mut server, REST + 1).await;
     let status = refused::<()>(Err(status), Code::ResourceExhausted, "RESOURCE_BUSY");
     assert_eq!(status.get_details_retry_info().unwrap().retry_delay, Some(Duration::from_secs(1)));
-    assert_eq!(status.get_details_error_info().unwrap().metadata["limit"], ALL.to_string());
+    assert_eq!(status.get_details_error_info().unwrap().metadata["limit"], TOTAL.to_string());
 
     let_go(client, vec![held]).await;
     until(&mut server, REST + 1, true).await;
@@ -178,7 +180,7 @@ async fn questions_that_need_no_key_have_room_of_their_own() {
         hold(&mut client, &mut server, REST - SMALL, SMALL).await,
     ];
     let mut health = HealthClient::new(server.channel.clone());
-    let unknown = HealthCheckRequest { service: "x".repeat(SMALL + 1) };
+    let unknown = HealthCheckRequest { service: "x".repeat(2 << 10) };
     refused(health.check(unknown).await, Code::NotFound, "NOT_FOUND");
     let_go(client, held).await;
     server.stop().await;

@@ -54,11 +54,17 @@ pub struct Raw {
 
 impl Raw {
     pub async fn connect(server: &TestServer) -> Self {
+        Self::connect_with(server, |_| ()).await
+    }
+
+    /// The same, with settings of its own.
+    pub async fn connect_with(server: &TestServer, configure: impl FnOnce(&mut h2::client::Builder)) -> Self {
         let socket = TcpStream::connect(server.address).await.unwrap();
         // What was on its way on a stream that it resets is no fault of the server: answers,
         // of which h2 counts each small one for ever.
         let mut client = h2::client::Builder::new();
         client.max_local_error_reset_streams(None).data_frame_budget(usize::MAX >> 1);
+        configure(&mut client);
         let (client, connection) = client.handshake(socket).await.unwrap();
         Self { client, connection: connection.fuse() }
     }

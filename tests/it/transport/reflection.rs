@@ -84,7 +84,7 @@ async fn an_error_is_an_answer_and_the_next_question_has_another() {
         let unknown = [
             symbol("stillframe.v1.Nobody"),
             symbol(""),
-            symbol(&"x".repeat(15_000)),
+            symbol(&"x".repeat(3_000)),
             MessageRequest::FileByFilename("nothing.proto".to_owned()),
             extension("google.protobuf.FieldOptions", 1),
             extension("stillframe.v1.Nobody", 1052),

@@ -1,0 +1,188 @@
+//! The places that connections take.
+//!
+//! There are so many, and a connection keeps its place until it is closed and its calls have
+//! ended. Whoever has not been let in yet, because it has shown no key, has its place on
+//! sufferance: it goes when the last one was taken, so that newcomers with a key get in,
+//! and when nothing has been heard of it for a while.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
+use tokio_util::sync::CancellationToken;
+
+/// So long a newcomer has to show its key, whoever else wants to come in.
+const AT_LEAST: Duration = Duration::from_secs(2);
+
+/// All of them.
+#[derive(Clone, Debug)]
+pub struct Places(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    free: Arc<Semaphore>,
+    /// Those on sufferance, the oldest first.
+    strangers: Mutex<Strangers>,
+}
+
+#[derive(Debug, Default)]
+struct Strangers {
+    next: u64,
+    waiting: BTreeMap<u64, Stranger>,
+}
+
+#[derive(Debug)]
+struct Stranger {
+    since: Instant,
+    taken_away: CancellationToken,
+}
+
+/// One of them, given back when it is dropped.
+#[derive(Debug)]
+pub struct Place {
+    number: u64,
+    kept: AtomicBool,
+    taken_away: CancellationToken,
+    places: Arc<Inner>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Places {
+    /// So many.
+    pub fn new(count: usize) -> Self {
+        Self(Arc::new(Inner { free: Arc::new(Semaphore::new(count)), strangers: Mutex::default() }))
+    }
+
+    /// The next free one. If there is none, a stranger's is taken away, the oldest of them.
+    pub async fn take(&self) -> Place {
+        loop {
+            let free = Arc::clone(&self.0.free);
+            let oldest = self.0.strangers.lock().waiting.values().next().map(|stranger| stranger.since + AT_LEAST);
+            let outdo = async {
+                match oldest {
+                    Some(due) => tokio::time::sleep_until(due).await,
+                    // Somebody may have come meanwhile who has shown no key.
+                    None => tokio::time::sleep(AT_LEAST).await,
+                }
+            };
+            tokio::select! {
+                biased;
+                permit = free.acquire_owned() => if let Ok(permit) = permit {
+                    return self.0.clone().place(permit);
+                },
+                () = outdo => self.0.outdo(),
+            }
+        }
+    }
+}
+
+impl Inner {
+    fn place(self: Arc<Self>, permit: OwnedSemaphorePermit) -> Place {
+        let taken_away = CancellationToken::new();
+        let mut strangers = self.strangers.lock();
+        let number = strangers.next;
+        strangers.next += 1;
+        strangers.waiting.insert(number, Stranger { since: Instant::now(), taken_away: taken_away.clone() });
+        drop(strangers);
+        Place { number, kept: AtomicBool::new(false), taken_away, places: self, _permit: permit }
+    }
+
+    /// Takes the oldest stranger's place away, if it has had its time.
+    fn outdo(&self) {
+        let mut strangers = self.strangers.lock();
+        if let Some(oldest) = strangers.waiting.first_entry()
+            && oldest.get().since.elapsed() >= AT_LEAST
+        {
+            oldest.remove().taken_away.cancel();
+        }
+    }
+}
+
+impl Place {
+    /// Whoever has it has been let in: it is nobody else's any more.
+    pub fn keep(&self) {
+        if !self.kept.swap(true, Ordering::Relaxed) {
+            self.places.strangers.lock().waiting.remove(&self.number);
+        }
+    }
+
+    /// Whether somebody has been let in.
+    pub fn is_kept(&self) -> bool {
+        self.kept.load(Ordering::Relaxed)
+    }
+
+    /// Cancelled when it is somebody else's.
+    pub fn taken_away(&self) -> CancellationToken {
+        self.taken_away.clone()
+    }
+
+    /// Somebody has come to take it, for whom it may have waited for long.
+    pub fn since_now(self) -> Self {
+        if let Some(stranger) = self.places.strangers.lock().waiting.get_mut(&self.number) {
+            stranger.since = Instant::now();
+        }
+        self
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.places.strangers.lock().waiting.remove(&self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_newcomer_takes_the_oldest_strangers_place_after_its_time() {
+        let places = Places::new(3);
+        let known = places.take().await;
+        known.keep();
+        let first = places.take().await;
+        tokio::time::advance(Duration::from_secs(1)).await;
+        let second = places.take().await;
+        let mut newcomer = Box::pin(places.take());
+        tokio::time::sleep(Duration::from_millis(999)).await;
+        assert!((&mut newcomer).now_or_never().is_none());
+        assert!(!first.taken_away().is_cancelled());
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        assert!((&mut newcomer).now_or_never().is_none());
+        assert!(first.taken_away().is_cancelled());
+        assert!(!second.taken_away().is_cancelled());
+        drop(first);
+        let newcomer = newcomer.await;
+        // Whoever is known stays, however many come.
+        newcomer.keep();
+        second.keep();
+        let mut next = Box::pin(places.take());
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert!((&mut next).now_or_never().is_none());
+        assert!([&known, &second, &newcomer].iter().all(|place| !place.taken_away().is_cancelled()));
+        drop(second);
+        next.await;
+    }
+
+    #[tokio::test]
+    async fn a_place_that_is_given_back_leaves_nothing() {
+        let places = Places::new(1);
+        for _ in 0..3 {
+            drop(places.take().await);
+        }
+        assert!(places.0.strangers.lock().waiting.is_empty());
+        assert_eq!(places.0.free.available_permits(), 1);
+    }
+}

@@ -1,0 +1,69 @@
+//! Connections on which nobody has shown a key.
+
+use stillframe::pb::Role;
+use tonic::{Code, Status};
+use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
+
+use super::{plain, raw::Raw, raw::post};
+use crate::support::{TestServer, eventually, reason};
+
+const CHECK: &str = "/grpc.health.v1.Health/Check";
+/// Calls without a key that a connection may have at once.
+const QUESTIONS: usize = 16;
+
+#[apply(on_directory!)]
+async fn they_have_few_calls_until_somebody_is_let_in() {
+    let server = TestServer::start().await;
+    let root = server.caller(None).given_key("root", &[("-", Role::Operator)]).await;
+    let mut raw = Raw::connect(&server).await;
+    let begin = |raw: &mut Raw| raw.client.send_request(post(CHECK).body(()).unwrap(), false).unwrap();
+    let mut open: Vec<_> = (0..QUESTIONS).map(|_| begin(&mut raw)).collect();
+    let (answer, _sent) = begin(&mut raw);
+    let refusal = raw.drive(answer).await.unwrap();
+    let refusal = Status::from_header_map(refusal.headers()).unwrap();
+    assert_eq!((refusal.code(), reason(&refusal).as_str()), (Code::ResourceExhausted, "RESOURCE_BUSY"));
+    // One that has ended makes room for another.
+    let (_, mut sent) = open.pop().unwrap();
+    sent.send_reset(h2::Reason::CANCEL);
+    let mut room = false;
+    while !room {
+        let (answer, mut sent) = begin(&mut raw);
+        sent.send_data(super::raw::frame(0, &[]).into(), true).unwrap();
+        let answer = raw.drive(answer).await.unwrap();
+        room = Status::from_header_map(answer.headers()).is_none();
+    }
+    // With a key there are as many as for anybody.
+    let head = post("/stillframe.v1.AccessService/GetCaller").header("authorization", format!("Bearer {root}"));
+    let (_, status) = {
+        let answer = raw.send(head.body(()).unwrap(), super::raw::frame(0, &[]));
+        raw.whole(answer).await
+    };
+    assert_eq!(status.code(), Code::Ok);
+    open.extend((0..100).map(|_| begin(&mut raw)));
+    let (answer, mut sent) = begin(&mut raw);
+    sent.send_data(super::raw::frame(0, &[]).into(), true).unwrap();
+    let (_, status) = raw.whole(answer).await;
+    assert_eq!(status.code(), Code::Ok);
+    drop((open, raw));
+    server.stop().await;
+}
+
+#[apply(on_directory!)]
+async fn they_keep_nobody_with_a_key_out() {
+    let server = TestServer::start_with(|config| config.transport.max_connections = 4).await;
+    let mut root = server.given_operator().await;
+    // All places are taken, one of them by a key, and nobody leaves.
+    let mut strangers = Vec::new();
+    for _ in 0..3 {
+        let channel = plain(server.address).await;
+        HealthClient::new(channel.clone()).check(HealthCheckRequest::default()).await.unwrap();
+        strangers.push(channel);
+    }
+    let newcomer = plain(server.address).await;
+    let mut health = HealthClient::new(newcomer.clone());
+    eventually("a newcomer is let in", async || health.check(HealthCheckRequest::default()).await.is_ok()).await;
+    // Who has shown a key is still there.
+    root.get_key("root").await.unwrap();
+    drop((strangers, newcomer));
+    server.stop().await;
+}
