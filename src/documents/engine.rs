@@ -127,8 +127,8 @@ impl Engine {
         let known_ids = loaded.is_some() || totals.document_count == 0;
         let filter = Arc::new(match loaded {
             Some(filter) => filter,
-            None if known_ids => IdFilter::empty(Arc::clone(&store.filters)),
-            None => IdFilter::incomplete(Arc::clone(&store.filters)),
+            None if known_ids => IdFilter::empty(&store.filters),
+            None => IdFilter::incomplete(&store.filters),
         });
 
         let database = Database::new(db.clone());
@@ -179,7 +179,7 @@ impl Engine {
             }
         };
         settle(&mut totals, known);
-        let filter = Arc::new(IdFilter::incomplete(Arc::clone(&store.filters)));
+        let filter = Arc::new(IdFilter::incomplete(&store.filters));
         let cutoff = Arc::new(Cutoff::new(&totals, store.clock.clone()));
         // Nobody answers: what is sent is refused.
         let (commands, _) = mpsc::channel(1);

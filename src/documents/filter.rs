@@ -21,7 +21,7 @@ use parking_lot::Mutex;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 pub use self::layers::Budget;
-use self::layers::Layers;
+use self::layers::{Layers, Portion};
 use super::keys::Bucket;
 
 const FORMAT: u32 = 2;
@@ -35,7 +35,7 @@ pub struct IdFilter {
     complete: AtomicBool,
     /// The budget ran out; it answers "maybe" from now on.
     given_up: AtomicBool,
-    budget: Arc<Budget>,
+    budget: Arc<Portion>,
 }
 
 /// Where an id may be.
@@ -50,7 +50,7 @@ pub enum Candidates {
 impl IdFilter {
     /// The filter of an empty collection.
     #[must_use]
-    pub fn empty(budget: Arc<Budget>) -> Self {
+    pub fn empty(budget: &Arc<Budget>) -> Self {
         let filter = Self::incomplete(budget);
         filter.complete();
         filter
@@ -58,8 +58,13 @@ impl IdFilter {
 
     /// A filter that knows nothing yet.
     #[must_use]
-    pub fn incomplete(budget: Arc<Budget>) -> Self {
-        Self { buckets: Mutex::default(), complete: AtomicBool::new(false), given_up: AtomicBool::new(false), budget }
+    pub fn incomplete(budget: &Arc<Budget>) -> Self {
+        Self {
+            buckets: Mutex::default(),
+            complete: AtomicBool::new(false),
+            given_up: AtomicBool::new(false),
+            budget: budget.portion(),
+        }
     }
 
     /// Says that every id has been inserted.
@@ -130,10 +135,10 @@ impl IdFilter {
         if body.get_u32_le() != FORMAT || body.get_i64_le() != offset {
             return None;
         }
-        let filter = Self::empty(Arc::clone(budget));
+        let filter = Self::empty(budget);
         while !body.is_empty() {
             let bucket = body.try_get_u64_le().ok()?;
-            let layers = Layers::decode(&mut body, budget)?;
+            let layers = Layers::decode(&mut body, &filter.budget)?;
             let mut buckets = filter.buckets.lock();
             // They ascend; a second one would hide the ids of the first.
             if buckets.last_key_value().is_some_and(|(last, _)| *last >= bucket) {
@@ -160,7 +165,7 @@ mod tests {
 
     #[test]
     fn it_never_forgets_an_id_and_seldom_invents_one() {
-        let filter = IdFilter::empty(Budget::new(1 << 24));
+        let filter = IdFilter::empty(&Budget::new(1 << 24));
         (0..100_000_u64).for_each(|i| filter.insert(i % 5, &format!("id-{i}")));
         for i in 0..100_000_u64 {
             let Candidates::Only(found) = filter.candidates(&format!("id-{i}")) else { panic!("it is complete") };
@@ -172,9 +177,9 @@ mod tests {
 
     #[test]
     fn an_incomplete_or_given_up_filter_says_maybe() {
-        assert_eq!(IdFilter::incomplete(Budget::new(1 << 20)).candidates("x"), Candidates::Any);
+        assert_eq!(IdFilter::incomplete(&Budget::new(1 << 20)).candidates("x"), Candidates::Any);
         let budget = Budget::new(layer_bytes(FIRST_LAYER_IDS));
-        let filter = IdFilter::empty(Arc::clone(&budget));
+        let filter = IdFilter::empty(&budget);
         assert_eq!(filter.candidates("x"), NOWHERE);
         (0..FIRST_LAYER_IDS * 2).for_each(|i| filter.insert(0, &i.to_string()));
         assert_eq!(filter.candidates("x"), Candidates::Any, "over budget");
@@ -185,7 +190,7 @@ mod tests {
     fn all_filters_together_stay_within_the_budget() {
         let first = layer_bytes(FIRST_LAYER_IDS);
         let exact = Budget::new(2 * first);
-        let [a, b, c] = [(); 3].map(|()| IdFilter::empty(Arc::clone(&exact)));
+        let [a, b, c] = [(); 3].map(|()| IdFilter::empty(&exact));
         a.insert(0, "a");
         b.insert(0, "b");
         assert!(!exact.take(1), "used up, to the byte");
@@ -196,7 +201,7 @@ mod tests {
         assert!(exact.take(first) && !exact.take(1), "what it took is there again, and no more");
 
         let short = Budget::new(2 * first - 1);
-        let [a, b] = [(); 2].map(|()| IdFilter::empty(Arc::clone(&short)));
+        let [a, b] = [(); 2].map(|()| IdFilter::empty(&short));
         a.insert(0, "a");
         b.insert(0, "b");
         assert_eq!(b.candidates("x"), Candidates::Any, "a byte short");
@@ -206,7 +211,7 @@ mod tests {
     #[test]
     fn a_dropped_bucket_gives_its_memory_back() {
         let budget = Budget::new(2 * layer_bytes(FIRST_LAYER_IDS));
-        let filter = IdFilter::empty(Arc::clone(&budget));
+        let filter = IdFilter::empty(&budget);
         filter.insert(3, "old");
         filter.insert(4, "new");
         filter.forget_before(4);
@@ -218,7 +223,7 @@ mod tests {
     #[test]
     fn it_is_saved_whole_or_not_at_all() {
         let budget = Budget::new(1 << 24);
-        let filter = IdFilter::empty(Arc::clone(&budget));
+        let filter = IdFilter::empty(&budget);
         (0..20_000_u64).for_each(|i| filter.insert(i % 3, &i.to_string()));
         let saved = filter.encode(7).unwrap();
         let read = IdFilter::decode(&saved, 7, &budget).unwrap();

@@ -1,10 +1,7 @@
 //! Proves a restored collection before anyone can see it.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
+    sync::atomic::{AtomicI64, Ordering},
     time::Duration,
 };
 
@@ -81,7 +78,7 @@ impl Store {
         done: &AtomicI64,
         stop: &CancellationToken,
     ) -> Result<Proof, Error> {
-        let filter = IdFilter::empty(Arc::clone(&self.filters));
+        let filter = IdFilter::empty(&self.filters);
         let mut proof = Proof::default();
         let mut entries = db.scan_with_options(keys::documents(keys::ALL_BUCKETS), &scan_options()).await?;
         while let Some(entry) = entries.next().await? {

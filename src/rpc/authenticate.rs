@@ -98,18 +98,22 @@ where
         let connection = request.extensions().get::<OnConnection>().cloned();
         if is_open_to_all(request.uri().path()) {
             // Where nobody needs a key, nobody is a stranger.
-            if !self.keys.are_required() {
-                connection.iter().for_each(OnConnection::is_known);
-            }
-            if connection.is_some_and(|connection| !connection.may_ask()) {
+            let is_stranger = |connection: OnConnection| match self.keys.are_required() {
+                true => !connection.may_ask(),
+                false => connection.is_known(None).is_err(),
+            };
+            if connection.is_some_and(is_stranger) {
                 return Box::pin(ready(Ok(Status::from(too_many_questions()).into_http())));
             }
             return Box::pin(self.inner.call(request));
         }
         match self.keys.authenticate(secret(request.headers())) {
             Ok(caller) => {
-                if let Some(connection) = connection {
-                    connection.is_known();
+                let tenant = caller.key().map(|_| caller.tenant());
+                if let Some(connection) = connection
+                    && let Err(error) = connection.is_known(tenant.as_ref())
+                {
+                    return Box::pin(ready(Ok(Status::from(error).into_http())));
                 }
                 if let Some(let_in) = request.extensions().get::<LetIn>() {
                     let_in.note();

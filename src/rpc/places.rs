@@ -21,6 +21,11 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+use crate::{
+    error::Error,
+    share::{Budget, Division, Share, Tenant},
+};
+
 /// So long a newcomer has to show its key, whoever else wants to come in.
 const AT_LEAST: Duration = Duration::from_secs(2);
 
@@ -31,6 +36,8 @@ pub struct Places(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     free: Arc<Semaphore>,
+    /// Those of clients with a key: one that has many leaves some to others.
+    known: Arc<Budget>,
     /// Those on sufferance, the oldest first.
     strangers: Mutex<Strangers>,
 }
@@ -52,6 +59,8 @@ struct Stranger {
 pub struct Place {
     number: u64,
     kept: AtomicBool,
+    /// The part of a key's tenant in all connections.
+    share: Mutex<Option<Share>>,
     taken_away: CancellationToken,
     places: Arc<Inner>,
     _permit: OwnedSemaphorePermit,
@@ -60,7 +69,8 @@ pub struct Place {
 impl Places {
     /// So many.
     pub fn new(count: usize) -> Self {
-        Self(Arc::new(Inner { free: Arc::new(Semaphore::new(count)), strangers: Mutex::default() }))
+        let known = Budget::new("connections", Division::of(count));
+        Self(Arc::new(Inner { free: Arc::new(Semaphore::new(count)), known, strangers: Mutex::default() }))
     }
 
     /// The next free one. If there is none, a stranger's is taken away, the oldest of them.
@@ -94,7 +104,14 @@ impl Inner {
         strangers.next += 1;
         strangers.waiting.insert(number, Stranger { since: Instant::now(), taken_away: taken_away.clone() });
         drop(strangers);
-        Place { number, kept: AtomicBool::new(false), taken_away, places: self, _permit: permit }
+        Place {
+            number,
+            kept: AtomicBool::new(false),
+            share: Mutex::default(),
+            taken_away,
+            places: self,
+            _permit: permit,
+        }
     }
 
     /// Takes the oldest stranger's place away, if it has had its time.
@@ -109,11 +126,19 @@ impl Inner {
 }
 
 impl Place {
-    /// Whoever has it has been let in: it is nobody else's any more.
-    pub fn keep(&self) {
-        if !self.kept.swap(true, Ordering::Relaxed) {
-            self.places.strangers.lock().waiting.remove(&self.number);
+    /// Whoever has it has been let in: it is nobody else's any more. A tenant that has too many
+    /// is refused; where nobody needs a key there are none.
+    pub fn keep(&self, tenant: Option<&Tenant>) -> Result<(), Error> {
+        if self.is_kept() {
+            return Ok(());
         }
+        let mut share = self.share.lock();
+        if share.is_none() {
+            *share = tenant.map(|tenant| self.places.known.take(tenant, 1)).transpose()?;
+        }
+        self.kept.store(true, Ordering::Relaxed);
+        self.places.strangers.lock().waiting.remove(&self.number);
+        Ok(())
     }
 
     /// Whether somebody has been let in.
@@ -151,7 +176,7 @@ mod tests {
     async fn a_newcomer_takes_the_oldest_strangers_place_after_its_time() {
         let places = Places::new(3);
         let known = places.take().await;
-        known.keep();
+        known.keep(None).unwrap();
         let first = places.take().await;
         tokio::time::advance(Duration::from_secs(1)).await;
         let second = places.take().await;
@@ -166,14 +191,31 @@ mod tests {
         drop(first);
         let newcomer = newcomer.await;
         // Whoever is known stays, however many come.
-        newcomer.keep();
-        second.keep();
+        newcomer.keep(None).unwrap();
+        second.keep(None).unwrap();
         let mut next = Box::pin(places.take());
         tokio::time::sleep(Duration::from_secs(60)).await;
         assert!((&mut next).now_or_never().is_none());
         assert!([&known, &second, &newcomer].iter().all(|place| !place.taken_away().is_cancelled()));
         drop(second);
         next.await;
+    }
+
+    #[tokio::test]
+    async fn a_key_leaves_some_to_others() {
+        let places = Places::new(8);
+        let (one, other) = (Tenant::new("a", Some("a")), Tenant::new("b", Some("b")));
+        let mut of_one = Vec::new();
+        let refused = loop {
+            let place = places.take().await;
+            match place.keep(Some(&one)) {
+                Ok(()) => of_one.push(place),
+                Err(_) => break place,
+            }
+        };
+        // Three quarters of three quarters.
+        assert_eq!((of_one.len(), refused.is_kept()), (5, false));
+        refused.keep(Some(&other)).unwrap();
     }
 
     #[tokio::test]

@@ -29,8 +29,10 @@ const RESETS_PER_STREAM: usize = 4;
 const ERRORS_PER_STREAM: usize = 16 << 10;
 /// As many small messages as that holds may wait for their stream to be read: each costs a
 /// quarter of a KiB beside what it holds, and there is half of a connection's window for that.
-const STREAM_WINDOW_BYTES: u32 = 1 << 20;
-const CONNECTION_WINDOW_BYTES: u32 = 8 << 20;
+const STREAM_WINDOW_BYTES: u32 = 256 << 10;
+/// Nothing else counts what a client has sent and no call has read yet, so this is what a
+/// connection may cost.
+const CONNECTION_WINDOW_BYTES: u32 = 2 << 20;
 
 /// How connections are served.
 #[derive(Clone, Copy, Debug)]

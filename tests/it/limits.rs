@@ -2,4 +2,6 @@
 
 mod counts;
 mod messages;
+mod quota;
 mod turns;
+mod unpacked;

@@ -12,6 +12,8 @@ use fastbloom::BloomFilter;
 const BITS_PER_ID: usize = 16;
 /// What the first layer holds.
 pub(super) const FIRST_LAYER_IDS: usize = 1 << 11;
+/// What a filter may have if it is there, whatever others have.
+const LEAST_BYTES: usize = 1 << 20;
 /// Below this each further layer holds four times as much: few layers to look
 /// into. Above, twice as much: little memory unused.
 const STEEP_BELOW: usize = 1 << 17;
@@ -36,13 +38,43 @@ impl Budget {
     fn give_back(&self, bytes: usize) {
         self.left.fetch_add(bytes, Ordering::Relaxed);
     }
+
+    /// Nothing yet, for one filter.
+    pub fn portion(self: &Arc<Self>) -> Arc<Portion> {
+        Arc::new(Portion { of: Arc::clone(self), held: AtomicUsize::new(0) })
+    }
+}
+
+/// What one filter has of the budget: at most three quarters of what the others leave, so
+/// that the largest collection leaves room for those that come.
+#[derive(Debug)]
+pub struct Portion {
+    of: Arc<Budget>,
+    held: AtomicUsize,
+}
+
+impl Portion {
+    fn take(&self, bytes: usize) -> bool {
+        let held = self.held.load(Ordering::Relaxed);
+        let available = self.of.left.load(Ordering::Relaxed) + held;
+        if held + bytes > (available - available / 4).max(LEAST_BYTES) || !self.of.take(bytes) {
+            return false;
+        }
+        self.held.fetch_add(bytes, Ordering::Relaxed);
+        true
+    }
+
+    fn give_back(&self, bytes: usize) {
+        self.held.fetch_sub(bytes, Ordering::Relaxed);
+        self.of.give_back(bytes);
+    }
 }
 
 /// The ids of one bucket.
 #[derive(Debug)]
 pub(super) struct Layers {
     layers: Vec<Layer>,
-    budget: Arc<Budget>,
+    budget: Arc<Portion>,
 }
 
 #[derive(Debug)]
@@ -84,7 +116,7 @@ pub(super) const fn layer_bytes(capacity: usize) -> usize {
 }
 
 impl Layers {
-    pub fn new(budget: Arc<Budget>) -> Self {
+    pub fn new(budget: Arc<Portion>) -> Self {
         Self { layers: Vec::new(), budget }
     }
 
@@ -129,7 +161,7 @@ impl Layers {
     }
 
     /// Reads what [`encode`](Self::encode) wrote, as far as the budget allows.
-    pub fn decode(from: &mut &[u8], budget: &Arc<Budget>) -> Option<Self> {
+    pub fn decode(from: &mut &[u8], budget: &Arc<Portion>) -> Option<Self> {
         let mut layers = Self::new(Arc::clone(budget));
         for _ in 0..from.try_get_u64_le().ok()? {
             let capacity = usize::try_from(from.try_get_u64_le().ok()?).ok()?;

@@ -19,9 +19,13 @@ use hyper::rt::Executor;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use crate::rpc::{
-    delivery::{Delivery, Overdue, delivery},
-    places::Place,
+use crate::{
+    error::Error,
+    rpc::{
+        delivery::{Delivery, Overdue, delivery},
+        places::Place,
+    },
+    share::Tenant,
 };
 
 /// Calls that may be alive before somebody has been let in on a connection: health checks,
@@ -53,9 +57,10 @@ struct Call(Arc<Calls>);
 pub struct OnConnection(Arc<Calls>);
 
 impl OnConnection {
-    /// Its client has been let in, so it may have as many calls as anybody.
-    pub fn is_known(&self) {
-        self.0.place.keep();
+    /// Its client has been let in, so it may have as many calls as anybody; unless its tenant
+    /// has too many connections.
+    pub fn is_known(&self, tenant: Option<&Tenant>) -> Result<(), Error> {
+        self.0.place.keep(tenant)
     }
 
     /// Whether it may have another call without a key.
