@@ -60,7 +60,9 @@ pub struct Options {
 pub async fn run(launch: &Launch, options: &Options) -> Result<()> {
     let attacks = chosen(&options.names)?;
     if options.list {
-        attacks.iter().for_each(|attack| println!("{}", attack.name()));
+        for attack in &attacks {
+            println!("{}", attack.name());
+        }
         return Ok(());
     }
     report::title(&format!("flood: {} attacks of {} s beside another tenant", attacks.len(), options.seconds));

@@ -35,6 +35,12 @@ pub fn text() -> String {
     format!(r#"{{"s":"{text}"}}"#)
 }
 
+/// `{"s":"xxx..."}`, of so many bytes.
+pub fn of(bytes: usize) -> String {
+    const AROUND: usize = r#"{"s":""}"#.len();
+    format!(r#"{{"s":"{}"}}"#, "x".repeat(bytes - AROUND))
+}
+
 /// A collection with these documents.
 pub async fn collection(client: &Client, id: &str, documents: Vec<pb::Write>) -> Result<String> {
     let collection = client.create_collection(id).await?;

@@ -127,13 +127,23 @@ impl Stream {
 
     /// How the call stands: open, or ended.
     fn state(self) -> String {
-        match self.answer.now_or_never() {
-            None => "open".to_owned(),
-            Some(Ok(answer)) => match Status::from_header_map(answer.headers()) {
-                Some(status) => said(&status),
-                None => "open, answered".to_owned(),
+        let answer = match self.answer.now_or_never() {
+            None => return "open".to_owned(),
+            Some(Err(error)) => return broken(error),
+            Some(Ok(answer)) => answer,
+        };
+        if let Some(status) = Status::from_header_map(answer.headers()) {
+            return said(&status);
+        }
+        let mut body = answer.into_body();
+        // No data comes through a window of nothing, but the end does.
+        match body.data().now_or_never() {
+            Some(Some(Err(error))) => broken(error),
+            Some(None) => match body.trailers().now_or_never() {
+                Some(Ok(Some(trailers))) => Status::from_header_map(&trailers).map_or("ended".into(), |one| said(&one)),
+                _ => "ended".to_owned(),
             },
-            Some(Err(error)) => broken(error),
+            None | Some(Some(Ok(_))) => "open, answered".to_owned(),
         }
     }
 }
@@ -199,7 +209,9 @@ impl Held {
     /// Lets go, and counts how the calls stood.
     pub fn close(self, ground: &Ground) {
         let Self { streams, connections } = self;
-        streams.into_iter().for_each(|stream| ground.answers.count(stream.state()));
+        for stream in streams {
+            ground.answers.count(stream.state());
+        }
         drop(connections);
     }
 }

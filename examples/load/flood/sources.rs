@@ -115,7 +115,7 @@ fn large(ground: &Ground) -> Result<()> {
     lines.flush()?;
     for nth in 0..OF_COLLECTION {
         let object = place(ground, &format!("large-{nth}"))?.join("object.ndjson");
-        if nth % 2 == 0 {
+        if nth.is_multiple_of(2) {
             File::create(object)?.set_len(SPARSE)?;
         } else {
             fs::hard_link(&original, object)?;

@@ -101,7 +101,7 @@ impl Attack for Unpacking {
             connections.push(Connection::open(ground, ALL).await?);
         }
         let send = async |nth: usize| {
-            let (key, bytes) = if nth % 2 == 0 { &foreign } else { &own };
+            let (key, bytes) = if nth.is_multiple_of(2) { &foreign } else { &own };
             let call = Call::new(self.path).keyed(key).compressed(self.encoding.name());
             connections[nth].ask(ground, call, bytes.clone()).await;
         };

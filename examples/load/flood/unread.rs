@@ -50,7 +50,7 @@ impl Attack for Unread {
     }
 
     async fn prepare(&self, ground: &Ground) -> Result<()> {
-        let body = format!(r#"{{"s":"{}"}}"#, "x".repeat(DOCUMENT));
+        let body = large::of(DOCUMENT);
         let documents = ids().map(|id| large::upsert(&id, body.as_bytes())).collect();
         large::collection(&ground.attacker.writer().await?, COLLECTION, documents).await?;
         Ok(())

@@ -67,7 +67,7 @@ impl Attack for Uploads {
 fn messages(ground: &Ground) -> Bytes {
     let request = pb::IngestDocumentsRequest {
         collection: ground.attacker.collection(COLLECTION),
-        writes: vec![large::upsert("x", format!(r#"{{"s":"{}"}}"#, "x".repeat(1_000)))],
+        writes: vec![large::upsert("x", large::of(1_000))],
         ..Default::default()
     };
     let message = whole(&request.encode_to_vec());
