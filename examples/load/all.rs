@@ -51,7 +51,7 @@ const QUICK: &[&str] = &[
     "watchers --count 200 --documents 100000 --repeat 1",
     "lone --seconds 2",
     "records --changes 100 --seconds 2 --records 10000",
-    "flood --seconds 3 --rest 1 none pointers-six",
+    "flood --seconds 2 --rest 1 none keyless-reflection",
 ];
 
 /// A failed scenario does not keep the others from being run.
