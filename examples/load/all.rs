@@ -30,6 +30,7 @@ const WHOLE: &[&str] = &[
     "watchers",
     "lone",
     "records",
+    "flood",
 ];
 const QUICK: &[&str] = &[
     "ingest --documents 100000",
@@ -50,6 +51,7 @@ const QUICK: &[&str] = &[
     "watchers --count 200 --documents 100000 --repeat 1",
     "lone --seconds 2",
     "records --changes 100 --seconds 2 --records 10000",
+    "flood --seconds 2 --rest 1 none keyless-reflection",
 ];
 
 /// A failed scenario does not keep the others from being run.

@@ -8,26 +8,33 @@ use std::{
 };
 
 use stillframe::pb::{
-    self, collection_service_client::CollectionServiceClient, document_service_client::DocumentServiceClient,
-    restore::Verification, restore_service_client::RestoreServiceClient,
-    snapshot_service_client::SnapshotServiceClient, source_service_client::SourceServiceClient,
-    workspace_service_client::WorkspaceServiceClient,
+    self, access_service_client::AccessServiceClient, collection_service_client::CollectionServiceClient,
+    document_service_client::DocumentServiceClient, restore::Verification,
+    restore_service_client::RestoreServiceClient, snapshot_service_client::SnapshotServiceClient,
+    source_service_client::SourceServiceClient, workspace_service_client::WorkspaceServiceClient,
 };
 use tonic::{
     Status,
+    service::interceptor::InterceptedService,
     transport::{Channel, Endpoint},
 };
+use tonic_health::pb::health_client::HealthClient;
 
-use crate::{Result, check};
+use crate::{Result, bearer::Bearer, check};
 
 pub const WORKSPACE: &str = "workspaces/commons";
 const LARGEST_MESSAGE: usize = 16 << 20;
 /// A server that says nothing for so long hangs, and the scenario has failed.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// A connection that shows its key, if it has one.
+type Keyed = InterceptedService<Channel, Bearer>;
+
 #[derive(Clone)]
 pub struct Client {
     channel: Channel,
+    bearer: Bearer,
+    workspace: String,
 }
 
 /// A restore that has succeeded.
@@ -47,33 +54,54 @@ impl Client {
             .initial_connection_window_size(8 << 20)
             .connect()
             .await?;
-        Ok(Self { channel })
+        Ok(Self { channel, bearer: Bearer::default(), workspace: WORKSPACE.to_owned() })
     }
 
-    pub fn documents(&self) -> DocumentServiceClient<Channel> {
-        DocumentServiceClient::new(self.channel.clone()).max_decoding_message_size(LARGEST_MESSAGE)
+    /// The same connection, used with a key in a workspace.
+    pub fn keyed(&self, key: &str, workspace: &str) -> Result<Self> {
+        Ok(Self { channel: self.channel.clone(), bearer: Bearer::new(key)?, workspace: workspace.to_owned() })
     }
 
-    pub fn restores(&self) -> RestoreServiceClient<Channel> {
-        RestoreServiceClient::new(self.channel.clone()).max_decoding_message_size(LARGEST_MESSAGE)
+    fn channel(&self) -> Keyed {
+        InterceptedService::new(self.channel.clone(), self.bearer.clone())
     }
 
-    pub fn sources(&self) -> SourceServiceClient<Channel> {
-        SourceServiceClient::new(self.channel.clone())
+    /// Without the key.
+    pub fn health(&self) -> HealthClient<Channel> {
+        HealthClient::new(self.channel.clone())
     }
 
-    fn collections(&self) -> CollectionServiceClient<Channel> {
-        CollectionServiceClient::new(self.channel.clone()).max_decoding_message_size(LARGEST_MESSAGE)
+    pub fn access(&self) -> AccessServiceClient<Keyed> {
+        AccessServiceClient::new(self.channel())
     }
 
-    fn snapshots(&self) -> SnapshotServiceClient<Channel> {
-        SnapshotServiceClient::new(self.channel.clone()).max_decoding_message_size(LARGEST_MESSAGE)
+    pub fn workspaces(&self) -> WorkspaceServiceClient<Keyed> {
+        WorkspaceServiceClient::new(self.channel())
+    }
+
+    pub fn documents(&self) -> DocumentServiceClient<Keyed> {
+        DocumentServiceClient::new(self.channel()).max_decoding_message_size(LARGEST_MESSAGE)
+    }
+
+    pub fn restores(&self) -> RestoreServiceClient<Keyed> {
+        RestoreServiceClient::new(self.channel()).max_decoding_message_size(LARGEST_MESSAGE)
+    }
+
+    pub fn sources(&self) -> SourceServiceClient<Keyed> {
+        SourceServiceClient::new(self.channel())
+    }
+
+    pub fn collections(&self) -> CollectionServiceClient<Keyed> {
+        CollectionServiceClient::new(self.channel()).max_decoding_message_size(LARGEST_MESSAGE)
+    }
+
+    pub fn snapshots(&self) -> SnapshotServiceClient<Keyed> {
+        SnapshotServiceClient::new(self.channel()).max_decoding_message_size(LARGEST_MESSAGE)
     }
 
     pub async fn ping(&self) -> Result<()> {
-        let mut workspaces = WorkspaceServiceClient::new(self.channel.clone());
-        let request = pb::GetWorkspaceRequest { name: WORKSPACE.to_owned() };
-        patiently("GetWorkspace", workspaces.get_workspace(request)).await?;
+        let request = pb::GetWorkspaceRequest { name: self.workspace.clone() };
+        patiently("GetWorkspace", self.workspaces().get_workspace(request)).await?;
         Ok(())
     }
 
@@ -85,7 +113,7 @@ impl Client {
     /// Returns the name of the new collection.
     pub async fn create_with(&self, id: &str, collection: pb::Collection) -> Result<String> {
         let request = pb::CreateCollectionRequest {
-            parent: WORKSPACE.to_owned(),
+            parent: self.workspace.clone(),
             collection_id: id.to_owned(),
             collection: Some(collection),
             ..Default::default()
@@ -122,7 +150,7 @@ impl Client {
     /// time from the request until CREATED was seen.
     pub async fn snapshot(&self, collection: &str, id: &str) -> Result<(pb::Snapshot, Duration)> {
         let request = pb::CreateSnapshotRequest {
-            parent: WORKSPACE.to_owned(),
+            parent: self.workspace.clone(),
             snapshot_id: id.to_owned(),
             snapshot: Some(pb::Snapshot { collection: collection.to_owned(), ..Default::default() }),
             ..Default::default()
@@ -152,7 +180,7 @@ impl Client {
     /// The first page of all snapshots.
     pub async fn first_snapshots(&self, page_size: u32) -> Result<Vec<pb::Snapshot>> {
         let request = pb::ListSnapshotsRequest {
-            parent: WORKSPACE.to_owned(),
+            parent: self.workspace.clone(),
             page_size: i32::try_from(page_size)?,
             ..Default::default()
         };
@@ -174,12 +202,12 @@ impl Client {
     ) -> Result<String> {
         let restore = pb::Restore {
             snapshot: snapshot.name.clone(),
-            collection: format!("{WORKSPACE}/collections/{target}"),
+            collection: format!("{}/collections/{target}", self.workspace),
             verification: verification.into(),
             ..Default::default()
         };
         let request =
-            pb::CreateRestoreRequest { parent: WORKSPACE.to_owned(), restore: Some(restore), ..Default::default() };
+            pb::CreateRestoreRequest { parent: self.workspace.clone(), restore: Some(restore), ..Default::default() };
         Ok(patiently("CreateRestore", self.restores().create_restore(request)).await?.into_inner().name)
     }
 

@@ -10,7 +10,8 @@
 //!
 //! Each value stands beside its bar. A missed bar is reported and nothing
 //! more, since it depends on the machine; a wrong result (a lost write, totals
-//! that differ from a scan, an unequal document) ends with exit code 1.
+//! that differ from a scan, an unequal document) ends with exit code 1, and so
+//! does an attack of `flood` that the server does not hold.
 #![allow(
     missing_docs,
     clippy::disallowed_methods,
@@ -24,6 +25,7 @@
 )]
 
 mod all;
+mod bearer;
 mod bucket;
 mod client;
 mod compare;
@@ -31,6 +33,7 @@ mod copies;
 mod crowd;
 mod documents;
 mod filter;
+mod flood;
 mod incremental;
 mod ingest;
 mod kill;
@@ -116,6 +119,8 @@ enum Scenario {
     Lone(lone::Options),
     /// What a change of the records costs, and a start with many of them.
     Records(records::Options),
+    /// Attacks, each on a server of its own, beside another tenant.
+    Flood(flood::Options),
     /// Everything, in turn.
     All(all::Options),
 }
@@ -138,6 +143,10 @@ async fn main() -> ExitCode {
 
 /// Runs one scenario against a new server, which goes with its directory.
 async fn run(launch: &Launch, scenario: Scenario) -> Result<()> {
+    // Each attack has a server of its own.
+    if let Scenario::Flood(options) = &scenario {
+        return flood::run(launch, options).await;
+    }
     let mut server = Server::start(launch).await?;
     let outcome = match scenario {
         Scenario::Ingest(options) => ingest::run(&server, &options).await,
@@ -158,6 +167,7 @@ async fn run(launch: &Launch, scenario: Scenario) -> Result<()> {
         Scenario::Watchers(options) => watchers::run(&server, &options).await,
         Scenario::Lone(options) => lone::run(&server, &options).await,
         Scenario::Records(options) => records::run(&server, &options).await,
+        Scenario::Flood(_) => Err("attacks are not made against one server".into()),
         Scenario::All(_) => Err("`all` cannot run inside `all`".into()),
     };
     if outcome.is_err() {

@@ -14,7 +14,7 @@ use tokio::time::sleep;
 
 use crate::{
     Result, check,
-    client::Client,
+    client::{Client, WORKSPACE},
     process::{self, Usage},
 };
 
@@ -42,6 +42,9 @@ pub struct Launch {
     /// Further environment variables.
     #[arg(skip)]
     pub environment: Vec<(String, String)>,
+    /// Let in only who has a key.
+    #[arg(skip)]
+    keys: bool,
 }
 
 impl Launch {
@@ -49,6 +52,11 @@ impl Launch {
     pub fn on(&self, storage: &str, environment: Vec<(String, String)>) -> Self {
         let server_arg = self.server_arg.iter().cloned().chain(["--storage".to_owned(), storage.to_owned()]).collect();
         Self { server_arg, environment, ..self.clone() }
+    }
+
+    /// The same, with a first operator and his key.
+    pub fn with_keys(&self) -> Self {
+        Self { keys: true, ..self.clone() }
     }
 }
 
@@ -84,6 +92,7 @@ pub struct Server {
     args: Vec<String>,
     environment: Vec<(String, String)>,
     url: String,
+    keys: bool,
     child: Child,
     // Below `child`, so that it is removed only after the child has ended.
     home: TempDir,
@@ -91,10 +100,13 @@ pub struct Server {
 
 impl Server {
     pub async fn start(launch: &Launch) -> Result<Self> {
-        let (binary, args, home) = (launch.binary()?, launch.server_arg.clone(), launch.home()?);
+        let (binary, mut args, home) = (launch.binary()?, launch.server_arg.clone(), launch.home()?);
+        if launch.keys {
+            args.extend(["--bootstrap-key-file".to_owned(), key_file(home.path()).display().to_string()]);
+        }
         let environment = launch.environment.clone();
         let (child, url) = spawn(&binary, &args, &environment, home.path())?;
-        let mut server = Self { binary, args, environment, url, child, home };
+        let mut server = Self { binary, args, environment, url, keys: launch.keys, child, home };
         server.ready().await?;
         Ok(server)
     }
@@ -131,9 +143,18 @@ impl Server {
         Err(format!("the server did not stop within {STOPPED_WITHIN:?}").into())
     }
 
-    /// A connection of its own.
+    /// A connection of its own; with keys, the first operator's.
     pub async fn client(&self) -> Result<Client> {
-        Client::connect(&self.url).await
+        let client = Client::connect(&self.url).await?;
+        if self.keys {
+            client.keyed(fs::read_to_string(key_file(self.home.path()))?.trim(), WORKSPACE)
+        } else {
+            Ok(client)
+        }
+    }
+
+    pub fn url(&self) -> &str {
+        &self.url
     }
 
     pub fn usage(&self) -> Result<Usage> {
@@ -239,6 +260,10 @@ fn free_port() -> Result<u16> {
 
 fn data_dir(home: &Path) -> PathBuf {
     home.join("data")
+}
+
+fn key_file(home: &Path) -> PathBuf {
+    home.join("operator.key")
 }
 
 fn log(home: &Path) -> PathBuf {

@@ -1,0 +1,117 @@
+//! Patches that cost much and change nothing, of large documents.
+
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use stillframe::pb::{self, patch_operation::Op};
+use tonic::Request;
+
+use super::{
+    attack::{Attack, Finding, boxed, repeat},
+    ground::Ground,
+    large,
+};
+use crate::{Result, client::Client};
+
+const TASKS: usize = 4;
+const DEADLINE: Duration = Duration::from_secs(3);
+/// One for each core.
+const COLLECTIONS: [&str; 2] = ["numbers-a", "numbers-b"];
+/// The first of the large documents of a collection.
+pub const DOCUMENT: &str = "numbers-0";
+/// Large documents of each collection.
+const DOCUMENTS: usize = 4;
+
+pub struct Patches {
+    name: &'static str,
+    batch: fn() -> Vec<pb::Write>,
+}
+
+pub fn attacks() -> Vec<Box<dyn Attack>> {
+    boxed([
+        Patches { name: "patches-failing-40", batch: || failing(40, 1) },
+        Patches { name: "patches-failing-5000", batch: || failing(5_000, 1) },
+        Patches { name: "patches-moving", batch: moving },
+        Patches { name: "patches-alternating", batch: || failing(5_000, DOCUMENTS) },
+    ])
+}
+
+#[async_trait(?Send)]
+impl Attack for Patches {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    async fn prepare(&self, ground: &Ground) -> Result<()> {
+        prepare(ground).await
+    }
+
+    async fn run(&self, ground: &Ground, until: Instant) -> Result<Vec<Finding>> {
+        keep_busy(ground, &(self.batch)(), until).await?;
+        Ok(Vec::new())
+    }
+}
+
+/// Makes the large documents.
+pub async fn prepare(ground: &Ground) -> Result<()> {
+    let client = ground.attacker.writer().await?;
+    for collection in COLLECTIONS {
+        let documents = (0..DOCUMENTS).map(|nth| large::upsert(&id(nth), large::numbers())).collect();
+        large::collection(&client, collection, documents).await?;
+    }
+    Ok(())
+}
+
+/// The collection whose writer is busy.
+pub fn busy(ground: &Ground) -> String {
+    ground.attacker.collection(COLLECTIONS[0])
+}
+
+/// Has the writers of both collections compute until then.
+pub async fn keep_busy(ground: &Ground, batch: &[pb::Write], until: Instant) -> Result<()> {
+    let client = ground.attacker.writer().await?;
+    repeat(TASKS, until, |nth| write(ground, &client, COLLECTIONS[nth % 2], batch)).await;
+    Ok(())
+}
+
+async fn write(ground: &Ground, client: &Client, collection: &str, batch: &[pb::Write]) {
+    let collection = ground.attacker.collection(collection);
+    let mut request =
+        Request::new(pb::WriteDocumentsRequest { collection, writes: batch.to_vec(), ..Default::default() });
+    request.set_timeout(DEADLINE);
+    ground.answers.answer(client.documents().write_documents(request).await);
+}
+
+/// Patches whose TEST fails at once, by turns of so many documents.
+pub fn failing(count: usize, documents: usize) -> Vec<pb::Write> {
+    let test = || {
+        let one = pb::patch_operation::Operand::Json("1".into());
+        pb::PatchOperation { operand: Some(one), ..operation(Op::Test, "/x", None) }
+    };
+    (0..count).map(|nth| patch(&id(nth % documents), vec![test()])).collect()
+}
+
+/// Patches that move all numbers away, and back again.
+fn moving() -> Vec<pb::Write> {
+    let away = |nth| if nth % 2 == 0 { ("/m", "/n") } else { ("/n", "/m") };
+    let moves = || (0..1_000).map(away).map(|(to, from)| operation(Op::Move, to, Some(from))).collect();
+    (0..10).map(|_| patch(&id(0), moves())).collect()
+}
+
+fn operation(op: Op, path: &str, from: Option<&str>) -> pb::PatchOperation {
+    pb::PatchOperation {
+        op: op.into(),
+        path: Some(path.to_owned()),
+        source_path: from.map(ToOwned::to_owned),
+        ..Default::default()
+    }
+}
+
+fn patch(id: &str, operations: Vec<pb::PatchOperation>) -> pb::Write {
+    let patch = pb::Patch { id: id.to_owned(), operations };
+    pb::Write { operation: Some(pb::write::Operation::Patch(patch)), ..Default::default() }
+}
+
+fn id(nth: usize) -> String {
+    format!("numbers-{nth}")
+}
