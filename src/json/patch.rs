@@ -17,13 +17,16 @@ mod pointer;
 use measure::{Measure, check_key, key_bytes, measure};
 
 pub use measure::depth;
-pub use pointer::{Pointer, PointerError};
+pub use pointer::{MAX_POINTER_BYTES, MAX_POINTER_STEPS, Pointer, PointerError};
 
 /// More operations than this are refused.
 pub const MAX_OPERATIONS: usize = 1000;
 
 /// Copying and shifting may touch this many times `max_bytes`: plenty for any sane patch, a bound for the others.
 const WORK_FACTOR: usize = 32;
+
+/// What an operation takes up besides its pointers and its operand.
+const OPERATION_BYTES: usize = 96;
 
 /// Values come from [`super::value::parse`]: serde_json's own parser drops duplicate keys and rewrites exponents.
 #[derive(Debug, Clone, PartialEq)]
@@ -148,14 +151,15 @@ impl PatchOp<Text> {
     /// About how many bytes it takes up.
     #[must_use]
     pub fn cost(&self) -> usize {
-        let value = match self {
-            Self::Add { value, .. }
-            | Self::Replace { value, .. }
-            | Self::Test { value, .. }
-            | Self::Increment { value, .. } => value.0.len(),
-            Self::Remove { .. } | Self::Copy { .. } | Self::Move { .. } => 0,
+        let own = match self {
+            Self::Add { path, value }
+            | Self::Replace { path, value }
+            | Self::Test { path, value }
+            | Self::Increment { path, value } => path.bytes() + value.0.len(),
+            Self::Remove { path } => path.bytes(),
+            Self::Copy { from, path } | Self::Move { from, path } => from.bytes() + path.bytes(),
         };
-        64 + value
+        OPERATION_BYTES + own
     }
 }
 
@@ -263,21 +267,21 @@ impl Patch<'_> {
         let Some((parent, last)) = path.split_last() else {
             return self.replace_root(new, value());
         };
-        check_key(last)?;
+        check_key(&last)?;
         if path.len() + new.depth > MAX_DEPTH {
             return Err(PatchReason::TooDeep);
         }
         let not_found = || PatchReason::NotFound(path.clone());
         let (added, old) = match parent.find_mut(self.document).ok_or_else(not_found)? {
             Value::Object(members) => {
-                let added = key_bytes(last) + usize::from(!members.is_empty());
-                match members.insert(last.to_owned(), value()) {
+                let added = key_bytes(&last) + usize::from(!members.is_empty());
+                match members.insert(last.into_owned(), value()) {
                     None => (added, 0),
                     Some(old) => (0, measure(&old)?.bytes),
                 }
             }
             Value::Array(items) => {
-                let index = if last == "-" { Some(items.len()) } else { pointer::index(last) };
+                let index = if last == "-" { Some(items.len()) } else { pointer::index(&last) };
                 let behind =
                     index.and_then(|index| items.get(index..)).ok_or_else(|| PatchReason::BadIndex(path.clone()))?;
                 spend(&mut self.work, size_of_val(behind))?;
@@ -324,12 +328,12 @@ impl Patch<'_> {
             Value::Object(members) => {
                 // `remove` would move the last key into the gap. Shifting costs the keys behind it.
                 spend(&mut self.work, members.len() * size_of::<(String, Value)>())?;
-                let value = members.shift_remove(last).ok_or_else(not_found)?;
-                self.bytes = self.bytes.saturating_sub(key_bytes(last) + usize::from(!members.is_empty()));
+                let value = members.shift_remove(&*last).ok_or_else(not_found)?;
+                self.bytes = self.bytes.saturating_sub(key_bytes(&last) + usize::from(!members.is_empty()));
                 Ok(value)
             }
             Value::Array(items) => {
-                let index = pointer::index(last).ok_or_else(|| PatchReason::BadIndex(path.clone()))?;
+                let index = pointer::index(&last).ok_or_else(|| PatchReason::BadIndex(path.clone()))?;
                 let behind = items.get(index..).filter(|rest| !rest.is_empty()).ok_or_else(not_found)?;
                 spend(&mut self.work, size_of_val(behind))?;
                 let value = items.remove(index);
@@ -352,7 +356,7 @@ fn is_special(key: &str) -> bool {
 
 /// They live beside the body; a patch of them would silently do nothing.
 fn outside_special(path: &Pointer) -> Outcome {
-    if path.first().is_some_and(is_special) { Err(PatchReason::SpecialField) } else { Ok(()) }
+    if path.first().is_some_and(|first| is_special(&first)) { Err(PatchReason::SpecialField) } else { Ok(()) }
 }
 
 /// RFC 6902 equality: numbers by value, objects irrespective of order.

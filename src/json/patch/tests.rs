@@ -114,6 +114,18 @@ fn missing_targets_are_errors() {
     assert_eq!(fails(r#"{"a":1}"#, add("/a/c", json!(1))), PatchReason::NotFound(at("/a/c")));
 }
 
+/// What waits counts as what it takes.
+#[test]
+fn an_operation_costs_its_pointers_and_its_operand() {
+    let text = |json: &'static str| Text(Bytes::from_static(json.as_bytes()));
+    let long = format!("/{}", "x".repeat(999));
+    let cost = |op: PatchOp<Text>| op.cost() - OPERATION_BYTES;
+    assert_eq!(cost(PatchOp::Add { path: at("/a"), value: text("[1]") }), 2 + 3);
+    assert_eq!(cost(PatchOp::Remove { path: at(&long) }), 1000);
+    assert_eq!(cost(PatchOp::Move { from: at(&long), path: at("/a/b") }), 1004);
+    assert!(size_of::<PatchOp<Text>>() <= OPERATION_BYTES);
+}
+
 #[test]
 fn the_root_stays_an_object() {
     becomes(r#"{"a":1}"#, replace("", json!({"b": 2})), r#"{"b":2}"#);
