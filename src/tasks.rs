@@ -276,6 +276,15 @@ where
     tokio::task::spawn_blocking(call).await
 }
 
+/// What a worker looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// All that there may be to do.
+    AtAll,
+    /// What the bell was rung for.
+    AtWhatRang,
+}
+
 /// When a worker looks through its records: when its doorbell rings, and every
 /// so often. The first look is immediate: that is crash recovery.
 pub struct Looks {
@@ -294,11 +303,16 @@ impl Looks {
 
     /// Waits for the next look; false when the service stops, which wins.
     pub async fn next(&mut self, bell: &Notify) -> bool {
+        self.next_of(bell).await.is_some()
+    }
+
+    /// The same, and what it is for; a sweep comes in its time however often the bell rings.
+    pub async fn next_of(&mut self, bell: &Notify) -> Option<Look> {
         tokio::select! {
             biased;
-            () = self.stop.cancelled() => false,
-            () = bell.notified() => true,
-            _ = self.sweep.tick() => true,
+            () = self.stop.cancelled() => None,
+            _ = self.sweep.tick() => Some(Look::AtAll),
+            () = bell.notified() => Some(Look::AtWhatRang),
         }
     }
 }
