@@ -67,6 +67,7 @@ impl Snapshots {
                 }
             }
         });
+        Ok(())
     }
 
     /// Does what the record asks for now. What the look found may have been done

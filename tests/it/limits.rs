@@ -2,4 +2,5 @@
 
 mod counts;
 mod messages;
+mod patches;
 mod turns;

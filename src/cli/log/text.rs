@@ -125,7 +125,8 @@ mod tests {
     fn nothing_from_outside_ends_its_span_or_begins_a_field() {
         for forged in ["x}:", "{x", "1 caller=apiKeys/root", "caller=x", "x}: stillframe::access: API key revoked"] {
             let line = logged(|| {
-                tracing::info_span!("rpc", id = %forged, caller = "c").in_scope(|| tracing::info!(of = %forged, "said"));
+                tracing::info_span!("rpc", id = %forged, caller = "c")
+                    .in_scope(|| tracing::info!(of = %forged, "said"));
             });
             assert_eq!(line, format!("rpc{{id={forged:?} caller=c}}: said of={forged:?}\n"));
         }
