@@ -194,7 +194,14 @@ impl App {
         let access = Access::new(allowed, vec![metadata, home]);
         let access = access.with_import(import);
         let access = access.with_environment(config.source_environment.clone()).with_contact(contact);
-        let sources = Sources::new(records.clone(), clock.clone(), tasks.clone(), collections.clone(), access);
+        let sources = Sources::new(
+            records.clone(),
+            clock.clone(),
+            tasks.clone(),
+            background.handle(),
+            collections.clone(),
+            access,
+        );
         let services = Services {
             keys,
             workspaces,
@@ -455,7 +462,7 @@ async fn report_unknown(collections: &Collections, store: &Store) -> Result<(), 
     Ok(())
 }
 
-/// A runtime whose threads step back for others: compaction and verification
+/// A runtime whose threads step back for others: compaction, verification and sources
 /// use what writers leave.
 struct Background(Option<Runtime>);
 

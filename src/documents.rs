@@ -53,6 +53,7 @@ mod store;
 mod stored;
 mod ticks;
 mod totals;
+mod turns;
 mod value;
 mod verify;
 mod writer;

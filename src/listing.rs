@@ -29,7 +29,7 @@ pub use error::{ListingError, OrderError};
 pub use filter::Filter;
 pub use listed::{Field, Kind, Listed, Value};
 pub use order::Order;
-pub use page::{page_size, paginate};
+pub use page::{Pager, page_size, paginate};
 #[cfg(any(test, feature = "fuzz"))]
 pub(crate) use token::seal;
 pub use token::{Bound, PageToken, TokenError};

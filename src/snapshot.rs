@@ -38,7 +38,7 @@ use crate::{
     hub::Hub,
     idempotency::{self, Request},
     names::{CollectionName, Id, ListParent, SnapshotName},
-    records::{Change, Order, Records, Retired, Snapshot, SnapshotState, Stored, Workspace},
+    records::{Change, Key, Order, Records, Retired, Snapshot, SnapshotState, Stored, Workspace},
     tasks::Tasks,
     unnamed,
     workspace::{Limits, Room, Workspaces},
@@ -99,10 +99,20 @@ struct Inner {
     workspaces: Workspaces,
     collections: Collections,
     hub: Hub<Uuid, Snapshot>,
-    /// Rung when there is something to do.
+    /// Rung when there is something to do, with what.
     bell: Notify,
+    due: Mutex<HashSet<Key<Snapshot>>>,
     /// Those being worked on.
-    busy: Mutex<HashSet<Uuid>>,
+    busy: Mutex<HashSet<Key<Snapshot>>>,
+}
+
+impl Inner {
+    /// Has the worker look at one snapshot, and at no other: there may be thousands that
+    /// wait for something else.
+    fn ring_for(&self, key: Key<Snapshot>) {
+        self.due.lock().insert(key);
+        self.bell.notify_one();
+    }
 }
 
 impl Snapshots {
@@ -125,6 +135,7 @@ impl Snapshots {
             collections,
             hub: Hub::default(),
             bell: Notify::new(),
+            due: Mutex::default(),
             busy: Mutex::default(),
         };
         let inner = Arc::new(inner);

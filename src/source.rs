@@ -46,16 +46,17 @@ mod subscriptions;
 mod tally;
 #[cfg(any(test, feature = "fuzz"))]
 pub(crate) mod testing;
+mod turns;
 mod visit;
 mod worker;
 
 use std::{collections::HashSet, ops::ControlFlow, sync::Arc};
 
 use parking_lot::Mutex;
-use tokio::sync::{Notify, Semaphore};
+use tokio::{runtime::Handle, sync::Notify};
 use uuid::Uuid;
 
-use self::{access::Access, live::Lives, location::Store};
+use self::{access::Access, live::Lives, location::Store, turns::Turns};
 pub use self::{
     live::View,
     spec::{CreateSource, Spec},
@@ -77,8 +78,6 @@ use crate::{
 
 /// The most sources of one collection; a restored one knows of as many.
 pub const MAX_SOURCES: usize = MAX_POSITIONS;
-/// Sources that read objects at once; others wait with what they have found.
-const READING_AT_ONCE: usize = 4;
 
 /// The sources. Clones share them.
 #[derive(Clone)]
@@ -90,30 +89,41 @@ struct Inner {
     records: Records,
     clock: Clock,
     tasks: Tasks,
+    /// Where sources are looked at and read.
+    background: Handle,
     collections: Collections,
     access: Arc<Access>,
     hub: Hub<Uuid, View>,
     lives: Lives,
     bell: Notify,
-    turns: Semaphore,
+    turns: Turns,
     /// Deleted ones whose marks are being removed.
     retiring: Mutex<HashSet<Uuid>>,
 }
 
 impl Sources {
-    /// The sources in the records.
+    /// The sources in the records. What they do runs on `background`, so that neither what
+    /// they compute nor their files hold up anybody else.
     #[must_use]
-    pub fn new(records: Records, clock: Clock, tasks: Tasks, collections: Collections, access: Access) -> Self {
+    pub fn new(
+        records: Records,
+        clock: Clock,
+        tasks: Tasks,
+        background: Handle,
+        collections: Collections,
+        access: Access,
+    ) -> Self {
         let inner = Inner {
             records,
             clock,
             tasks,
+            background,
             collections,
             access: Arc::new(access),
             hub: Hub::default(),
             lives: Lives::default(),
             bell: Notify::new(),
-            turns: Semaphore::new(READING_AT_ONCE),
+            turns: Turns::default(),
             retiring: Mutex::default(),
         };
         let inner = Arc::new(inner);

@@ -10,7 +10,11 @@ use std::{
 
 use futures::FutureExt;
 use parking_lot::Mutex;
-use tokio::{sync::Notify, task::JoinSet};
+use tokio::{
+    runtime::{Handle, RuntimeFlavor},
+    sync::Notify,
+    task::JoinSet,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{clock::words, error::Error};
@@ -25,6 +29,8 @@ pub struct Tasks {
     failed: CancellationToken,
     services: Arc<Mutex<JoinSet<&'static str>>>,
     work: TaskTracker,
+    /// Where work runs that says nothing else, whoever begins it; absent: where it is begun.
+    main: Option<Handle>,
     running_services: Arc<Running>,
     running_work: Arc<Running>,
 }
@@ -72,6 +78,7 @@ impl Default for Tasks {
             failed: CancellationToken::new(),
             services: Arc::default(),
             work: TaskTracker::new(),
+            main: Handle::try_current().ok(),
             running_services: Arc::default(),
             running_work: Arc::default(),
         }
@@ -141,14 +148,18 @@ impl Tasks {
         });
     }
 
-    /// Runs a piece of work that ends by itself; a stop waits for it.
+    /// Runs a piece of work that ends by itself, on the runtime that these tasks were made on:
+    /// a database that is opened for background work is everybody's. A stop waits for it.
     #[allow(clippy::disallowed_methods, reason = "the one place that spawns")]
     pub fn work<F>(&self, name: &'static str, future: F) -> tokio::task::JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.work.spawn(self.counted(name, future))
+        match &self.main {
+            Some(main) => self.work_on(main, name, future),
+            None => self.work.spawn(self.counted(name, future)),
+        }
     }
 
     /// The same, on another runtime.
@@ -265,6 +276,17 @@ fn panic_message(panic: &(dyn Any + Send)) -> &str {
         .unwrap_or("without a message")
 }
 
+/// Computes for long on the thread of a task, and has another thread go on with the other
+/// tasks of it meanwhile. The task itself gets on with nothing else.
+pub fn in_place<T>(compute: impl FnOnce() -> T) -> T {
+    let flavor = Handle::try_current().map(|runtime| runtime.runtime_flavor());
+    match flavor {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(compute),
+        // There is no other thread.
+        _ => compute(),
+    }
+}
+
 /// Runs a blocking call off the async threads, for those that have no tasks: whoever
 /// waits for it is waited for.
 #[allow(clippy::disallowed_methods, reason = "the one place that spawns")]
@@ -274,6 +296,15 @@ where
     T: Send + 'static,
 {
     tokio::task::spawn_blocking(call).await
+}
+
+/// What a worker looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// All that there may be to do.
+    AtAll,
+    /// What the bell was rung for.
+    AtWhatRang,
 }
 
 /// When a worker looks through its records: when its doorbell rings, and every
@@ -294,11 +325,16 @@ impl Looks {
 
     /// Waits for the next look; false when the service stops, which wins.
     pub async fn next(&mut self, bell: &Notify) -> bool {
+        self.next_of(bell).await.is_some()
+    }
+
+    /// The same, and what it is for; a sweep comes in its time however often the bell rings.
+    pub async fn next_of(&mut self, bell: &Notify) -> Option<Look> {
         tokio::select! {
             biased;
-            () = self.stop.cancelled() => false,
-            () = bell.notified() => true,
-            _ = self.sweep.tick() => true,
+            () = self.stop.cancelled() => None,
+            _ = self.sweep.tick() => Some(Look::AtAll),
+            () = bell.notified() => Some(Look::AtWhatRang),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Applies a group of batches to the totals and to one SlateDB batch, in order;
 //! several writes to one id see each other.
 
+mod patching;
+
 use std::{
     collections::{BTreeSet, HashMap},
     sync::{
@@ -13,30 +15,36 @@ use std::{
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use slatedb::{Db, WriteBatch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
+use self::patching::{MAX_PATCHED_BYTES, Patching};
 use super::{
-    MAX_BODY_BYTES,
     filter::{Candidates, IdFilter},
     keys::{self, Bucket, ONLY_BUCKET},
     marks::Marking,
     retention::Retention,
     totals::{Entry, Totals},
+    turns::Turns,
     value::{self, StoredDocument},
 };
 use crate::{
     clock::Micros,
     digest::{self, Etag},
-    error::{Error, Whose},
-    json::patch::{self, PatchOp, Text},
+    error::Error,
+    json::patch::{PatchOp, Text},
+    share::Tenant,
+    tasks::in_place,
 };
 
 /// Reads of one group that run at once.
 const LOOKUPS_AT_ONCE: usize = 32;
 /// About what an entry takes up in memory besides its key and value.
 const ENTRY_BYTES: usize = 64;
-/// What the bodies that patches read, and those that they make, may take up in
-/// one group.
-const MAX_PATCHED_BYTES: usize = 64 << 20;
+/// How long a group computes before others have their turn on the thread, and after how
+/// many writes it looks at the clock.
+const SLICE: Duration = Duration::from_millis(5);
+const WRITES_AT_ONCE: usize = 256;
 
 /// What a write does.
 #[derive(Debug)]
@@ -155,18 +163,41 @@ pub(super) struct Times {
     pub latest: Micros,
 }
 
+/// Lets others run on the thread, now and then.
+struct Pace {
+    began: Instant,
+    writes: usize,
+}
+
+impl Pace {
+    fn begin() -> Self {
+        Self { began: Instant::now(), writes: 0 }
+    }
+
+    /// Whether it is time, behind one more write.
+    fn is_time(&mut self, was_long: bool) -> bool {
+        self.writes += 1;
+        (was_long || self.writes.is_multiple_of(WRITES_AT_ONCE)) && self.began.elapsed() >= SLICE
+    }
+
+    async fn give_way(&mut self) {
+        tokio::task::yield_now().await;
+        self.began = Instant::now();
+    }
+}
+
 /// A group in preparation.
 pub(super) struct Group<'a> {
     totals: &'a mut Totals,
-    filter: &'a IdFilter,
+    filter: Arc<IdFilter>,
     times: Times,
     /// What the writes so far and storage say of the ids in this group, expired
     /// documents included.
     current: HashMap<Bytes, Option<Old>>,
     /// Intervals that the writes touched.
     touched: BTreeSet<Bucket>,
-    /// Bytes of bodies that patches made.
-    patched: usize,
+    patching: Patching,
+    pace: Pace,
     batch: WriteBatch,
     /// About what the batch will take up in memory.
     bytes: usize,
@@ -178,21 +209,28 @@ impl<'a> Group<'a> {
     /// nothing, the others one read each.
     pub async fn prepare(
         db: &Db,
-        filter: &'a IdFilter,
+        filter: Arc<IdFilter>,
         totals: &'a mut Totals,
         times: Times,
         writes: &[&[Write]],
     ) -> Result<Self, Error> {
         let mut known: HashMap<&str, Lookup> = HashMap::new();
-        for write in writes.iter().copied().flatten() {
-            let needs_body = matches!(write.operation, Operation::Patch(_));
-            if let Some(lookup) = known.get_mut(write.id.as_str()) {
-                lookup.needs_body |= needs_body;
-                continue;
-            }
-            let buckets = candidates(filter, totals, &write.id);
-            if !buckets.is_empty() {
-                known.insert(&write.id, Lookup { buckets, needs_body });
+        let mut pace = Pace::begin();
+        for batch in writes {
+            for write in *batch {
+                // With a retention there are many filters to ask.
+                if pace.is_time(false) {
+                    pace.give_way().await;
+                }
+                let needs_body = matches!(write.operation, Operation::Patch(_));
+                if let Some(lookup) = known.get_mut(write.id.as_str()) {
+                    lookup.needs_body |= needs_body;
+                    continue;
+                }
+                let buckets = candidates(&filter, totals, &write.id);
+                if !buckets.is_empty() {
+                    known.insert(&write.id, Lookup { buckets, needs_body });
+                }
             }
         }
         let loaded = Arc::new(AtomicUsize::new(0));
@@ -201,13 +239,47 @@ impl<'a> Group<'a> {
             futures::stream::iter(known).map(|(id, lookup)| look_up(db.clone(), id, lookup, Arc::clone(&loaded)));
         let current = lookups.buffer_unordered(LOOKUPS_AT_ONCE).try_collect().await?;
         totals.move_cutoff(times.now);
-        let (touched, batch) = (BTreeSet::new(), WriteBatch::new());
-        Ok(Self { totals, filter, times, current, touched, patched: 0, batch, bytes: 0, changed: false })
+        Ok(Self {
+            totals,
+            filter,
+            times,
+            current,
+            touched: BTreeSet::new(),
+            patching: Patching::of(writes.iter().copied().flatten()),
+            pace,
+            batch: WriteBatch::new(),
+            bytes: 0,
+            changed: false,
+        })
     }
 
-    /// Applies one batch.
-    pub fn apply(&mut self, writes: Vec<Write>, marking: Option<Box<dyn Marking>>) -> BatchResult {
-        let results: Vec<_> = writes.into_iter().map(|write| self.apply_one(write)).collect();
+    /// Applies one batch, of a tenant. Patches that may compute for long wait for one of the `turns`; at
+    /// a stop those that wait fail.
+    pub async fn apply(
+        &mut self,
+        tenant: &Tenant,
+        writes: Vec<Write>,
+        marking: Option<Box<dyn Marking>>,
+        turns: &Turns,
+        stop: &CancellationToken,
+    ) -> BatchResult {
+        let mut results = Vec::with_capacity(writes.len());
+        for write in writes {
+            let is_patch = matches!(write.operation, Operation::Patch(_));
+            let result = if is_patch && self.is_heavy(&write) {
+                match self.patching.take_turn(tenant, turns, stop).await {
+                    Ok(()) => in_place(|| self.apply_one(write)),
+                    Err(error) => WriteResult { id: write.id, outcome: Outcome::Failed(error), etag: None },
+                }
+            } else {
+                self.apply_one(write)
+            };
+            results.push(result);
+            if self.pace.is_time(is_patch) {
+                self.patching.pause();
+                self.pace.give_way().await;
+            }
+        }
         if let Some(marking) = marking {
             for mark in marking.settle(&results) {
                 self.bytes += ENTRY_BYTES + mark.write(&mut self.batch);
@@ -221,6 +293,7 @@ impl<'a> Group<'a> {
     /// The batch for the database, with the totals in it, and about what it takes
     /// up in memory; `None` if nothing changed.
     pub fn finish(mut self) -> Option<(WriteBatch, usize)> {
+        self.patching.end();
         if !self.changed {
             return None;
         }
@@ -233,10 +306,18 @@ impl<'a> Group<'a> {
         Some((self.batch, self.bytes))
     }
 
+    fn is_heavy(&self, write: &Write) -> bool {
+        let Operation::Patch(operations) = &write.operation else { return false };
+        let stored = self.current.get(write.id.as_bytes()).and_then(Option::as_ref);
+        stored.and_then(|stored| stored.body.as_ref()).is_some_and(|body| Patching::is_heavy(operations, body))
+    }
+
     fn apply_one(&mut self, write: Write) -> WriteResult {
         let Write { id, operation, if_etag } = write;
-        if let Operation::Refused(error) = operation {
-            return WriteResult { id, outcome: Outcome::Failed(error), etag: None };
+        match operation {
+            Operation::Refused(error) => return WriteResult { id, outcome: Outcome::Failed(error), etag: None },
+            Operation::Patch(_) => self.patching.met(&id),
+            Operation::Upsert { .. } | Operation::Delete => {}
         }
         let stored = self.current.get(id.as_bytes()).cloned().flatten();
         // What has expired is not there, though it still counts.
@@ -253,6 +334,7 @@ impl<'a> Group<'a> {
             Operation::Upsert { event_time, body } => {
                 match self.check_time(event_time.unwrap_or_else(|| self.present())) {
                     Ok(event_time) => {
+                        self.patching.forget(&id);
                         let outcome = if old.is_some() { Outcome::Replaced } else { Outcome::Added };
                         (outcome, Some(self.put(&id, stored.as_ref(), event_time, &body)))
                     }
@@ -261,7 +343,7 @@ impl<'a> Group<'a> {
             }
             Operation::Patch(operations) => match old {
                 None => (Outcome::NotFound, None),
-                Some(document) => match self.patch(document, &operations) {
+                Some(document) => match self.patching.patch(&id, document.body.as_ref(), &operations) {
                     Ok(Some(body)) => {
                         (Outcome::Patched, Some(self.put(&id, Some(document), document.entry.event_time, &body)))
                     }
@@ -273,6 +355,7 @@ impl<'a> Group<'a> {
             Operation::Delete => match old {
                 None => (Outcome::NotFound, None),
                 Some(document) => {
+                    self.patching.forget(&id);
                     self.delete(&id, &document.entry);
                     (Outcome::Deleted, None)
                 }
@@ -319,21 +402,6 @@ impl<'a> Group<'a> {
         self.changed = true;
     }
 
-    /// The body that a patch makes; `None` if it changes nothing.
-    fn patch(&mut self, document: &Old, operations: &[PatchOp<Text>]) -> Result<Option<Bytes>, Error> {
-        let too_much = || Error::Busy {
-            what: "bytes of documents patched in one commit",
-            limit: MAX_PATCHED_BYTES,
-            whose: Whose::Server,
-            retry_after: Duration::from_millis(100),
-        };
-        let body = document.body.as_ref().filter(|_| self.patched < MAX_PATCHED_BYTES).ok_or_else(too_much)?;
-        let made = patched(body, operations)?;
-        // What was only looked at costs a walk over it as well.
-        self.patched += made.as_ref().map_or(body.len(), Bytes::len);
-        Ok(made)
-    }
-
     fn put(&mut self, id: &str, old: Option<&Old>, event_time: Micros, body: &[u8]) -> Etag {
         let digest = digest::of_document(id, event_time, body);
         let old = old.map(|old| &old.entry);
@@ -359,11 +427,6 @@ impl<'a> Group<'a> {
         self.changed = true;
         Etag(digest)
     }
-}
-
-/// Parses a stored body so that untouched numbers keep their text.
-fn value_of(body: &[u8]) -> Result<serde_json::Value, Error> {
-    crate::json::value::parse(body).map_err(|error| Error::DataLoss(format!("a stored body cannot be read: {error}")))
 }
 
 /// Where a document may be, and what is wanted of it.
@@ -392,26 +455,4 @@ async fn look_up(db: Db, id: String, lookup: Lookup, loaded: Arc<AtomicUsize>) -
         return Ok((keys::id_in(&key), Some(Old::new(&document, with_body))));
     }
     Ok((id.into(), None))
-}
-
-/// The body after the operations. `None`: the value is what it was, key order and the text of numbers included. Only
-/// the compact texts tell: the stored one keeps the spaces and escapes of the client.
-fn patched(body: &[u8], operations: &[PatchOp<Text>]) -> Result<Option<Bytes>, Error> {
-    let mut document = value_of(body)?;
-    let may_change = operations.iter().any(PatchOp::may_change);
-    let before = if may_change { Some(text_of(&document)?) } else { None };
-    patch::apply(&mut document, operations, MAX_BODY_BYTES).map_err(|error| Error::PatchFailed(error.to_string()))?;
-    let Some(before) = before else { return Ok(None) };
-    let body = text_of(&document)?;
-    if body == before {
-        return Ok(None);
-    }
-    if body.len() > MAX_BODY_BYTES {
-        return Err(Error::DocumentTooLarge { size: body.len(), limit: MAX_BODY_BYTES });
-    }
-    Ok(Some(body.into()))
-}
-
-fn text_of(document: &serde_json::Value) -> Result<Vec<u8>, Error> {
-    serde_json::to_vec(document).map_err(|error| Error::Internal(Arc::new(error)))
 }

@@ -72,7 +72,7 @@ impl Engine {
         writes: Vec<Write>,
         marks: impl Marking + 'static,
     ) -> Result<Submitted, Error> {
-        self.enqueue(tenant, writes, Some(Box::new(marks))).await
+        self.enqueue(tenant, writes, Some(Box::new(marks)), None).await
     }
 
     /// Writes marks alone; durable when this returns.

@@ -23,6 +23,7 @@ use super::{
     root::{self, Root},
     settings::{self, Tuning},
     ticks::Ticks,
+    turns::Turns,
     young::{Age, Young},
 };
 use crate::{
@@ -60,6 +61,7 @@ pub struct Store {
     pub(super) in_flight: Arc<share::Budget>,
     pub(super) space: Space,
     pub(super) scans: Arc<share::Budget>,
+    pub(super) turns: Turns,
     /// Another process may have the root as well.
     may_have_rivals: bool,
     /// Where work runs that must not slow down writers.
@@ -89,6 +91,7 @@ impl Store {
             in_flight: share::Budget::new("bytes of writes in flight", in_flight),
             space: Space::default(),
             scans: share::Budget::new("document scans", Division::of(tuning.scans_at_once)),
+            turns: Turns::default(),
             may_have_rivals: true,
             background,
             cache: Arc::new(cache),

@@ -44,6 +44,29 @@ pub(super) struct Pending {
     pub marking: Option<Box<dyn Marking>>,
     pub reply: oneshot::Sender<Result<BatchResult, Error>>,
     pub permit: Share,
+    /// Cancelled when whoever has sent it, and others behind it, waits for none of them any
+    /// more. Absent: who waits for the reply waits for it alone.
+    pub given_up: Option<CancellationToken>,
+}
+
+impl Pending {
+    /// The batch, if it is still to be applied. One for which nobody waits is not: its outcome
+    /// is unknown to all, and its work would be for nobody. Neither is one that meets a stop,
+    /// which must not wait for all that has been queued. What moves a mark is applied in any
+    /// case: it is little, and who has sent it counts on it.
+    fn if_wanted(self, stop: &CancellationToken) -> Option<Self> {
+        if self.marking.is_some() {
+            return Some(self);
+        }
+        if self.given_up.as_ref().map_or_else(|| self.reply.is_closed(), CancellationToken::is_cancelled) {
+            return None;
+        }
+        if stop.is_cancelled() {
+            let _ = self.reply.send(Err(Error::ShuttingDown));
+            return None;
+        }
+        Some(self)
+    }
 }
 
 /// What the writer is asked for.
@@ -109,12 +132,14 @@ pub(super) struct Writer {
     floor: Arc<Floor>,
     cutoff: Arc<Cutoff>,
     failed: CancellationToken,
+    stop: CancellationToken,
 }
 
 impl Writer {
     pub fn new(buffer: Ticket, db: Db, store: Store, totals: Totals, shared: Shared) -> Self {
         let Shared { filter, floor, cutoff, failed } = shared;
-        Self { buffer, db, store, totals, unsaved: false, filter, floor, cutoff, failed }
+        let stop = store.tasks.stop_token();
+        Self { buffer, db, store, totals, unsaved: false, filter, floor, cutoff, failed, stop }
     }
 
     /// Runs until it is closed, nobody is left, or a write failed.
@@ -179,6 +204,10 @@ impl Writer {
     }
 
     async fn write(&mut self, group: Vec<Pending>, flights: &mpsc::Sender<Flight>) {
+        let group: Vec<_> = group.into_iter().filter_map(|batch| batch.if_wanted(&self.stop)).collect();
+        if group.is_empty() {
+            return;
+        }
         let (batch, replies) = match self.apply(group).await {
             Ok(applied) => applied,
             Err((error, waiting)) => return self.fail(&error, waiting),
@@ -240,7 +269,7 @@ impl Writer {
         let clock = &self.store.clock;
         let times = Times { now, stamp: clock.stamp(now), latest: clock.latest(now) };
         let patience = self.patience();
-        let prepared = Group::prepare(&self.db, &self.filter, &mut self.totals, times, &writes);
+        let prepared = Group::prepare(&self.db, Arc::clone(&self.filter), &mut self.totals, times, &writes);
         let prepared = tokio::time::timeout(patience, prepared).await;
         let prepared = prepared.unwrap_or_else(|late| Err(Error::Unavailable(Arc::new(late))));
         let mut prepared = match prepared {
@@ -248,8 +277,12 @@ impl Writer {
             Err(error) => return Err((error, group.into_iter().map(|batch| batch.reply).collect())),
         };
         let mut replies = Vec::with_capacity(group.len());
-        for Pending { writes, marking, reply, permit } in group {
-            replies.push(Reply { to: reply, result: prepared.apply(writes, marking), _permit: permit });
+        for batch in group {
+            // Those before it may have taken their time.
+            let Some(batch) = batch.if_wanted(&self.stop) else { continue };
+            let Pending { writes, marking, reply, permit, given_up: _ } = batch;
+            let result = prepared.apply(permit.tenant(), writes, marking, &self.store.turns, &self.stop).await;
+            replies.push(Reply { to: reply, result, _permit: permit });
         }
         Ok((prepared.finish(), replies))
     }
@@ -368,3 +401,6 @@ fn gather(
     }
     group
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::json::{
     body::{MAX_DEPTH, lift},
-    patch::{PatchError, PatchOp, PatchReason, Pointer, apply, depth},
+    patch::{self, Document, PatchError, PatchOp, PatchReason, Pointer, Work, depth, work_of},
     value,
 };
 
@@ -37,7 +37,7 @@ pub fn patch(data: &[u8]) {
 
     let mut at_once = document.clone();
     let ops: Vec<_> = steps.into_iter().map(|step| step.op).collect();
-    match (apply(&mut at_once, &ops, LIMIT), failed) {
+    match (apply(&mut at_once, &ops), failed) {
         (Ok(()), None) => {
             assert_eq!(at_once.to_string(), one_by_one.to_string());
             is_a_body(&at_once, if ops.is_empty() { first.len() } else { LIMIT });
@@ -51,8 +51,18 @@ pub fn patch(data: &[u8]) {
     }
 }
 
+/// The document behind all operations; after an error it is what it was.
+fn apply(document: &mut Value, ops: &[PatchOp]) -> Result<(), PatchError> {
+    let mut parsed = Document::parse(&document.to_string().into()).expect("a body");
+    if let Some(text) = patch::apply(&mut parsed, ops, LIMIT, &mut Work::new(work_of(LIMIT)))? {
+        assert!(parsed.is_whole() && parsed.bytes() == text.len());
+        *document = value::parse(&text).expect("what was written can be read");
+    }
+    Ok(())
+}
+
 fn single(document: &mut Value, op: &PatchOp) -> Result<(), PatchReason> {
-    apply(document, std::slice::from_ref(op), LIMIT).map_err(|error| match error {
+    apply(document, std::slice::from_ref(op)).map_err(|error| match error {
         PatchError::Failed { index: 0, reason } => reason,
         other => panic!("{other:?} of one operation"),
     })

@@ -141,9 +141,8 @@ pub fn lift(json: &[u8]) -> Result<Lifted, BodyError> {
 pub fn lift_with(json: &[u8], empty: Empty) -> Result<Lifted, BodyError> {
     let text = utf8(json)?;
     let mut cursor = Cursor::new(text);
-    let kind = cursor.kind()?;
-    if kind != Kind::Object {
-        return Err(BodyError::NotAnObject { found: kind.name() });
+    if cursor.kind()? != Kind::Object {
+        return Err(not_an_object(cursor));
     }
     let begin = cursor.at();
     let (mut id, mut event_time) = (None, None);
@@ -175,6 +174,12 @@ pub fn check_value(json: &[u8]) -> Result<(), BodyError> {
     let mut cursor = Cursor::new(utf8(json)?);
     check(&mut cursor, &mut Keys::default())?;
     Ok(cursor.finish()?)
+}
+
+/// Why a text is no object: it is another value, or no JSON.
+pub(super) fn not_an_object(mut cursor: Cursor<'_>) -> BodyError {
+    let found = cursor.found().and_then(|found| cursor.finish().map(|()| found));
+    found.map_or_else(Into::into, |found| BodyError::NotAnObject { found })
 }
 
 /// serde_json's private keys are refused wherever a body can come from.
@@ -218,7 +223,7 @@ fn read_id(cursor: &mut Cursor<'_>, empty: Empty) -> Result<Option<String>, Body
         Kind::Number => integer_id(cursor.number()?)
             .map(|id| Some(id.to_owned()))
             .ok_or(BodyError::BadId { found: "a number with a fraction or an exponent" }),
-        other => Err(BodyError::BadId { found: other.name() }),
+        _ => Err(BodyError::BadId { found: cursor.found()? }),
     }
 }
 
@@ -236,7 +241,10 @@ fn read_event_time(cursor: &mut Cursor<'_>, empty: Empty) -> Result<Option<i64>,
             let text = cursor.number()?;
             if is_integer(text) { time_of_millis(text) } else { Err("is not an integer number of milliseconds") }
         }
-        _ => Err("is neither an RFC 3339 string nor a number of milliseconds"),
+        _ => {
+            cursor.skip()?;
+            Err("is neither an RFC 3339 string nor a number of milliseconds")
+        }
     };
     time.map(Some).map_err(bad)
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use prost_types::value::Kind as Field;
 use prost_types::{ListValue, Struct, Value};
 
-use super::body::{BodyError, MAX_DEPTH, is_reserved, utf8};
+use super::body::{BodyError, MAX_DEPTH, is_reserved, not_an_object, utf8};
 use super::scan::{Cursor, Kind};
 
 /// Doubles below this are exact integers if they are integers at all.
@@ -32,9 +32,8 @@ pub fn value_to_json(value: &Value) -> Result<Vec<u8>, BodyError> {
 /// can always be read: one that could not would end every list and stream of its collection.
 pub fn json_to_struct(json: &[u8]) -> Result<Struct, BodyError> {
     let mut cursor = Cursor::new(utf8(json)?);
-    let kind = cursor.kind()?;
-    if kind != Kind::Object {
-        return Err(BodyError::NotAnObject { found: kind.name() });
+    if cursor.kind()? != Kind::Object {
+        return Err(not_an_object(cursor));
     }
     let fields = read_struct(&mut cursor)?;
     cursor.finish()?;

@@ -1,29 +1,37 @@
 //! RFC 6902 patches plus `increment`, on a body from [`super::value::parse`]: key order and number text stay.
 //!
 //! A patch is bounded in what it may cost, because it runs in the collection's one writer task: operations,
-//! result size, result depth, and the bytes that it copies or shifts.
+//! result size, result depth, and all that it computes ([`Work`]).
 
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{body::MAX_DEPTH, value};
 
+mod document;
 mod measure;
 mod number;
 mod pointer;
+mod work;
 
 use measure::{Measure, check_key, key_bytes, measure};
 
+pub use document::Document;
 pub use measure::depth;
-pub use pointer::{Pointer, PointerError};
+pub use pointer::{MAX_POINTER_BYTES, MAX_POINTER_STEPS, Pointer, PointerError};
+pub use work::Work;
 
 /// More operations than this are refused.
 pub const MAX_OPERATIONS: usize = 1000;
 
-/// Copying and shifting may touch this many times `max_bytes`: plenty for any sane patch, a bound for the others.
-const WORK_FACTOR: usize = 32;
+/// A patch may cost so many units of [`Work`] for each byte that a document may have: plenty for any sane patch, a
+/// bound for the others.
+const WORK_FACTOR: usize = 64;
+
+/// What an operation takes up besides its pointers and its operand.
+const OPERATION_BYTES: usize = 96;
 
 /// Values come from [`super::value::parse`]: serde_json's own parser drops duplicate keys and rewrites exponents.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,11 +71,18 @@ pub enum PatchOp<V = Value> {
 pub trait Operand {
     /// As a value.
     fn value(&self) -> Result<Cow<'_, Value>, PatchReason>;
+
+    /// The bytes that have to be parsed for that.
+    fn bytes(&self) -> usize;
 }
 
 impl Operand for Value {
     fn value(&self) -> Result<Cow<'_, Value>, PatchReason> {
         Ok(Cow::Borrowed(self))
+    }
+
+    fn bytes(&self) -> usize {
+        0
     }
 }
 
@@ -80,6 +95,10 @@ impl Operand for Text {
     fn value(&self) -> Result<Cow<'_, Value>, PatchReason> {
         value::parse(&self.0).map(Cow::Owned).map_err(|error| PatchReason::BadValue(error.to_string()))
     }
+
+    fn bytes(&self) -> usize {
+        self.0.len()
+    }
 }
 
 /// Why a patch was not applied.
@@ -90,6 +109,14 @@ pub enum PatchError {
     TooManyOperations { count: usize },
     #[error("patch operation {index}: {reason}")]
     Failed { index: usize, reason: PatchReason },
+}
+
+impl PatchError {
+    /// Whether it had to end because of what it may cost.
+    #[must_use]
+    pub fn is_too_much_work(&self) -> bool {
+        matches!(self, Self::Failed { reason: PatchReason::TooMuchWork, .. })
+    }
 }
 
 /// Why an operation failed.
@@ -120,7 +147,7 @@ pub enum PatchReason {
     TooDeep,
     #[error("the document would have more than {limit} bytes")]
     TooLarge { limit: usize },
-    #[error("the patch copies or shifts too much data")]
+    #[error("the patch is too much work: it parses, copies, compares or moves too much")]
     TooMuchWork,
     #[error("the value cannot be read: {0}")]
     BadValue(String),
@@ -142,91 +169,151 @@ impl<V> PatchOp<V> {
             | Self::Increment { .. } => true,
         }
     }
+
+    fn pointer_bytes(&self) -> usize {
+        match self {
+            Self::Add { path, .. }
+            | Self::Replace { path, .. }
+            | Self::Remove { path }
+            | Self::Test { path, .. }
+            | Self::Increment { path, .. } => path.bytes(),
+            Self::Copy { from, path } | Self::Move { from, path } => from.bytes() + path.bytes(),
+        }
+    }
 }
 
 impl PatchOp<Text> {
     /// About how many bytes it takes up.
     #[must_use]
     pub fn cost(&self) -> usize {
-        let value = match self {
+        OPERATION_BYTES + self.pointer_bytes() + self.operand_bytes()
+    }
+
+    fn operand_bytes(&self) -> usize {
+        match self {
             Self::Add { value, .. }
             | Self::Replace { value, .. }
             | Self::Test { value, .. }
             | Self::Increment { value, .. } => value.0.len(),
             Self::Remove { .. } | Self::Copy { .. } | Self::Move { .. } => 0,
-        };
-        64 + value
+        }
     }
 }
 
-/// Applies all operations, in order. After an error `document` is half patched and must be dropped: the
-/// caller parsed it for this patch, a second copy would only cost. `max_bytes` bounds the compact text.
-pub fn apply<V: Operand>(document: &mut Value, ops: &[PatchOp<V>], max_bytes: usize) -> Result<(), PatchError> {
+/// The most that a document of at most so many bytes may cost one patch, in units of [`Work`].
+#[must_use]
+pub const fn work_of(max_bytes: usize) -> usize {
+    max_bytes.saturating_mul(WORK_FACTOR)
+}
+
+/// At most what a patch costs a document of so many bytes, in units of [`Work`].
+#[must_use]
+pub fn estimate(ops: &[PatchOp<Text>], body: usize) -> usize {
+    let bytes = ops.iter().fold(body, |bytes, op| bytes.saturating_add(op.operand_bytes()));
+    // Each copy may double it.
+    let copies = ops.iter().filter(|op| matches!(op, PatchOp::Copy { .. })).count();
+    let grown = u32::try_from(copies).ok().and_then(|copies| 1_usize.checked_shl(copies)).unwrap_or(usize::MAX);
+    let began = ops.iter().map(|op| work::beginning(op.pointer_bytes())).fold(0, usize::saturating_add);
+    work::at_most(ops.len(), bytes.saturating_mul(grown)).saturating_add(began)
+}
+
+/// Applies all operations, in order. The compact text of the document behind them; `None` if it is what it was. After
+/// an error the document may be half patched, and [is no longer whole](Document::is_whole). `max_bytes` bounds the
+/// compact text, `work` what all of it may cost.
+pub fn apply<V: Operand>(
+    document: &mut Document,
+    ops: &[PatchOp<V>],
+    max_bytes: usize,
+    work: &mut Work,
+) -> Result<Option<Bytes>, PatchError> {
     if ops.len() > MAX_OPERATIONS {
         return Err(PatchError::TooManyOperations { count: ops.len() });
     }
-    let bytes = measure(document).map_err(|reason| PatchError::Failed { index: 0, reason })?.bytes;
-    let work = max_bytes.saturating_mul(WORK_FACTOR);
-    let mut patch = Patch { document, bytes, work };
+    let at = |index| move |reason| PatchError::Failed { index, reason };
+    let may_change = ops.iter().any(PatchOp::may_change);
+    let before = if may_change { Some(document.text(work).map_err(at(0))?) } else { None };
+    let mut patch = Patch { document: &mut *document, work: &mut *work };
     for (index, op) in ops.iter().enumerate() {
         // Checked after each operation: copies of copies double, and one step too far is at most twice the limit.
         let within = |patch: &Patch<'_>| {
-            if patch.bytes > max_bytes { Err(PatchReason::TooLarge { limit: max_bytes }) } else { Ok(()) }
+            if patch.document.size.bytes > max_bytes { Err(PatchReason::TooLarge { limit: max_bytes }) } else { Ok(()) }
         };
-        patch.step(op).and_then(|()| within(&patch)).map_err(|reason| PatchError::Failed { index, reason })?;
+        patch.step(op).and_then(|()| within(&patch)).map_err(at(index))?;
     }
-    Ok(())
+    let Some(before) = before else { return Ok(None) };
+    document.is_whole = true;
+    let after = document.text(work).map_err(|reason| {
+        document.is_whole = false;
+        PatchError::Failed { index: ops.len().saturating_sub(1), reason }
+    })?;
+    Ok(Some(after).filter(|after| *after != before))
 }
 
 struct Patch<'a> {
-    document: &'a mut Value,
-    /// The length of the document's compact text, exactly: what each operation adds and takes away.
-    bytes: usize,
-    work: usize,
+    document: &'a mut Document,
+    work: &'a mut Work,
 }
 
 impl Patch<'_> {
     fn step<V: Operand>(&mut self, op: &PatchOp<V>) -> Outcome {
+        self.work.spend(work::beginning(op.pointer_bytes()))?;
         match op {
             PatchOp::Add { path, value } => {
                 outside_special(path)?;
-                let value = value.value()?;
-                self.insert(path, measure(&value)?, || value.into_owned())
+                let (value, size) = self.operand(value)?;
+                self.insert(path, size, || value.into_owned())
             }
             PatchOp::Replace { path, value } => {
                 outside_special(path)?;
-                let value = value.value()?;
-                let new = measure(&value)?;
-                self.replace(path, new, value.into_owned())
+                let (value, size) = self.operand(value)?;
+                self.replace(path, size, value.into_owned())
             }
             PatchOp::Remove { path } => {
                 outside_special(path)?;
                 let removed = self.take(path)?;
-                self.bytes = self.bytes.saturating_sub(measure(&removed)?.bytes);
+                let size = self.measure(&removed)?;
+                self.document.size.take(&size);
                 Ok(())
             }
             PatchOp::Copy { from, path } => self.copy(from, path),
             PatchOp::Move { from, path } => self.relocate(from, path),
             PatchOp::Test { path, value } => {
                 outside_special(path)?;
-                let value = value.value()?;
-                measure(&value)?; // bounds the recursion of the comparison
-                let found = path.find(self.document).ok_or_else(|| PatchReason::NotFound(path.clone()))?;
-                if same(found, &value) { Ok(()) } else { Err(PatchReason::TestFailed(path.clone())) }
+                // To measure it bounds the recursion of the comparison, too.
+                let (value, size) = self.operand(value)?;
+                let found = path.find(&self.document.value).ok_or_else(|| PatchReason::NotFound(path.clone()))?;
+                self.work.spend(work::looking(&size))?;
+                if same(found, &value, self.work)? { Ok(()) } else { Err(PatchReason::TestFailed(path.clone())) }
             }
             PatchOp::Increment { path, value } => {
                 outside_special(path)?;
-                self.increment(path, &*value.value()?)
+                let (value, _) = self.operand(value)?;
+                self.increment(path, &value)
             }
         }
+    }
+
+    /// What an operation brings along, and what it weighs.
+    fn operand<'v, V: Operand>(&mut self, value: &'v V) -> Outcome<(Cow<'v, Value>, Measure)> {
+        self.work.spend(value.bytes())?;
+        let value = value.value()?;
+        let size = measure(&value)?;
+        self.work.spend(work::holding(&size))?;
+        Ok((value, size))
+    }
+
+    fn measure(&mut self, value: &Value) -> Outcome<Measure> {
+        let size = measure(value)?;
+        self.work.spend(work::looking(&size))?;
+        Ok(size)
     }
 
     fn copy(&mut self, from: &Pointer, path: &Pointer) -> Outcome {
         outside_special(from)?;
         outside_special(path)?;
-        let source = from.find(self.document).ok_or_else(|| PatchReason::NotFound(from.clone()))?;
+        let source = from.find(&self.document.value).ok_or_else(|| PatchReason::NotFound(from.clone()))?;
         let size = measure(source)?;
-        spend(&mut self.work, size.bytes)?;
+        self.work.spend(work::looking(&size) + work::making(&size))?;
         let copy = source.clone();
         self.insert(path, size, || copy)
     }
@@ -235,26 +322,29 @@ impl Patch<'_> {
         outside_special(from)?;
         outside_special(path)?;
         if from == path {
-            return from.find(self.document).map(drop).ok_or_else(|| PatchReason::NotFound(from.clone()));
+            return from.find(&self.document.value).map(drop).ok_or_else(|| PatchReason::NotFound(from.clone()));
         }
         if from.is_ancestor_of(path) {
             return Err(PatchReason::IntoItself(from.clone()));
         }
         let value = self.take(from)?;
-        let size = measure(&value)?;
-        self.bytes = self.bytes.saturating_sub(size.bytes);
+        // Where it is no deeper than it was its size changes nothing, unless it becomes all there is.
+        let is_sized = path.is_root() || path.len() > from.len();
+        let size = if is_sized { self.measure(&value)? } else { Measure::default() };
+        self.document.size.take(&size);
         self.insert(path, size, || value)
     }
 
     fn increment(&mut self, path: &Pointer, value: &Value) -> Outcome {
-        let target = path.find_mut(self.document).ok_or_else(|| PatchReason::NotFound(path.clone()))?;
+        let target = path.find_mut(&mut self.document.value).ok_or_else(|| PatchReason::NotFound(path.clone()))?;
         let (Value::Number(current), Value::Number(by)) = (&*target, value) else {
             return Err(PatchReason::NotANumber(path.clone()));
         };
+        self.work.spend(current.as_str().len())?;
         let sum = number::add(current, by).ok_or_else(|| PatchReason::Overflow(path.clone()))?;
         let (old, new) = (current.as_str().len(), sum.as_str().len());
         *target = Value::Number(sum);
-        self.bytes = self.bytes.saturating_sub(old).saturating_add(new);
+        self.document.change(new, old);
         Ok(())
     }
 
@@ -263,32 +353,33 @@ impl Patch<'_> {
         let Some((parent, last)) = path.split_last() else {
             return self.replace_root(new, value());
         };
-        check_key(last)?;
+        check_key(&last)?;
         if path.len() + new.depth > MAX_DEPTH {
             return Err(PatchReason::TooDeep);
         }
         let not_found = || PatchReason::NotFound(path.clone());
-        let (added, old) = match parent.find_mut(self.document).ok_or_else(not_found)? {
+        let (added, old) = match parent.find_mut(&mut self.document.value).ok_or_else(not_found)? {
             Value::Object(members) => {
-                let added = key_bytes(last) + usize::from(!members.is_empty());
-                match members.insert(last.to_owned(), value()) {
-                    None => (added, 0),
-                    Some(old) => (0, measure(&old)?.bytes),
+                let added = key_bytes(&last) + usize::from(!members.is_empty());
+                match members.insert(last.into_owned(), value()) {
+                    None => (added, None),
+                    old => (0, old),
                 }
             }
             Value::Array(items) => {
-                let index = if last == "-" { Some(items.len()) } else { pointer::index(last) };
+                let index = if last == "-" { Some(items.len()) } else { pointer::index(&last) };
                 let behind =
                     index.and_then(|index| items.get(index..)).ok_or_else(|| PatchReason::BadIndex(path.clone()))?;
-                spend(&mut self.work, size_of_val(behind))?;
+                self.work.spend(work::moving_items(behind.len()))?;
                 let (index, added) = (items.len() - behind.len(), usize::from(!items.is_empty()));
                 items.insert(index, value());
-                (added, 0)
+                (added, None)
             }
             _ => return Err(not_found()),
         };
-        self.bytes = self.bytes.saturating_add(added).saturating_add(new.bytes).saturating_sub(old);
-        Ok(())
+        self.document.change(added, 0);
+        self.document.size.add(&new);
+        self.let_go(old)
     }
 
     fn replace(&mut self, path: &Pointer, new: Measure, value: Value) -> Outcome {
@@ -298,9 +389,19 @@ impl Patch<'_> {
         if path.len() + new.depth > MAX_DEPTH {
             return Err(PatchReason::TooDeep);
         }
-        let target = path.find_mut(self.document).ok_or_else(|| PatchReason::NotFound(path.clone()))?;
+        let target = path.find_mut(&mut self.document.value).ok_or_else(|| PatchReason::NotFound(path.clone()))?;
         let old = std::mem::replace(target, value);
-        self.bytes = self.bytes.saturating_add(new.bytes).saturating_sub(measure(&old)?.bytes);
+        self.document.change(0, 0);
+        self.document.size.add(&new);
+        self.let_go(Some(old))
+    }
+
+    /// Counts what another value has taken the place of as gone.
+    fn let_go(&mut self, old: Option<Value>) -> Outcome {
+        if let Some(old) = old {
+            let size = self.measure(&old)?;
+            self.document.size.take(&size);
+        }
         Ok(())
     }
 
@@ -311,39 +412,35 @@ impl Patch<'_> {
         if members.keys().any(|key| is_special(key)) {
             return Err(PatchReason::SpecialField);
         }
-        self.bytes = new.bytes;
-        *self.document = value;
+        self.document.change(0, 0);
+        self.document.size = new;
+        self.document.value = value;
         Ok(())
     }
 
-    /// The caller takes the value's own bytes off.
+    /// The caller takes the value's own size off.
     fn take(&mut self, path: &Pointer) -> Outcome<Value> {
         let (parent, last) = path.split_last().ok_or(PatchReason::RemovesRoot)?;
         let not_found = || PatchReason::NotFound(path.clone());
-        match parent.find_mut(self.document).ok_or_else(not_found)? {
+        let (value, removed) = match parent.find_mut(&mut self.document.value).ok_or_else(not_found)? {
             Value::Object(members) => {
-                // `remove` would move the last key into the gap. Shifting costs the keys behind it.
-                spend(&mut self.work, members.len() * size_of::<(String, Value)>())?;
-                let value = members.shift_remove(last).ok_or_else(not_found)?;
-                self.bytes = self.bytes.saturating_sub(key_bytes(last) + usize::from(!members.is_empty()));
-                Ok(value)
+                // `remove` would move the last key into the gap.
+                self.work.spend(work::moving_members(members.len()))?;
+                let value = members.shift_remove(&*last).ok_or_else(not_found)?;
+                (value, key_bytes(&last) + usize::from(!members.is_empty()))
             }
             Value::Array(items) => {
-                let index = pointer::index(last).ok_or_else(|| PatchReason::BadIndex(path.clone()))?;
+                let index = pointer::index(&last).ok_or_else(|| PatchReason::BadIndex(path.clone()))?;
                 let behind = items.get(index..).filter(|rest| !rest.is_empty()).ok_or_else(not_found)?;
-                spend(&mut self.work, size_of_val(behind))?;
+                self.work.spend(work::moving_items(behind.len()))?;
                 let value = items.remove(index);
-                self.bytes = self.bytes.saturating_sub(usize::from(!items.is_empty()));
-                Ok(value)
+                (value, usize::from(!items.is_empty()))
             }
-            _ => Err(not_found()),
-        }
+            _ => return Err(not_found()),
+        };
+        self.document.change(0, removed);
+        Ok(value)
     }
-}
-
-fn spend(work: &mut usize, bytes: usize) -> Outcome {
-    *work = work.checked_sub(bytes).ok_or(PatchReason::TooMuchWork)?;
-    Ok(())
 }
 
 fn is_special(key: &str) -> bool {
@@ -352,20 +449,43 @@ fn is_special(key: &str) -> bool {
 
 /// They live beside the body; a patch of them would silently do nothing.
 fn outside_special(path: &Pointer) -> Outcome {
-    if path.first().is_some_and(is_special) { Err(PatchReason::SpecialField) } else { Ok(()) }
+    if path.first().is_some_and(|first| is_special(&first)) { Err(PatchReason::SpecialField) } else { Ok(()) }
 }
 
-/// RFC 6902 equality: numbers by value, objects irrespective of order.
-fn same(a: &Value, b: &Value) -> bool {
-    let same_members = |a: &Map<_, _>, b: &Map<_, _>| {
-        a.len() == b.len() && a.iter().all(|(key, value)| b.get(key).is_some_and(|other| same(value, other)))
-    };
-    match (a, b) {
-        (Value::Number(a), Value::Number(b)) => number::same(a, b),
-        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
-        (Value::Object(a), Value::Object(b)) => same_members(a, b),
+/// RFC 6902 equality: numbers by value, objects irrespective of order. Whoever asks has paid for the second of them;
+/// what else is read of the first is paid for here.
+fn same(a: &Value, b: &Value, work: &mut Work) -> Outcome<bool> {
+    Ok(match (a, b) {
+        (Value::Number(a), Value::Number(b)) => {
+            work.spend(work::comparing(a.as_str().len()))?;
+            number::same(a, b)
+        }
+        (Value::Array(a), Value::Array(b)) => {
+            if a.len() != b.len() {
+                return Ok(false);
+            }
+            for (a, b) in a.iter().zip(b) {
+                if !same(a, b, work)? {
+                    return Ok(false);
+                }
+            }
+            true
+        }
+        (Value::Object(a), Value::Object(b)) => {
+            if a.len() != b.len() {
+                return Ok(false);
+            }
+            for (key, value) in a {
+                work.spend(work::comparing(key.len()))?;
+                match b.get(key) {
+                    Some(other) if same(value, other, work)? => {}
+                    _ => return Ok(false),
+                }
+            }
+            true
+        }
         _ => a == b,
-    }
+    })
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ pub enum Kind {
 
 impl Kind {
     /// With its article, for messages.
-    pub const fn name(self) -> &'static str {
+    const fn name(self) -> &'static str {
         match self {
             Self::Object => "an object",
             Self::Array => "an array",
@@ -199,6 +199,14 @@ impl<'a> Cursor<'a> {
             Kind::Array => self.array(|cursor, _| cursor.skip()),
             _ => self.skip_scalar(),
         }
+    }
+
+    /// What a value is that should be another one, with its article. It is passed over first: a letter alone does not
+    /// tell, for what begins with `n` may be no JSON at all.
+    pub fn found(&mut self) -> Result<&'static str, ScanError> {
+        let kind = self.kind()?;
+        self.skip()?;
+        Ok(kind.name())
     }
 
     /// Passes over a value that is neither object nor array.

@@ -33,25 +33,60 @@ pub fn paginate<T: Listed>(
     size: usize,
     after: Option<&Cursor>,
 ) -> (Vec<T>, Option<Cursor>) {
-    let is_behind = |item: &T| after.is_none_or(|cursor| order.compare_to_cursor(item, cursor).is_gt());
-    let mut kept = BinaryHeap::new();
-    let mut more = false;
-    for item in items.filter(|item| is_behind(item) && filter.matches(item)) {
-        let ranked = Ranked { item, order };
-        if kept.len() < size.max(1) {
-            kept.push(ranked);
-            continue;
+    let mut pager = Pager::new(filter, order, size, after);
+    items.for_each(|item| pager.offer(item));
+    let (page, more) = pager.page();
+    let next = page.last().filter(|_| more).map(|last| order.cursor(last));
+    (page, next)
+}
+
+/// A page in the making.
+pub struct Pager<'a, T> {
+    filter: &'a Filter,
+    order: &'a Order,
+    size: usize,
+    after: Option<&'a Cursor>,
+    kept: BinaryHeap<Ranked<'a, T>>,
+    more: bool,
+}
+
+impl<'a, T: Listed> Pager<'a, T> {
+    /// One without an item; the arguments are those of [`paginate`].
+    #[must_use]
+    pub fn new(filter: &'a Filter, order: &'a Order, size: usize, after: Option<&'a Cursor>) -> Self {
+        Self { filter, order, size: size.max(1), after, kept: BinaryHeap::new(), more: false }
+    }
+
+    /// Takes an item, if it belongs on the page so far.
+    pub fn offer(&mut self, item: T) {
+        let is_behind = self.after.is_none_or(|cursor| self.order.is_behind(&item, cursor));
+        if !is_behind || !self.filter.matches(&item) {
+            return;
         }
-        more = true;
-        if let Some(mut last) = kept.peek_mut()
+        let ranked = Ranked { item, order: self.order };
+        if self.kept.len() < self.size {
+            self.kept.push(ranked);
+            return;
+        }
+        self.more = true;
+        if let Some(mut last) = self.kept.peek_mut()
             && ranked < *last
         {
             *last = ranked;
         }
     }
-    let page: Vec<T> = kept.into_sorted_vec().into_iter().map(|ranked| ranked.item).collect();
-    let next = page.last().filter(|_| more).map(|last| order.cursor(last));
-    (page, next)
+
+    /// Whether there is more than the page so far.
+    #[must_use]
+    pub fn has_more(&self) -> bool {
+        self.more
+    }
+
+    /// The items, in order, and whether there are more behind them.
+    #[must_use]
+    pub fn page(self) -> (Vec<T>, bool) {
+        (self.kept.into_sorted_vec().into_iter().map(|ranked| ranked.item).collect(), self.more)
+    }
 }
 
 /// An item that the heap can compare.

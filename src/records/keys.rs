@@ -1,7 +1,11 @@
 //! The keys of records and of cached values: a letter for the kind, then the ids, each
 //! behind a `/`, which no id contains.
 
-use std::{fmt, marker::PhantomData};
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+    marker::PhantomData,
+};
 
 use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_128;
@@ -19,7 +23,11 @@ pub struct Key<R> {
 
 impl<R> Key<R> {
     fn new(text: String) -> Self {
-        Self { bytes: text.into_bytes(), kind: PhantomData }
+        Self::from_bytes(text.into_bytes())
+    }
+
+    pub(super) fn from_bytes(bytes: Vec<u8>) -> Self {
+        Self { bytes, kind: PhantomData }
     }
 
     pub(super) fn as_bytes(&self) -> &[u8] {
@@ -28,6 +36,27 @@ impl<R> Key<R> {
 
     pub(super) fn into_bytes(self) -> Vec<u8> {
         self.bytes
+    }
+}
+
+// A derived one would ask the same of `R`.
+impl<R> Clone for Key<R> {
+    fn clone(&self) -> Self {
+        Self { bytes: self.bytes.clone(), kind: PhantomData }
+    }
+}
+
+impl<R> PartialEq for Key<R> {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes
+    }
+}
+
+impl<R> Eq for Key<R> {}
+
+impl<R> Hash for Key<R> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.bytes.hash(state);
     }
 }
 
@@ -185,6 +214,12 @@ impl Snapshot {
     #[must_use]
     pub fn named(workspace: &str, id: &str) -> Key<Self> {
         Key::new(format!("s/{workspace}/{id}/"))
+    }
+
+    /// The bearer of a name that has this uid.
+    #[must_use]
+    pub fn at(workspace: &str, id: &str, uid: Uuid) -> Key<Self> {
+        Key::new(format!("s/{workspace}/{id}/{}", uid.simple()))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{Record, Records};
+use super::{Key, Record, Records};
 pub use crate::stored::{
     Acceptance, AccessPolicy, ApiKey, ApiKeyUse, BadRecord, BootstrapSecret, ClockSeen, Collection, CollectionState,
     Expected, Failure, Instance, Intent, ObjectMark, PendingCut, RequestId, Restore, RestoreInfo, RestoreState,
@@ -121,6 +121,12 @@ impl Snapshot {
         !self.manifest_hash.is_empty()
     }
 
+    /// Whether it is still to be taken, or has ended and still to give its files back.
+    #[must_use]
+    pub fn is_pending(&self) -> bool {
+        self.state() != SnapshotState::Created && !self.released
+    }
+
     /// Whether somebody needs its files now, whatever it was when it was read: it is
     /// CREATED, or a restore of it is under way.
     pub fn is_kept(&self, records: &Records) -> Result<bool, Error> {
@@ -165,6 +171,13 @@ impl Restore {
     #[must_use]
     pub fn source_collection_uid(&self) -> Uuid {
         uid(&self.source_collection_uid)
+    }
+
+    /// The key of its snapshot.
+    #[must_use]
+    pub fn snapshot_key(&self) -> Option<Key<Snapshot>> {
+        let SnapshotName { workspace, id } = self.snapshot.parse().ok()?;
+        Some(Snapshot::at(workspace.as_str(), id.as_str(), uid(&self.snapshot_uid)))
     }
 
     /// Whether its work has begun: what the retention drops is settled.

@@ -179,13 +179,12 @@ impl Indexed for Snapshot {
         use SnapshotState::{Created, Deleted, Expired, Requested};
         let (name, state, collection) = (self.name(), self.state(), self.collection_uid());
         let is_live = matches!(state, Requested | Created);
-        let is_pending = state != Created && !self.released;
         let mut entries = Entries::default();
         entries.add(Self::by_name(), name.to_string().as_str());
         entries.add_if(!matches!(state, Deleted | Expired), Self::shown_by_name, name.to_string().as_str());
         entries.add(Self::of_collection(collection), self.snapshot_time);
         entries.add_if(state == Created, || Self::created_of(collection), self.manifest_order());
-        entries.add_if(is_pending, Self::pending, self.create_time);
+        entries.add_if(self.is_pending(), Self::pending, self.create_time);
         entries.add_if(state == Created, Self::expiring, self.expire_time);
         entries.add_if(self.released, Self::released, self.end_time);
         entries.add_if(self.released, || Self::released_in(&self.workspace), self.end_time);

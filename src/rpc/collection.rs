@@ -99,7 +99,8 @@ impl pb::collection_service_server::CollectionService for CollectionRpc {
         let found = page_by_name(&arguments, |from, each| {
             let mut each = readable.passing(|found: &Collection| &found.workspace, each);
             self.collections.list(&of, from, &mut each)
-        })?;
+        })
+        .await?;
         let (collections, next_page_token) = found.messages(|record| self.answer(record)).await?;
         Ok(Response::new(pb::ListCollectionsResponse { collections, next_page_token }))
     }

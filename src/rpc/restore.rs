@@ -100,7 +100,8 @@ impl pb::restore_service_server::RestoreService for RestoreRpc {
         let found = page_by_name(&arguments, |from, each| {
             let mut each = readable.passing(|found: &Restore| &found.workspace, each);
             self.restores.list(&of, from, &mut each)
-        })?;
+        })
+        .await?;
         let (restores, next_page_token) = found.messages(async |record| Ok(self.answer(record))).await?;
         Ok(Response::new(pb::ListRestoresResponse { restores, next_page_token }))
     }

@@ -83,7 +83,8 @@ impl pb::snapshot_service_server::SnapshotService for SnapshotRpc {
         let found = page_by_name(&arguments, |from, each| {
             let mut each = readable.passing(|found: &Snapshot| &found.workspace, each);
             self.snapshots.list(&of, show_deleted, from, &mut each)
-        })?;
+        })
+        .await?;
         let (snapshots, next_page_token) = found.messages(async |found| Ok(pb::Snapshot::from(found))).await?;
         Ok(Response::new(pb::ListSnapshotsResponse { snapshots, next_page_token }))
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Inner;
 use crate::{
-    records::{Restore, Snapshot, SnapshotState},
+    records::{Record, Restore, Snapshot, SnapshotState},
     restore,
 };
 
@@ -15,14 +15,18 @@ pub(super) fn subscribe(inner: &Arc<Inner>) {
         let (Some(inner), Some(now)) = (this.upgrade(), after) else { return };
         let is_settled = now.state() != SnapshotState::Requested;
         inner.hub.publish(now.uid(), now.clone(), is_settled);
-        inner.bell.notify_one();
+        if now.is_pending() {
+            inner.ring_for(now.key());
+        }
     });
     let this = Arc::downgrade(inner);
-    inner.records.subscribe(move |_, after: Option<&Restore>| {
+    inner.records.subscribe(move |before: Option<&Restore>, after: Option<&Restore>| {
         // It has a checkpoint of its own now, or needs nothing any more.
         let lets_go = after.is_none_or(|now| now.pinned || restore::is_terminal(now.state()));
-        if let Some(inner) = this.upgrade().filter(|_| lets_go) {
-            inner.bell.notify_one();
+        if let Some(inner) = this.upgrade().filter(|_| lets_go)
+            && let Some(snapshot) = before.or(after).and_then(Restore::snapshot_key)
+        {
+            inner.ring_for(snapshot);
         }
     });
 }

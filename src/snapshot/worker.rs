@@ -10,8 +10,8 @@ use crate::{
     collection::Lease,
     documents::{CutOutcome, Files, Frozen, FrozenManifest, Held, Reusable, UnfinishedCheckpoint},
     error::Error,
-    records::{Change, Failure, Record, Snapshot, SnapshotState, Stored},
-    tasks::{Looks, caught},
+    records::{Change, Failure, Key, Record, Snapshot, SnapshotState, Stored},
+    tasks::{Look, Looks, caught},
 };
 
 /// The snapshot before, if its data is still there.
@@ -24,42 +24,50 @@ impl Snapshots {
     /// Runs until the service stops.
     pub async fn run(self, sweep_every: Duration, stop: CancellationToken) {
         let mut looks = Looks::new(sweep_every, stop);
-        while looks.next(&self.inner.bell).await {
-            if let Err(error) = self.visit().await {
+        while let Some(look) = looks.next_of(&self.inner.bell).await {
+            if let Err(error) = self.visit(look).await {
                 tracing::warn!(error = error.in_full(), "snapshots wait for the next sweep");
             }
         }
     }
 
-    async fn visit(&self) -> Result<(), Error> {
+    /// What ends by time is asked of its index at each look, which costs what is found.
+    async fn visit(&self, look: Look) -> Result<(), Error> {
         self.expire().await?;
-        for found in self.inner.records.find(&Snapshot::pending())? {
-            self.start(&found);
+        let due = std::mem::take(&mut *self.inner.due.lock());
+        match look {
+            Look::AtWhatRang => due.into_iter().try_for_each(|key| self.start(key)),
+            Look::AtAll => {
+                self.inner.records.keys(&Snapshot::pending()).into_iter().try_for_each(|key| self.start(key))?;
+                self.forget().await
+            }
         }
-        self.forget().await
     }
 
-    /// Works on one snapshot, unless that is being done.
-    fn start(&self, found: &Stored<Snapshot>) {
-        if !self.inner.busy.lock().insert(found.uid()) {
-            return;
+    /// Works on one snapshot, if there is something to do and that is not being done.
+    fn start(&self, key: Key<Snapshot>) -> Result<(), Error> {
+        if self.inner.busy.lock().contains(&key) {
+            return Ok(());
         }
-        let (snapshots, found) = (self.clone(), found.clone());
+        let Some(found) = self.inner.records.get(&key)?.filter(|found| found.is_pending()) else { return Ok(()) };
+        // By nobody else: there is one worker.
+        self.inner.busy.lock().insert(key.clone());
+        let snapshots = self.clone();
         self.inner.tasks.work("snapshot", async move {
-            let uid = found.uid();
             let worked = caught(snapshots.work(&found)).await;
-            snapshots.inner.busy.lock().remove(&uid);
+            snapshots.inner.busy.lock().remove(&key);
             match worked {
                 // What changed meanwhile may need another visit.
-                Ok(true) => snapshots.inner.bell.notify_one(),
+                Ok(true) => snapshots.inner.ring_for(key),
                 // A restore that let go of it meanwhile has rung while it was busy.
-                Ok(false) if snapshots.may_be_released(&found).unwrap_or(false) => snapshots.inner.bell.notify_one(),
+                Ok(false) if snapshots.may_be_released(&found).unwrap_or(false) => snapshots.inner.ring_for(key),
                 Ok(false) => {}
                 Err(error) => {
                     tracing::warn!(error = error.in_full(), name = %found.name(), "a snapshot waits for the next sweep");
                 }
             }
         });
+        Ok(())
     }
 
     /// Does what the record asks for now. What the look found may have been done

@@ -7,6 +7,7 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use parking_lot::Mutex;
+use tokio::time::timeout_at;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -18,6 +19,7 @@ use super::{
     records::Record,
     spec::{to_compression, to_format},
     tally::{Counting, Plan},
+    turns::Reading,
 };
 use crate::{
     collection::Lease,
@@ -40,6 +42,7 @@ pub(super) struct Ingest<'a> {
     pub fields: FieldNames,
     pub lease: &'a Lease,
     pub stop: &'a CancellationToken,
+    pub turn: Reading,
     /// As far as the writer is.
     pub tally: Arc<Mutex<SourceMark>>,
     /// As far as is durable.
@@ -62,8 +65,7 @@ impl Ingest<'_> {
         let fields = self.fields.of_format(part.encoding.format);
         reader.skip_to(batch.mark.records);
         loop {
-            let next = self.stop.run_until_cancelled(reader.next()).await.ok_or(Error::ShuttingDown)?;
-            let ended = match next {
+            let ended = match self.next(reader.as_mut()).await? {
                 Ok(Some(record)) => {
                     batch.add(&fields, record);
                     None
@@ -88,6 +90,17 @@ impl Ingest<'_> {
             }
             if let Some(ended) = ended {
                 return ended;
+            }
+        }
+    }
+
+    /// The next record, which may be long in coming: others have their turn meanwhile.
+    async fn next(&mut self, reader: &mut dyn Reader) -> Result<Result<Option<Record>, ReadError>, Error> {
+        loop {
+            let next = timeout_at(self.turn.ends(), reader.next());
+            match self.stop.run_until_cancelled(next).await.ok_or(Error::ShuttingDown)? {
+                Ok(next) => return Ok(next),
+                Err(_) => self.turn.pass(self.stop).await?,
             }
         }
     }

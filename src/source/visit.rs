@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use futures::FutureExt;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 use xxhash_rust::xxh3::Xxh3;
@@ -22,11 +23,22 @@ use crate::{
     documents::{MARKS_PAGE, Mark},
     error::{Error, causes},
     records::{self, Change, ObjectMark, Source, SourceMark, SourceState, Stored},
+    share::Share,
 };
 
 /// Objects one after the other whose reading meets a fault, before a visit gives up: it is
 /// not they, it is the store.
 const MAX_FAULTS: usize = 10;
+
+/// What a look has found, when there is something to read.
+struct Seen {
+    /// Held as long as all of it waits.
+    scan: Share,
+    lease: Lease,
+    durable: SourceMark,
+    pending: Pending,
+    found: u128,
+}
 
 /// What is left to read.
 struct Pending {
@@ -87,23 +99,70 @@ impl Sources {
         Ok(())
     }
 
-    /// Scans, and reads what there is to read.
+    /// Scans, and reads what there is to read, when it is its turn.
     pub(super) async fn visit(
         &self,
         record: &Source,
         memory: &mut Memory,
         stop: &CancellationToken,
     ) -> Result<(), Error> {
-        let (inner, uid) = (&self.inner, record.uid());
-        let spec = Spec::of(record)?;
+        let (inner, spec) = (&self.inner, Spec::of(record)?);
         let place = inner.access.moved(spec.location.clone(), record.import_segments);
         let feed = spec.feed(place, &inner.access, &inner.tasks)?;
+        let Some(seen) = self.scan(record, feed.as_ref(), memory, stop).await? else { return Ok(()) };
+        let at_once = inner.turns.read(&record.workspace, stop).now_or_never();
+        let (turn, seen) = match at_once {
+            Some(turn) => (turn?, seen),
+            None => {
+                // While others read, nothing is held of what may be a hundred thousand names.
+                drop(seen);
+                let turn = inner.turns.read(&record.workspace, stop).await?;
+                let Some(seen) = self.scan(record, feed.as_ref(), memory, stop).await? else { return Ok(()) };
+                (turn, seen)
+            }
+        };
+        let Seen { scan, lease, durable, pending, found } = seen;
+        drop(scan);
+        let mut ingest = Ingest {
+            sources: self,
+            record,
+            spec: &spec,
+            fields: spec.fields()?,
+            lease: &lease,
+            stop,
+            turn,
+            tally: Arc::new(Mutex::new(durable.clone())),
+            durable,
+            bad_ahead: 0,
+            flights: VecDeque::new(),
+        };
+        let read = read_all(&mut ingest, feed.as_ref(), pending, memory).await;
+        // Also when it was stopped: what is under way lands.
+        ingest.drain().await?;
+        let all = read?;
+        if ingest.is_exceeded(0) {
+            return Err(ingest.too_many());
+        }
+        memory.known = all.then_some(found);
+        Ok(())
+    }
+
+    /// Looks what there is at the place of a source; `None` if there is nothing to read.
+    async fn scan(
+        &self,
+        record: &Source,
+        feed: &dyn Feed,
+        memory: &mut Memory,
+        stop: &CancellationToken,
+    ) -> Result<Option<Seen>, Error> {
+        let (inner, uid) = (&self.inner, record.uid());
+        let scan = inner.turns.scan(&record.workspace, stop).await?;
         let parts = stop.run_until_cancelled(feed.parts()).await.ok_or(Error::ShuttingDown)??;
         let found = fingerprint(&parts);
-        if memory.known == Some(found) && !is_one_given_again(feed.as_ref(), memory, stop).await? {
+        if memory.known == Some(found) && !is_one_given_again(feed, memory, stop).await? {
             inner.lives.scanned(uid, 0, inner.clock.now());
             self.announce(record);
-            return Ok(());
+            return Ok(None);
         }
         memory.known = None;
         memory.keep(&parts);
@@ -114,36 +173,14 @@ impl Sources {
         memory.refused = std::mem::take(&mut pending.refused);
         inner.lives.scanned(uid, pending.parts.len(), inner.clock.now());
         self.announce(record);
-        if !pending.parts.is_empty() || !memory.refused.is_empty() {
-            // Nothing is read that could not be written.
-            inner.collections.admit()?;
-            inner.collections.admit_into(&record.workspace)?;
-            let _turn = stop.run_until_cancelled(inner.turns.acquire()).await.ok_or(Error::ShuttingDown)?;
-            let mut ingest = Ingest {
-                sources: self,
-                record,
-                spec: &spec,
-                fields: spec.fields()?,
-                lease: &lease,
-                stop,
-                tally: Arc::new(Mutex::new(durable.clone())),
-                durable,
-                bad_ahead: 0,
-                flights: VecDeque::new(),
-            };
-            let read = read_all(&mut ingest, feed.as_ref(), pending, memory).await;
-            // Also when it was stopped: what is under way lands.
-            ingest.drain().await?;
-            let all = read?;
-            if ingest.is_exceeded(0) {
-                return Err(ingest.too_many());
-            }
-            if !all {
-                return Ok(());
-            }
+        if pending.parts.is_empty() && memory.refused.is_empty() {
+            memory.known = Some(found);
+            return Ok(None);
         }
-        memory.known = Some(found);
-        Ok(())
+        // Nothing is read that could not be written.
+        inner.collections.admit()?;
+        inner.collections.admit_into(&record.workspace)?;
+        Ok(Some(Seen { scan, lease, durable, pending, found }))
     }
 
     /// Opens the collection of a source.

@@ -59,7 +59,7 @@ impl Sources {
     fn start(&self, found: &Source, stop: &CancellationToken) {
         let Some(task) = self.inner.lives.start(found.uid(), stop) else { return };
         let (sources, found) = (self.clone(), found.clone());
-        self.inner.tasks.work("source", async move {
+        self.inner.tasks.work_on(&self.inner.background, "source", async move {
             let Task { stop, ended } = task;
             // Also if it panics: a suspend may wait.
             let ended = ended.drop_guard();

@@ -2,6 +2,7 @@
 
 mod counts;
 mod messages;
+mod patches;
 mod quota;
 mod turns;
 mod unpacked;

@@ -1,6 +1,7 @@
 //! `SnapshotService`.
 
 mod bad_input;
+mod bell;
 mod billing;
 mod consistency;
 mod create;

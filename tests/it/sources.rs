@@ -16,6 +16,7 @@ mod restart;
 mod restored;
 mod retention;
 mod snapshots;
+mod turns;
 mod watch;
 
 use std::{path::PathBuf, time::Duration};

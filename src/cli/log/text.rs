@@ -55,7 +55,8 @@ impl Visit for Written<'_> {
 }
 
 fn is_word(value: &str) -> bool {
-    let may_stand = |char: char| char.is_alphanumeric() || (char.is_ascii_punctuation() && !"\"'=\\".contains(char));
+    // Braces are where a span begins and ends.
+    let may_stand = |char: char| char.is_alphanumeric() || (char.is_ascii_punctuation() && !"\"'=\\{}".contains(char));
     !value.is_empty() && value.chars().all(may_stand)
 }
 
@@ -117,6 +118,18 @@ mod tests {
         let expected = "said name=workspaces/commons/collections/a-b path=\"/srv/my data\" count=3 is_last=false \
                         empty=\"\" sum=\"a=b\"\n";
         assert_eq!(line, expected);
+    }
+
+    /// As a request id may be.
+    #[test]
+    fn nothing_from_outside_ends_its_span_or_begins_a_field() {
+        for forged in ["x}:", "{x", "1 caller=apiKeys/root", "caller=x", "x}: stillframe::access: API key revoked"] {
+            let line = logged(|| {
+                tracing::info_span!("rpc", id = %forged, caller = "c")
+                    .in_scope(|| tracing::info!(of = %forged, "said"));
+            });
+            assert_eq!(line, format!("rpc{{id={forged:?} caller=c}}: said of={forged:?}\n"));
+        }
     }
 
     #[test]

@@ -126,7 +126,32 @@ fn depth_is_bounded() {
     assert_eq!(refusal(&nested(100)), BodyError::TooDeep);
     assert_eq!(refusal(&format!("{{\"a\":{}", "[".repeat(1 << 20))), BodyError::TooDeep);
     assert_eq!(refusal(&"{\"a\":".repeat(1 << 20)), BodyError::TooDeep);
-    assert_eq!(refusal(&"[".repeat(1 << 20)), BodyError::NotAnObject { found: "an array" });
+    assert_eq!(refusal(&"[".repeat(1 << 20)), BodyError::TooDeep);
+}
+
+/// The first letter does not tell.
+#[test]
+fn what_is_no_json_is_not_told_as_another_value() {
+    for (json, why) in [
+        ("null", "is null, not a JSON object"),
+        (" true ", "is a boolean, not a JSON object"),
+        ("[null]", "is an array, not a JSON object"),
+        ("12", "is a number, not a JSON object"),
+        ("not json", "is not JSON: expected a value at byte 0"),
+        ("nul", "is not JSON: expected a value at byte 0"),
+        ("nullify", "is not JSON: trailing characters at byte 4"),
+        ("truth", "is not JSON: expected a value at byte 0"),
+        ("2026-01-31 started", "is not JSON: trailing characters at byte 4"),
+        ("-x", "is not JSON: expected a digit at byte 1"),
+        ("\"half", "is not JSON: unterminated string at byte 5"),
+        ("[1, nothing]", "is not JSON: expected a value at byte 4"),
+        (r#"{"_id":null}"#, "_id is null, neither a string nor an integer"),
+        (r#"{"_id":nothing}"#, "is not JSON: expected a value at byte 7"),
+        (r#"{"_id":[}"#, "is not JSON: expected a value at byte 8"),
+        (r#"{"_event_time":nothing}"#, "is not JSON: expected a value at byte 15"),
+    ] {
+        assert_eq!(refusal(json).to_string(), why, "{json}");
+    }
 }
 
 #[test]

@@ -22,14 +22,33 @@ pub fn depth(value: &Value) -> usize {
 }
 
 /// What a value weighs in the document.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Measure {
+    /// Of its compact text.
     pub(super) bytes: usize,
+    /// How many values it is, itself included.
+    pub(super) values: usize,
     pub(super) depth: usize,
+}
+
+impl Measure {
+    /// With another value in it.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.bytes = self.bytes.saturating_add(other.bytes);
+        self.values = self.values.saturating_add(other.values);
+    }
+
+    /// Without a value that was in it.
+    pub(super) fn take(&mut self, other: &Self) {
+        self.bytes = self.bytes.saturating_sub(other.bytes);
+        self.values = self.values.saturating_sub(other.values);
+    }
 }
 
 /// One walk for everything that must hold of a value before it may enter the document; stops at `MAX_DEPTH`.
 pub(super) fn measure(value: &Value) -> Outcome<Measure> {
     fn walk(value: &Value, above: usize, total: &mut Measure) -> Outcome {
+        total.values += 1;
         total.bytes += match value {
             Value::Null | Value::Bool(true) => 4,
             Value::Bool(false) => 5,
@@ -56,7 +75,7 @@ pub(super) fn measure(value: &Value) -> Outcome<Measure> {
             _ => Ok(()),
         }
     }
-    let mut total = Measure { bytes: 0, depth: 0 };
+    let mut total = Measure::default();
     walk(value, 0, &mut total)?;
     Ok(total)
 }

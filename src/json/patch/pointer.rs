@@ -1,13 +1,23 @@
 //! JSON Pointer (RFC 6901).
+//!
+//! Kept as its text, so that one that waits takes no more than what was sent: as a list of
+//! steps it would take many times its bytes.
 
-use std::fmt;
-use std::str::FromStr;
+use std::{borrow::Cow, fmt, str::FromStr};
 
 use serde_json::Value;
 
-/// Where in a document; the root is the empty text.
+use crate::json::body::MAX_DEPTH;
+
+/// The most steps: there is nothing behind them in any document.
+pub const MAX_POINTER_STEPS: usize = MAX_DEPTH;
+/// The longest pointer, in bytes.
+pub const MAX_POINTER_BYTES: usize = 4 << 10;
+
+/// Where in a document; the root is the empty text. Each place has one text only, since
+/// `~` and `/` have one escape each.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pointer(Vec<String>);
+pub struct Pointer(Box<str>);
 
 /// Why a text is not a pointer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -17,17 +27,31 @@ pub enum PointerError {
     NoSlash,
     #[error("has a '~' that is neither ~0 nor ~1")]
     BadEscape,
+    #[error("has {length} bytes, more than {MAX_POINTER_BYTES}")]
+    TooLong { length: usize },
+    #[error("has {steps} steps, more than {MAX_POINTER_STEPS}")]
+    TooManySteps { steps: usize },
 }
 
 impl FromStr for Pointer {
     type Err = PointerError;
 
     fn from_str(text: &str) -> Result<Self, PointerError> {
-        if text.is_empty() {
-            return Ok(Self(Vec::new()));
+        if !text.is_empty() && !text.starts_with('/') {
+            return Err(PointerError::NoSlash);
         }
-        let tokens = text.strip_prefix('/').ok_or(PointerError::NoSlash)?;
-        tokens.split('/').map(unescape).collect::<Result<_, _>>().map(Self)
+        if text.len() > MAX_POINTER_BYTES {
+            return Err(PointerError::TooLong { length: text.len() });
+        }
+        let steps = count_steps(text);
+        if steps > MAX_POINTER_STEPS {
+            return Err(PointerError::TooManySteps { steps });
+        }
+        let mut escapes = text.split('~').skip(1);
+        if escapes.any(|rest| !rest.starts_with(['0', '1'])) {
+            return Err(PointerError::BadEscape);
+        }
+        Ok(Self(text.into()))
     }
 }
 
@@ -35,14 +59,10 @@ impl fmt::Display for Pointer {
     /// Cut to a length that fits a message; never used to build a pointer again.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const LONGEST: usize = 256;
-        if self.0.is_empty() {
-            return f.write_str("the root");
-        }
-        let text: String =
-            self.0.iter().flat_map(|token| ["/".into(), token.replace('~', "~0").replace('/', "~1")]).collect();
-        match text.char_indices().nth(LONGEST) {
-            Some((cut, _)) => write!(f, "{}…", text.get(..cut).unwrap_or_default()),
-            None => f.write_str(&text),
+        match self.0.char_indices().nth(LONGEST) {
+            _ if self.is_root() => f.write_str("the root"),
+            Some((cut, _)) => write!(f, "{}…", self.0.get(..cut).unwrap_or_default()),
+            None => f.write_str(&self.0),
         }
     }
 }
@@ -50,7 +70,8 @@ impl fmt::Display for Pointer {
 impl Pointer {
     #[cfg(test)]
     pub(super) fn from_tokens(tokens: &[String]) -> Self {
-        Self(tokens.to_vec())
+        let escaped = tokens.iter().map(|token| format!("/{}", token.replace('~', "~0").replace('/', "~1")));
+        Self(escaped.collect::<String>().into())
     }
 
     /// Whether it points at the whole document.
@@ -59,26 +80,32 @@ impl Pointer {
         self.0.is_empty()
     }
 
-    pub(super) fn len(&self) -> usize {
+    /// The bytes of its text.
+    pub(super) fn bytes(&self) -> usize {
         self.0.len()
     }
 
-    pub(super) fn first(&self) -> Option<&str> {
-        self.0.first().map(String::as_str)
+    /// How many steps it has.
+    pub(super) fn len(&self) -> usize {
+        count_steps(&self.0)
     }
 
-    pub(super) fn split_last(&self) -> Option<(Tokens<'_>, &str)> {
-        self.0.split_last().map(|(last, parent)| (Tokens(parent), last.as_str()))
+    pub(super) fn first(&self) -> Option<Cow<'_, str>> {
+        Tokens(&self.0).iter().next()
+    }
+
+    pub(super) fn split_last(&self) -> Option<(Tokens<'_>, Cow<'_, str>)> {
+        self.0.rsplit_once('/').map(|(parent, last)| (Tokens(parent), unescape(last)))
     }
 
     pub(super) fn is_ancestor_of(&self, other: &Self) -> bool {
-        self.0.len() < other.0.len() && other.0.starts_with(&self.0)
+        other.0.strip_prefix(&*self.0).is_some_and(|below| below.starts_with('/'))
     }
 
     pub(super) fn find<'v>(&self, document: &'v Value) -> Option<&'v Value> {
-        self.0.iter().try_fold(document, |value, token| match value {
-            Value::Object(members) => members.get(token),
-            Value::Array(items) => items.get(index(token)?),
+        Tokens(&self.0).iter().try_fold(document, |value, token| match value {
+            Value::Object(members) => members.get(&*token),
+            Value::Array(items) => items.get(index(&token)?),
             _ => None,
         })
     }
@@ -88,18 +115,26 @@ impl Pointer {
     }
 }
 
-/// A pointer's tokens without the last.
+/// The text of a pointer, or of one without its last step.
 #[derive(Clone, Copy)]
-pub(super) struct Tokens<'a>(&'a [String]);
+pub(super) struct Tokens<'a>(&'a str);
 
-impl Tokens<'_> {
+impl<'a> Tokens<'a> {
+    fn iter(self) -> impl Iterator<Item = Cow<'a, str>> {
+        self.0.split('/').skip(1).map(unescape)
+    }
+
     pub(super) fn find_mut(self, document: &mut Value) -> Option<&mut Value> {
-        self.0.iter().try_fold(document, |value, token| match value {
-            Value::Object(members) => members.get_mut(token),
-            Value::Array(items) => items.get_mut(index(token)?),
+        self.iter().try_fold(document, |value, token| match value {
+            Value::Object(members) => members.get_mut(&*token),
+            Value::Array(items) => items.get_mut(index(&token)?),
             _ => None,
         })
     }
+}
+
+fn count_steps(text: &str) -> usize {
+    text.bytes().filter(|byte| *byte == b'/').count()
 }
 
 /// Decimal digits without leading zeros, nothing else (`parse` alone would take `+1`).
@@ -108,20 +143,9 @@ pub(super) fn index(token: &str) -> Option<usize> {
     (canonical && token.bytes().all(|b| b.is_ascii_digit())).then(|| token.parse().ok()).flatten()
 }
 
-fn unescape(token: &str) -> Result<String, PointerError> {
-    let mut out = String::with_capacity(token.len());
-    let mut chars = token.chars();
-    while let Some(c) = chars.next() {
-        out.push(match c {
-            '~' => match chars.next() {
-                Some('0') => '~',
-                Some('1') => '/',
-                _ => return Err(PointerError::BadEscape),
-            },
-            c => c,
-        });
-    }
-    Ok(out)
+/// A step whose escapes are known to be good.
+fn unescape(token: &str) -> Cow<'_, str> {
+    if token.contains('~') { token.replace("~1", "/").replace("~0", "~").into() } else { token.into() }
 }
 
 #[cfg(test)]
@@ -135,10 +159,15 @@ mod tests {
 
     #[test]
     fn the_examples_of_the_rfc_resolve() {
-        let document = json!({"foo": ["bar", "baz"], "": 0, "a/b": 1, "m~n": 8, "~1": 9});
-        for (text, value) in
-            [("/foo/0", json!("bar")), ("/", json!(0)), ("/a~1b", json!(1)), ("/m~0n", json!(8)), ("/~01", json!(9))]
-        {
+        let document = json!({"foo": ["bar", "baz"], "": 0, "a/b": 1, "m~n": 8, "~1": 9, "~01": 10});
+        for (text, value) in [
+            ("/foo/0", json!("bar")),
+            ("/", json!(0)),
+            ("/a~1b", json!(1)),
+            ("/m~0n", json!(8)),
+            ("/~01", json!(9)),
+            ("/~001", json!(10)),
+        ] {
             assert_eq!(pointer(text).find(&document), Some(&value), "{text}");
         }
         assert_eq!(pointer("").find(&document), Some(&document));
@@ -151,8 +180,35 @@ mod tests {
             ("#/a", PointerError::NoSlash),
             ("/~", PointerError::BadEscape),
             ("/~2", PointerError::BadEscape),
+            ("/~/0", PointerError::BadEscape),
+            ("/~~0", PointerError::BadEscape),
         ] {
             assert_eq!(text.parse::<Pointer>(), Err(error), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_pointer_has_a_hundred_steps_and_4_kib_at_most() {
+        assert_eq!(pointer(&"/".repeat(100)).len(), 100);
+        assert_eq!("/".repeat(101).parse::<Pointer>(), Err(PointerError::TooManySteps { steps: 101 }));
+        assert_eq!(pointer(&format!("/{}", "x".repeat(4095))).bytes(), 4096);
+        let long = format!("/{}", "x".repeat(4096));
+        assert_eq!(long.parse::<Pointer>(), Err(PointerError::TooLong { length: 4097 }));
+        assert_eq!("/".repeat(10 << 20).parse::<Pointer>(), Err(PointerError::TooLong { length: 10 << 20 }));
+    }
+
+    #[test]
+    fn only_what_lies_below_has_an_ancestor() {
+        for (above, below, is_so) in [
+            ("", "/a", true),
+            ("/a", "/a/b", true),
+            ("/a", "/a/", true),
+            ("/a", "/a", false),
+            ("/a", "/ab", false),
+            ("/a/b", "/a", false),
+            ("", "", false),
+        ] {
+            assert_eq!(pointer(above).is_ancestor_of(&pointer(below)), is_so, "{above} {below}");
         }
     }
 
@@ -167,6 +223,8 @@ mod tests {
     #[test]
     fn messages_show_a_pointer_cut_to_length() {
         assert_eq!(pointer("/a~1b/~0").to_string(), "/a~1b/~0");
-        assert!(pointer(&format!("/{}", "é".repeat(5000))).to_string().len() < 600);
+        assert_eq!(pointer("").to_string(), "the root");
+        let shown = pointer(&format!("/{}", "é".repeat(2000))).to_string();
+        assert_eq!(shown, format!("/{}…", "é".repeat(255)));
     }
 }

@@ -33,6 +33,14 @@ fn increment(path: &str, by: &str) -> PatchOp {
     PatchOp::Increment { path: at(path), value: serde_json::from_str(by).unwrap() }
 }
 
+/// Patches a value; after an error it may be half patched.
+fn apply(value: &mut Value, ops: &[PatchOp], limit: usize) -> Result<(), PatchError> {
+    let mut document = Document::of(value.take()).unwrap();
+    let patched = super::apply(&mut document, ops, limit, &mut Work::new(work_of(limit)));
+    *value = document.value;
+    patched.map(drop)
+}
+
 /// The text after the patch: shows key order and number text.
 fn patched(document: &str, ops: &[PatchOp]) -> Result<String, PatchReason> {
     let mut value = crate::json::value::parse(document.as_bytes()).unwrap();
@@ -112,6 +120,18 @@ fn missing_targets_are_errors() {
     }
     assert_eq!(fails(r#"{"a":1}"#, add("/b/c", json!(1))), PatchReason::NotFound(at("/b/c")));
     assert_eq!(fails(r#"{"a":1}"#, add("/a/c", json!(1))), PatchReason::NotFound(at("/a/c")));
+}
+
+/// What waits counts as what it takes.
+#[test]
+fn an_operation_costs_its_pointers_and_its_operand() {
+    let text = |json: &'static str| Text(Bytes::from_static(json.as_bytes()));
+    let long = format!("/{}", "x".repeat(999));
+    let cost = |op: PatchOp<Text>| op.cost() - OPERATION_BYTES;
+    assert_eq!(cost(PatchOp::Add { path: at("/a"), value: text("[1]") }), 2 + 3);
+    assert_eq!(cost(PatchOp::Remove { path: at(&long) }), 1000);
+    assert_eq!(cost(PatchOp::Move { from: at(&long), path: at("/a/b") }), 1004);
+    assert!(size_of::<PatchOp<Text>>() <= OPERATION_BYTES);
 }
 
 #[test]
@@ -201,7 +221,7 @@ fn copies_of_copies_fail_early() {
 #[test]
 fn depth_is_checked_at_every_operation() {
     let mut document = json!({"a": {"a": {}}});
-    let deeper: Vec<PatchOp> = (1..200).map(|i| copy("/a", &"/a".repeat(i))).collect();
+    let deeper: Vec<PatchOp> = (1..=MAX_POINTER_STEPS).map(|i| copy("/a", &"/a".repeat(i))).collect();
     let error = apply(&mut document, &deeper, usize::MAX).unwrap_err();
     assert!(matches!(error, PatchError::Failed { reason: PatchReason::TooDeep, .. }), "{error}");
     assert!(depth(&document) <= MAX_DEPTH);
@@ -351,8 +371,7 @@ proptest! {
     #[test]
     fn the_size_is_always_exact(members in vec(("[abc\"\n\u{1}é]", any_value()), 0..4), steps in vec((0..5, any_path(), any_path(), any_value()), 0..8)) {
         let mut document = Value::Object(members.into_iter().collect());
-        let mut bytes = measure(&document).unwrap().bytes;
-        prop_assert_eq!(bytes, document.to_string().len());
+        prop_assert_eq!(measure(&document).unwrap().bytes, document.to_string().len());
         for (kind, from, path, value) in steps {
             let (from, path) = (Pointer::from_tokens(&from), Pointer::from_tokens(&path));
             let op = match kind {
@@ -362,11 +381,12 @@ proptest! {
                 3 => PatchOp::Copy { from, path },
                 _ => PatchOp::Move { from, path },
             };
-            let mut next = document.clone();
-            let mut patch = Patch { document: &mut next, bytes, work: usize::MAX };
-            if patch.step(&op).is_ok() {
-                bytes = patch.bytes;
-                document = next;
+            let mut next = Document::of(document.clone()).unwrap();
+            let mut work = Work::new(usize::MAX);
+            if (Patch { document: &mut next, work: &mut work }).step(&op).is_ok() {
+                document = next.value;
+                let Measure { bytes, values, .. } = measure(&document).unwrap();
+                prop_assert_eq!((next.size.bytes, next.size.values), (bytes, values), "{:?}: {}", op, document);
                 prop_assert_eq!(bytes, document.to_string().len(), "{:?}: {}", op, document);
             }
         }

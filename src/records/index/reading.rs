@@ -74,6 +74,11 @@ impl Reading<'_> {
         Ok(())
     }
 
+    /// The keys of the records under a term, in its order. None of the records is read.
+    pub fn keys(&self, term: &RawTerm) -> impl Iterator<Item = &[u8]> {
+        self.newest.secondary.places(term, Bound::Unbounded, Bound::Unbounded).map(|(_, key)| key)
+    }
+
     /// How many records there are under a term, behind a time if that is given.
     pub fn count(&self, term: &RawTerm, after: Option<Micros>) -> usize {
         let secondary = &self.newest.secondary;

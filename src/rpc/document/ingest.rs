@@ -7,6 +7,7 @@ use futures::{Stream, StreamExt};
 use prost::Message;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 use tracing::Instrument;
 
@@ -38,6 +39,13 @@ const GOODBYE: std::time::Duration = std::time::Duration::from_secs(2);
 /// What the reading side has for the answering side.
 type Next = Result<(Submitted, Share, Arc<Lease>), Status>;
 
+/// Where it goes.
+struct Answers {
+    queue: mpsc::Sender<Next>,
+    /// Cancelled when nobody takes them any more.
+    given_up: CancellationToken,
+}
+
 impl DocumentRpc {
     pub(super) fn ingest(
         &self,
@@ -49,9 +57,12 @@ impl DocumentRpc {
         let (queue, submitted) = mpsc::channel(WINDOW);
         let (mode, agreed) = tokio::sync::oneshot::channel();
         let rpc = self.clone();
+        // What has not begun when nobody takes the answers any more is not applied.
+        let given_up = CancellationToken::new();
+        let answered = given_up.clone().drop_guard();
         let (memory_of_it, room_of_it) = (Arc::clone(&memory), room.clone());
-        let reading =
-            async move { rpc.read_messages(&caller, &memory_of_it, &room_of_it, messages, mode, queue).await };
+        let to = Answers { queue, given_up };
+        let reading = async move { rpc.read_messages(&caller, &memory_of_it, &room_of_it, messages, mode, to).await };
         let reading = OffWorkers::new(memory, reading);
         self.tasks.work("ingest", reading.in_current_span());
         let answers = async move {
@@ -59,7 +70,13 @@ impl DocumentRpc {
             // An error ends the stream, behind the last acknowledgement.
             ReceiverStream::new(submitted).then(move |next| answer(next, errors_only, room.clone()))
         };
-        futures::stream::once(answers).flatten().boxed()
+        let answers = futures::stream::once(answers).flatten();
+        answers
+            .map(move |answer| {
+                let _held = &answered;
+                answer
+            })
+            .boxed()
     }
 
     async fn read_messages(
@@ -69,9 +86,9 @@ impl DocumentRpc {
         room: &Room,
         mut messages: Streaming<pb::IngestDocumentsRequest>,
         mode: tokio::sync::oneshot::Sender<bool>,
-        queue: mpsc::Sender<Next>,
+        to: Answers,
     ) {
-        let read = self.read_all(caller, memory, room, &mut messages, mode, &queue);
+        let read = self.read_all(caller, memory, room, &mut messages, mode, &to);
         let ended = tokio::select! {
             // The end of the messages alone would look like the end of the acknowledgements.
             ended = caught(read) => ended,
@@ -79,11 +96,11 @@ impl DocumentRpc {
             // Answers may wait for a client that does not read; this does not.
             ended = self.gate.keys.clone().ended(caller.clone()) => Err(ended.into()),
             // The client is gone, and with it whoever wants answers.
-            () = queue.closed() => return,
+            () = to.queue.closed() => return,
         };
         if let Err(status) = ended {
             // A client that does not read must not hold up a stop.
-            let _ = tokio::time::timeout(GOODBYE, queue.send(Err(status))).await;
+            let _ = tokio::time::timeout(GOODBYE, to.queue.send(Err(status))).await;
         }
     }
 
@@ -94,7 +111,7 @@ impl DocumentRpc {
         room: &Room,
         messages: &mut Streaming<pb::IngestDocumentsRequest>,
         mode: tokio::sync::oneshot::Sender<bool>,
-        queue: &mpsc::Sender<Next>,
+        to: &Answers,
     ) -> Result<(), Status> {
         let Some(first) = messages.message().await.map_err(of_transport)? else { return Ok(()) };
         // The others name the same collection, or none.
@@ -112,8 +129,8 @@ impl DocumentRpc {
             self.admit_writes(&lease, &writes)?;
             // Without room for what is to be answered nothing more is read: the client waits.
             let share = room.wait(results_bytes(&writes)).await;
-            let submitted = lease.unless_deleted(lease.submit(lease.tenant(), writes)).await?;
-            let sent = queue.send(Ok((submitted, share, Arc::clone(&lease))));
+            let submitted = lease.unless_deleted(lease.submit(lease.tenant(), writes, &to.given_up)).await?;
+            let sent = to.queue.send(Ok((submitted, share, Arc::clone(&lease))));
             match tokio::time::timeout(self.patience, sent).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_gone)) => return Ok(()),

@@ -76,7 +76,7 @@ impl Directory {
         step(&place, last, true).map_err(unreadable)
     }
 
-    fn walk(&self, wanted: &Wanted) -> Result<BTreeMap<String, Part>, Error> {
+    fn walk(&self, wanted: &Wanted, stop: &CancellationToken) -> Result<BTreeMap<String, Part>, Error> {
         let mut found = BTreeMap::new();
         let mut start = self.root()?;
         for name in wanted.directory().split_terminator('/') {
@@ -86,7 +86,7 @@ impl Directory {
                 Err(errno) => return Err(unreadable(errno)),
             };
         }
-        let mut walk = Walk { wanted, found: &mut found, stop: self.tasks.stop_token() };
+        let mut walk = Walk { wanted, found: &mut found, stop };
         match walk.directory(&start, wanted.directory(), None, MAX_DEPTH) {
             Ok(()) => Ok(found),
             Err(End::Of(error)) => Err(error),
@@ -123,7 +123,10 @@ fn open(mut place: OwnedFd, path: &str) -> Result<(OwnedFd, Stat), Errno> {
 #[async_trait::async_trait]
 impl Objects for Directory {
     async fn list(&self, wanted: Wanted) -> Result<BTreeMap<String, Part>, Error> {
-        self.blocking(move |directory| directory.walk(&wanted)).await
+        // Nobody may wait for it any more, and whoever comes next has its turn.
+        let stop = self.tasks.stop_token().child_token();
+        let _given_up = stop.clone().drop_guard();
+        self.blocking(move |directory| directory.walk(&wanted, &stop)).await
     }
 
     async fn open(&self, path: &str, version: &str) -> Result<Opened<ByteStream>, Error> {
@@ -151,7 +154,7 @@ impl From<Error> for End {
 struct Walk<'a> {
     wanted: &'a Wanted,
     found: &'a mut BTreeMap<String, Part>,
-    stop: CancellationToken,
+    stop: &'a CancellationToken,
 }
 
 impl Walk<'_> {

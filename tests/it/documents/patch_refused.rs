@@ -124,6 +124,28 @@ async fn an_operation_that_is_malformed_is_an_invalid_field() {
 }
 
 #[apply(on_each_storage!)]
+async fn a_pointer_has_at_most_100_steps_and_4_kib() {
+    let mut server = TestServer::with_collection().await;
+    server.write_one(upsert("d", &format!(r#"{{"a":{}{}}}"#, "[".repeat(99), "]".repeat(99)))).await;
+    let (deepest, longest) = (format!("/a{}", "/0".repeat(98)), format!("/{}", "x".repeat(4095)));
+    for path in [&format!("{deepest}/-"), &longest] {
+        let result = server.write_one(patch("d", vec![op(Op::Add, path, "1")])).await;
+        assert_eq!(result.error, None, "{path}");
+    }
+    for path in [format!("{deepest}/0/0"), format!("{longest}x"), "/".repeat(10_000)] {
+        for (operation, field) in [
+            (op(Op::Test, &path, "1"), "patch.operations[1].path"),
+            (op_from(Op::Copy, &path, "/y"), "patch.operations[1].source_path"),
+        ] {
+            assert_eq!(failure(&mut server, operation).await, invalid(&[field]));
+        }
+    }
+    let error = error_of(&server.write_one(patch("d", vec![op_from(Op::Remove, "", &"/".repeat(101))])).await);
+    assert_eq!(error.message(), "patch.operations[0].path: has 101 steps, more than 100");
+    server.stop().await;
+}
+
+#[apply(on_each_storage!)]
 async fn a_patch_has_1_to_1000_operations() {
     let mut server = given().await;
     let many = |count| patch("d", vec![op(Op::Test, "/z", "1"); count]);

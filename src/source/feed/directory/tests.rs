@@ -24,7 +24,7 @@ fn allow(path: &Path, mode: u32) {
 
 /// What is found: the name, and why it cannot be read.
 fn found(directory: &Directory, wanted: &Wanted) -> Vec<(String, Option<String>)> {
-    let found = unprivileged(|| directory.walk(wanted)).unwrap();
+    let found = unprivileged(|| directory.walk(wanted, &CancellationToken::new())).unwrap();
     found.into_iter().map(|(name, part)| (name, part.refused.map(Cow::into_owned))).collect()
 }
 
@@ -61,12 +61,14 @@ fn what_may_not_be_read_costs_itself() {
     assert_eq!(names(&found(&directory, &wanted)), ["open/c.ndjson", "open/d.ndjson"]);
 
     let opened = |name: &str| {
-        let version = directory.walk(&Wanted::default()).unwrap()[name].etag.clone();
+        let version = directory.walk(&Wanted::default(), &CancellationToken::new()).unwrap()[name].etag.clone();
         unprivileged(|| directory.file(name, &version)).unwrap()
     };
     assert!(matches!(opened("open/c.ndjson"), Opened::Refused(why) if why == "permission denied"));
     assert!(matches!(opened("open/d.ndjson"), Opened::Ready(_)));
-    let version = || unprivileged(|| directory.walk(&Wanted::default())).unwrap()["shut/"].etag.clone();
+    let version = || {
+        unprivileged(|| directory.walk(&Wanted::default(), &CancellationToken::new())).unwrap()["shut/"].etag.clone()
+    };
     let before = version();
     std::fs::write(dir.path().join("shut/f.ndjson"), "{}").unwrap();
     assert_eq!(version(), before, "it is counted once, whatever comes into it");
