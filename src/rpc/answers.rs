@@ -30,6 +30,7 @@ use self::held::{Held, Streamed, collect};
 pub use self::room::Room;
 use super::{
     authenticate::is_open_to_all,
+    connection::Question,
     delivery::{Delivery, PACE, Taken, Terms, Watched},
     peer::Peer,
     streams,
@@ -59,6 +60,7 @@ pub struct AnswersLayer {
     calls: Arc<Budget>,
     budget: Arc<Budget>,
     to_all: Arc<Budget>,
+    health: Arc<Budget>,
     patience: Duration,
     stream_patience: Duration,
     streams: Arc<HashSet<String>>,
@@ -75,9 +77,11 @@ impl AnswersLayer {
     ) -> Result<Self, DecodeError> {
         let streams = Arc::new(streams::paths(MethodDescriptorProto::server_streaming)?);
         let budget = Budget::new("bytes of answers", Division { least: LARGEST_ANSWER, ..Division::of(bytes) });
+        // Some bytes each, and few of a connection: nobody is to keep others from asking.
+        let health = Budget::new("bytes of answers of health", Division::of(usize::MAX));
         let calls = Budget::new("calls", Division::of(CALLS));
         let to_all = Budget::new("bytes of answers to callers without a key", Division::of(ANSWERS_TO_ALL_BYTES));
-        Ok(Self { keys, calls, budget, to_all, patience, stream_patience, streams })
+        Ok(Self { keys, calls, budget, to_all, health, patience, stream_patience, streams })
     }
 }
 
@@ -114,13 +118,15 @@ where
         let is_stream = self.given.streams.contains(request.uri().path());
         let is_question = is_open_to_all(request.uri().path());
         let caller = request.extensions().get::<Caller>().cloned();
-        let AnswersLayer { calls, budget, to_all, patience, stream_patience, .. } = &self.given;
+        let AnswersLayer { calls, budget, to_all, health, patience, stream_patience, .. } = &self.given;
         let (room, patience, stream_patience) = match &caller {
             // Whoever makes a stream ends it first, and says why.
-            Some(caller) => (Room::of(budget, Some(calls), &caller.tenant()), *patience, *stream_patience + *patience),
+            Some(caller) => (Room::of_caller(budget, calls, &caller.tenant()), *patience, *stream_patience + *patience),
             None => {
                 let tenant = request.extensions().get::<Peer>().copied().unwrap_or(Peer::Unknown).tenant();
-                (Room::of(to_all, None, &tenant), QUESTION_PATIENCE, QUESTION_PATIENCE)
+                let budget = if is_health(request.uri().path()) { health } else { to_all };
+                let question = request.extensions_mut().remove::<Question>();
+                (Room::of_question(budget, question, &tenant), QUESTION_PATIENCE, QUESTION_PATIENCE)
             }
         };
         // Who leaves answers lying about has no more of them made.
@@ -174,6 +180,10 @@ where
 
 fn refused<E: Send + 'static>(error: Error) -> BoxFuture<'static, Result<Response<Body>, E>> {
     Box::pin(std::future::ready(Ok(Status::from(error).into_http())))
+}
+
+fn is_health(path: &str) -> bool {
+    path.starts_with("/grpc.health.v1.Health/")
 }
 
 /// Whether a call changes nothing: by the names that the AIPs give to those.

@@ -18,7 +18,7 @@ use tower::{Layer, Service};
 
 use super::{
     call::{LetIn, Refusals},
-    connection::{OnConnection, UNKNOWN_CALLS},
+    connection::OnConnection,
     ending::Ending,
     peer::Peer,
     streams,
@@ -97,13 +97,15 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let connection = request.extensions().get::<OnConnection>().cloned();
         if is_open_to_all(request.uri().path()) {
-            // Where nobody needs a key, nobody is a stranger.
-            let is_stranger = |connection: OnConnection| match self.keys.are_required() {
-                true => !connection.may_ask(),
-                false => connection.is_known(None).is_err(),
-            };
-            if connection.is_some_and(is_stranger) {
-                return Box::pin(ready(Ok(Status::from(too_many_questions()).into_http())));
+            if let Some(connection) = connection {
+                // Where nobody needs a key, nobody is a stranger.
+                if !self.keys.are_required() {
+                    let _ = connection.is_known(None);
+                }
+                match connection.ask() {
+                    Ok(question) => drop(request.extensions_mut().insert(question)),
+                    Err(limit) => return Box::pin(ready(Ok(Status::from(too_many_questions(limit)).into_http()))),
+                }
             }
             return Box::pin(self.inner.call(request));
         }
@@ -137,9 +139,9 @@ where
     }
 }
 
-/// Until somebody has been let in on a connection.
-fn too_many_questions() -> Error {
-    let (what, limit, whose) = ("calls without a key on a connection", UNKNOWN_CALLS, Whose::Server);
+/// Of those that need no key.
+fn too_many_questions(limit: usize) -> Error {
+    let (what, whose) = ("calls of health and reflection on a connection", Whose::Server);
     Error::Busy { what, limit, whose, retry_after: Duration::from_secs(1) }
 }
 

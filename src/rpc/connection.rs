@@ -24,7 +24,7 @@ use tokio::{
 };
 use tokio_util::io::poll_read_buf;
 
-pub use self::calls::{CallTasks, OnConnection, UNKNOWN_CALLS};
+pub use self::calls::{CallTasks, OnConnection, Question};
 use self::{calls::Calls, frames::Frames, resets::Resets};
 use super::{peer::Peer, places::Place, tls::Tls};
 use crate::listen::Socket;

@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// So long a newcomer has to show its key, whoever else wants to come in.
-const AT_LEAST: Duration = Duration::from_secs(2);
+const AT_LEAST: Duration = Duration::from_millis(500);
 
 /// All of them.
 #[derive(Clone, Debug)]
@@ -178,10 +178,10 @@ mod tests {
         let known = places.take().await;
         known.keep(None).unwrap();
         let first = places.take().await;
-        tokio::time::advance(Duration::from_secs(1)).await;
+        tokio::time::advance(AT_LEAST / 2).await;
         let second = places.take().await;
         let mut newcomer = Box::pin(places.take());
-        tokio::time::sleep(Duration::from_millis(999)).await;
+        tokio::time::sleep(AT_LEAST / 2 - Duration::from_millis(1)).await;
         assert!((&mut newcomer).now_or_never().is_none());
         assert!(!first.taken_away().is_cancelled());
         tokio::time::sleep(Duration::from_millis(2)).await;

@@ -6,6 +6,7 @@ use parking_lot::Mutex;
 
 use crate::{
     error::Error,
+    rpc::connection::Question,
     share::{Budget, Share, Tenant},
 };
 
@@ -13,14 +14,14 @@ use crate::{
 const AT_LEAST_BYTES: usize = 1 << 10;
 
 /// The room of a call's answer; among the extensions of its request. Clones are the same.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Room(Arc<Inner>);
 
-#[derive(Debug)]
 struct Inner {
-    /// One of the calls that there may be; absent for those who need no key, of which each
-    /// connection has few.
+    /// One of the calls that there may be; absent for those who need no key.
     call: Option<Share>,
+    /// Of those each connection has few.
+    _question: Option<Question>,
     budget: Arc<Budget>,
     share: Share,
     /// Of the messages that have been handed on since bytes were last made of them.
@@ -28,12 +29,19 @@ struct Inner {
 }
 
 impl Room {
-    /// Of a budget, for a tenant; nothing is taken yet.
-    pub fn of(budget: &Arc<Budget>, calls: Option<&Arc<Budget>>, tenant: &Tenant) -> Self {
-        let call = calls.map(|calls| calls.share(tenant));
-        let inner =
-            Inner { call, budget: Arc::clone(budget), share: budget.share(tenant), handed_on: Mutex::default() };
-        Self(Arc::new(inner))
+    /// Of a call with a key, for its tenant; nothing is taken yet.
+    pub fn of_caller(budget: &Arc<Budget>, calls: &Arc<Budget>, tenant: &Tenant) -> Self {
+        Self::new(budget, Some(calls.share(tenant)), None, tenant)
+    }
+
+    /// Of a question that needs no key.
+    pub fn of_question(budget: &Arc<Budget>, question: Option<Question>, tenant: &Tenant) -> Self {
+        Self::new(budget, None, question, tenant)
+    }
+
+    fn new(budget: &Arc<Budget>, call: Option<Share>, question: Option<Question>, tenant: &Tenant) -> Self {
+        let (share, handed_on) = (budget.share(tenant), Mutex::default());
+        Self(Arc::new(Inner { call, _question: question, budget: Arc::clone(budget), share, handed_on }))
     }
 
     /// A call begins.

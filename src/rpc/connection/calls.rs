@@ -28,13 +28,16 @@ use crate::{
     share::Tenant,
 };
 
-/// Calls that may be alive before somebody has been let in on a connection: health checks,
-/// their watches, and reflection.
-pub const UNKNOWN_CALLS: usize = 16;
+/// Questions that need no key (health checks, their watches, reflection), of a connection at
+/// once, before somebody has been let in on it, and then.
+pub const UNKNOWN_QUESTIONS: usize = 16;
+pub const QUESTIONS: usize = 128;
 
 /// How many calls of a connection are alive.
 pub struct Calls {
     alive: AtomicUsize,
+    /// Those of them that need no key.
+    questions: AtomicUsize,
     most: usize,
     /// Of the connection that waits for some to end.
     waiting: AtomicWaker,
@@ -63,9 +66,32 @@ impl OnConnection {
         self.0.place.keep(tenant)
     }
 
-    /// Whether it may have another call without a key.
-    pub fn may_ask(&self) -> bool {
-        self.0.place.is_kept() || self.0.alive.load(Ordering::SeqCst) <= UNKNOWN_CALLS
+    /// One more question, unless there are as many as there may be: so many.
+    pub fn ask(&self) -> Result<Question, usize> {
+        let limit = if self.0.place.is_kept() { QUESTIONS } else { UNKNOWN_QUESTIONS };
+        let question = Question(Arc::new(Asked::of(&self.0)));
+        if self.0.questions.load(Ordering::SeqCst) <= limit { Ok(question) } else { Err(limit) }
+    }
+}
+
+/// A question that is alive, to the last byte of its answer; among the extensions of its
+/// request. Clones are the same.
+#[derive(Clone)]
+pub struct Question(#[allow(dead_code, reason = "counts by being there")] Arc<Asked>);
+
+/// Counts one.
+struct Asked(Arc<Calls>);
+
+impl Asked {
+    fn of(calls: &Arc<Calls>) -> Self {
+        calls.questions.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(calls))
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        self.0.questions.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -73,7 +99,8 @@ impl Calls {
     /// Of a connection in a place, which is read as long as there are no more than so many.
     pub fn new(most: usize, place: Place) -> Arc<Self> {
         let (alive, waiting, next) = (AtomicUsize::new(0), AtomicWaker::new(), Mutex::default());
-        Arc::new(Self { alive, most, waiting, next, last: Mutex::new(Instant::now()), place })
+        let (questions, last) = (AtomicUsize::new(0), Mutex::new(Instant::now()));
+        Arc::new(Self { alive, questions, most, waiting, next, last, place })
     }
 
     /// A call is about to be run: where it says that its answer waits, and where it runs. The
