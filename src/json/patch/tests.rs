@@ -385,8 +385,8 @@ proptest! {
             let mut work = Work::new(usize::MAX);
             if (Patch { document: &mut next, work: &mut work }).step(&op).is_ok() {
                 document = next.value;
-                let Measure { bytes, values, .. } = measure(&document).unwrap();
-                prop_assert_eq!((next.size.bytes, next.size.values), (bytes, values), "{:?}: {}", op, document);
+                let Measure { bytes, weight, .. } = measure(&document).unwrap();
+                prop_assert_eq!((next.size.bytes, next.size.weight), (bytes, weight), "{:?}: {}", op, document);
                 prop_assert_eq!(bytes, document.to_string().len(), "{:?}: {}", op, document);
             }
         }
