@@ -28,7 +28,7 @@ pub const MAX_OPERATIONS: usize = 1000;
 
 /// A patch may cost so many units of [`Work`] for each byte that a document may have: plenty for any sane patch, a
 /// bound for the others.
-const WORK_FACTOR: usize = 64;
+const WORK_FACTOR: usize = 56;
 
 /// What an operation takes up besides its pointers and its operand.
 const OPERATION_BYTES: usize = 96;
@@ -358,12 +358,12 @@ impl Patch<'_> {
             return Err(PatchReason::TooDeep);
         }
         let not_found = || PatchReason::NotFound(path.clone());
-        let (added, old) = match parent.find_mut(&mut self.document.value).ok_or_else(not_found)? {
+        let (added, is_member, old) = match parent.find_mut(&mut self.document.value).ok_or_else(not_found)? {
             Value::Object(members) => {
                 let added = key_bytes(&last) + usize::from(!members.is_empty());
                 match members.insert(last.into_owned(), value()) {
-                    None => (added, None),
-                    old => (0, old),
+                    None => (added, true, None),
+                    old => (0, false, old),
                 }
             }
             Value::Array(items) => {
@@ -373,11 +373,12 @@ impl Patch<'_> {
                 self.work.spend(work::moving_items(behind.len()))?;
                 let (index, added) = (items.len() - behind.len(), usize::from(!items.is_empty()));
                 items.insert(index, value());
-                (added, None)
+                (added, false, None)
             }
             _ => return Err(not_found()),
         };
         self.document.change(added, 0);
+        self.document.size.weight += if is_member { work::MEMBER } else { 0 };
         self.document.size.add(&new);
         self.let_go(old)
     }
@@ -422,23 +423,25 @@ impl Patch<'_> {
     fn take(&mut self, path: &Pointer) -> Outcome<Value> {
         let (parent, last) = path.split_last().ok_or(PatchReason::RemovesRoot)?;
         let not_found = || PatchReason::NotFound(path.clone());
-        let (value, removed) = match parent.find_mut(&mut self.document.value).ok_or_else(not_found)? {
+        let (value, removed, is_member) = match parent.find_mut(&mut self.document.value).ok_or_else(not_found)? {
             Value::Object(members) => {
                 // `remove` would move the last key into the gap.
                 self.work.spend(work::moving_members(members.len()))?;
                 let value = members.shift_remove(&*last).ok_or_else(not_found)?;
-                (value, key_bytes(&last) + usize::from(!members.is_empty()))
+                (value, key_bytes(&last) + usize::from(!members.is_empty()), true)
             }
             Value::Array(items) => {
                 let index = pointer::index(&last).ok_or_else(|| PatchReason::BadIndex(path.clone()))?;
                 let behind = items.get(index..).filter(|rest| !rest.is_empty()).ok_or_else(not_found)?;
                 self.work.spend(work::moving_items(behind.len()))?;
                 let value = items.remove(index);
-                (value, usize::from(!items.is_empty()))
+                (value, usize::from(!items.is_empty()), false)
             }
             _ => return Err(not_found()),
         };
         self.document.change(0, removed);
+        let size = &mut self.document.size;
+        size.weight = size.weight.saturating_sub(if is_member { work::MEMBER } else { 0 });
         Ok(value)
     }
 }

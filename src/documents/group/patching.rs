@@ -25,7 +25,7 @@ pub(super) const MAX_PATCHED_BYTES: usize = 64 << 20;
 const COMMIT_WORK: usize = 192 << 20;
 /// What one of them may compute. In a commit of its own it never meets the end of that.
 const PATCH_WORK: usize = patch::work_of(MAX_BODY_BYTES);
-const _: () = assert!(PATCH_WORK + 16 * MAX_BODY_BYTES <= COMMIT_WORK);
+const _: () = assert!(PATCH_WORK + 32 * MAX_BODY_BYTES <= COMMIT_WORK);
 /// What a patch may cost that is applied where it stands: a few milliseconds.
 const LIGHT_WORK: usize = 1 << 20;
 /// The text of the documents that are kept read, and how many there may be.

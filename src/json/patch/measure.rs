@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Outcome, PatchReason};
+use super::{Outcome, PatchReason, work};
 use crate::json::body::{MAX_DEPTH, is_reserved};
 
 /// Objects and arrays inside each other; a scalar has depth 0. Does not recurse.
@@ -26,8 +26,9 @@ pub fn depth(value: &Value) -> usize {
 pub(super) struct Measure {
     /// Of its compact text.
     pub(super) bytes: usize,
-    /// How many values it is, itself included.
-    pub(super) values: usize,
+    /// What its values take to be made and dropped again beside their bytes, in units of
+    /// [`Work`](super::Work).
+    pub(super) weight: usize,
     pub(super) depth: usize,
 }
 
@@ -35,20 +36,24 @@ impl Measure {
     /// With another value in it.
     pub(super) fn add(&mut self, other: &Self) {
         self.bytes = self.bytes.saturating_add(other.bytes);
-        self.values = self.values.saturating_add(other.values);
+        self.weight = self.weight.saturating_add(other.weight);
     }
 
     /// Without a value that was in it.
     pub(super) fn take(&mut self, other: &Self) {
         self.bytes = self.bytes.saturating_sub(other.bytes);
-        self.values = self.values.saturating_sub(other.values);
+        self.weight = self.weight.saturating_sub(other.weight);
     }
 }
 
 /// One walk for everything that must hold of a value before it may enter the document; stops at `MAX_DEPTH`.
 pub(super) fn measure(value: &Value) -> Outcome<Measure> {
     fn walk(value: &Value, above: usize, total: &mut Measure) -> Outcome {
-        total.values += 1;
+        total.weight += match value {
+            Value::Array(_) => work::CONTAINER,
+            Value::Object(members) => work::CONTAINER + work::MEMBER * members.len(),
+            _ => work::VALUE,
+        };
         total.bytes += match value {
             Value::Null | Value::Bool(true) => 4,
             Value::Bool(false) => 5,

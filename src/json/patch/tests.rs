@@ -244,6 +244,44 @@ fn a_patch_is_bounded_in_operations_and_work() {
     assert!(matches!(error, PatchError::Failed { reason: PatchReason::TooMuchWork, .. }), "{error}");
 }
 
+/// Also where it comes to nothing.
+#[test]
+fn whatever_is_parsed_copied_compared_walked_or_moved_is_paid_for() {
+    let (large, list) = ("x".repeat(4000), format!("[0{}]", ",0".repeat(999)));
+    let body = format!(r#"{{"a":"{large}","l":{list},"n":{},"s":0}}"#, "9".repeat(4000));
+    let text = |json: &str| Text(Bytes::from(json.to_owned()));
+    let quoted = || text(&format!("\"{large}\""));
+    let spent = |op: PatchOp<Text>| {
+        let mut document = Document::parse(&body.clone().into()).unwrap();
+        let (mut work, may_change) = (Work::new(1 << 20), op.may_change());
+        let patched = super::apply(&mut document, &[op], 1 << 20, &mut work);
+        // To write the document down is no part of the operation.
+        let written = if patched.is_ok() && may_change { work::looking(&document.size) } else { 0 };
+        ((1 << 20) - work.left()).saturating_sub(written)
+    };
+    for (op, least) in [
+        (PatchOp::Copy { from: at("/a"), path: at("/b") }, 4000 + 1000),
+        (PatchOp::Copy { from: at("/a"), path: at("/b/c") }, 4000 + 1000),
+        (PatchOp::Add { path: at("/b"), value: quoted() }, 4000 + 1000),
+        (PatchOp::Add { path: at("/b/c"), value: quoted() }, 4000 + 1000),
+        (PatchOp::Replace { path: at("/a"), value: quoted() }, 4000 + 1000 + 1000),
+        (PatchOp::Replace { path: at("/a"), value: text("1") }, 1000),
+        (PatchOp::Add { path: at("/a"), value: text("1") }, 1000),
+        (PatchOp::Remove { path: at("/a") }, 1000),
+        (PatchOp::Test { path: at("/a"), value: quoted() }, 4000 + 1000 + 1000),
+        (PatchOp::Test { path: at("/s"), value: quoted() }, 4000 + 1000),
+        (PatchOp::Test { path: at("/n"), value: text("1") }, 1000),
+        (PatchOp::Increment { path: at("/n"), value: text("1") }, 4000),
+        (PatchOp::Remove { path: at("/l/0") }, 2000),
+        (PatchOp::Add { path: at("/l/0"), value: text("1") }, 2000),
+        (PatchOp::Move { from: at("/l/0"), path: at("/b/c") }, 2000),
+    ] {
+        let name = format!("{op:?}");
+        let spent = spent(op);
+        assert!(spent >= least, "{spent} of {least}: {}", name.get(..60).unwrap_or(&name));
+    }
+}
+
 #[test]
 fn errors_say_where_and_why() {
     let error = apply(&mut json!({}), &[add("/a", json!(1)), remove("/b")], LIMIT).unwrap_err();
@@ -385,8 +423,8 @@ proptest! {
             let mut work = Work::new(usize::MAX);
             if (Patch { document: &mut next, work: &mut work }).step(&op).is_ok() {
                 document = next.value;
-                let Measure { bytes, values, .. } = measure(&document).unwrap();
-                prop_assert_eq!((next.size.bytes, next.size.values), (bytes, values), "{:?}: {}", op, document);
+                let Measure { bytes, weight, .. } = measure(&document).unwrap();
+                prop_assert_eq!((next.size.bytes, next.size.weight), (bytes, weight), "{:?}: {}", op, document);
                 prop_assert_eq!(bytes, document.to_string().len(), "{:?}: {}", op, document);
             }
         }

@@ -4,16 +4,19 @@
 
 use super::{Outcome, PatchReason, measure::Measure};
 
-/// What a value takes to be made and dropped again, beside its bytes: allocations.
-const VALUE: usize = 16;
+/// What values take to be made and dropped again, beside their bytes: allocations, all over
+/// the memory. A list or an object has room for some items, a member a place in a table.
+pub(super) const VALUE: usize = 16;
+pub(super) const CONTAINER: usize = 40;
+pub(super) const MEMBER: usize = 48;
 /// How many times cheaper it is to look at a value, or to write it down, than to make it.
-const LOOK: usize = 8;
+const LOOK: usize = 4;
 /// What an operation takes, and each byte of its pointers: a step is a look into a table.
 const OPERATION: usize = 32;
-const POINTER_BYTE: usize = 4;
+const POINTER_BYTE: usize = 8;
 /// What a member or an item takes to make room, or to close up.
-const MEMBER: usize = 4;
-const ITEM: usize = 2;
+const MEMBER_MOVED: usize = 4;
+const ITEM_MOVED: usize = 2;
 
 /// What may still be computed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,12 +49,12 @@ impl Work {
 
 /// To make a value: to parse it, or to copy it.
 pub(super) fn making(size: &Measure) -> usize {
-    size.bytes.saturating_add(size.values.saturating_mul(VALUE))
+    size.bytes.saturating_add(size.weight)
 }
 
 /// To make a value whose bytes are paid for, and to walk through it.
 pub(super) fn holding(size: &Measure) -> usize {
-    size.values.saturating_mul(VALUE).saturating_add(looking(size))
+    size.weight.saturating_add(looking(size))
 }
 
 /// To walk through a value, or to write its text.
@@ -66,12 +69,12 @@ pub(super) fn beginning(pointers: usize) -> usize {
 
 /// To move so many members of an object.
 pub(super) fn moving_members(count: usize) -> usize {
-    MEMBER.saturating_mul(count)
+    MEMBER_MOVED.saturating_mul(count)
 }
 
 /// To move so many items of an array.
 pub(super) fn moving_items(count: usize) -> usize {
-    ITEM.saturating_mul(count)
+    ITEM_MOVED.saturating_mul(count)
 }
 
 /// To read so much of texts that are compared.
@@ -80,9 +83,9 @@ pub(super) fn comparing(bytes: usize) -> usize {
 }
 
 /// At most what a patch with so many operations costs, of a document and operands of so
-/// many bytes together that cannot grow. A value has at least half a byte.
+/// many bytes together that cannot grow: a list has two bytes at least.
 pub(super) fn at_most(operations: usize, bytes: usize) -> usize {
-    let once = bytes.saturating_mul(1 + VALUE / 2);
+    let once = bytes.saturating_mul(1 + CONTAINER / 2);
     // Parsed once, and looked at before and behind.
     operations.saturating_add(2).saturating_mul(once)
 }

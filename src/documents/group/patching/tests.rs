@@ -164,7 +164,7 @@ fn small_patches_of_small_documents_are_light() {
     for (operations, bytes, is_heavy) in [
         (failing(), KIB, false),
         (adding("1"), 16 * KIB, false),
-        (vec![PatchOp::Remove { path: at("/a/0") }; 20], 4 * KIB, false),
+        (vec![PatchOp::Remove { path: at("/a/0") }; 20], 2 * KIB, false),
         (failing(), MAX_BODY_BYTES, true),
         (vec![PatchOp::Remove { path: at("/a/0") }; 1_000], 4 * KIB, true),
         (copies, KIB, true),
