@@ -181,10 +181,10 @@ mod tests {
         tokio::time::advance(AT_LEAST / 2).await;
         let second = places.take().await;
         let mut newcomer = Box::pin(places.take());
-        tokio::time::sleep(AT_LEAST / 2 - Duration::from_millis(1)).await;
+        tokio::time::sleep(AT_LEAST * 49 / 100).await;
         assert!((&mut newcomer).now_or_never().is_none());
         assert!(!first.taken_away().is_cancelled());
-        tokio::time::sleep(Duration::from_millis(2)).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
         assert!((&mut newcomer).now_or_never().is_none());
         assert!(first.taken_away().is_cancelled());
         assert!(!second.taken_away().is_cancelled());

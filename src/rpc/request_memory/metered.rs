@@ -26,6 +26,9 @@ pub enum Kind {
     Stream,
 }
 
+/// The next of a body.
+type Part = Option<Result<Frame<Bytes>, Status>>;
+
 /// What may be sent.
 #[derive(Clone, Debug, Default)]
 pub struct Limits {
@@ -76,7 +79,7 @@ impl Metered {
 
     /// What is withheld, when it may be given on: a single message at its end, one of a stream
     /// as soon as it is whole, and either in its turn.
-    fn poll_withheld(&mut self, context: &mut Context<'_>) -> Option<Poll<Option<Result<Frame<Bytes>, Status>>>> {
+    fn poll_withheld(&mut self, context: &mut Context<'_>) -> Option<Poll<Part>> {
         if self.withheld.is_none() || self.kind == Kind::Single && self.body.is_some() {
             return None;
         }

@@ -42,14 +42,16 @@ async fn what_would_take_too_much_is_refused_before_it_is_made() {
     let mut server = TestServer::start().await;
     server.given_collection("books").await;
     let mut documents = server.documents.clone().send_compressed(CompressionEncoding::Zstd);
-    let empty_writes =
-        pb::WriteDocumentsRequest { writes: vec![pb::Write::default(); 2_000_000], ..written(Default::default()) };
+    let empty_writes = pb::WriteDocumentsRequest {
+        writes: vec![pb::Write::default(); 2_000_000],
+        ..written(prost_types::Struct::default())
+    };
     let operations = vec![pb::PatchOperation::default(); 2_000_000];
     let patch = pb::Patch { id: "a".to_owned(), operations };
     let operation = Some(pb::write::Operation::Patch(patch));
     let patches = pb::WriteDocumentsRequest {
         writes: vec![pb::Write { operation, ..Default::default() }],
-        ..written(Default::default())
+        ..written(prost_types::Struct::default())
     };
     for (what, request) in [
         ("objects of one member", written(as_fields(&list_of(&object(), 400_000)))),

@@ -1,5 +1,6 @@
 //! Connections on which nobody has shown a key.
 
+use futures::future::select_all;
 use stillframe::pb::Role;
 use tonic::{Code, Status};
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
@@ -17,14 +18,15 @@ async fn they_have_few_calls_until_somebody_is_let_in() {
     let root = server.caller(None).given_key("root", &[("-", Role::Operator)]).await;
     let mut raw = Raw::connect(&server).await;
     let begin = |raw: &mut Raw| raw.client.send_request(post(CHECK).body(()).unwrap(), false).unwrap();
-    let mut open: Vec<_> = (0..QUESTIONS).map(|_| begin(&mut raw)).collect();
-    let (answer, _sent) = begin(&mut raw);
-    let refusal = raw.drive(answer).await.unwrap();
-    let refusal = Status::from_header_map(refusal.headers()).unwrap();
+    // Whichever is looked at last.
+    let (answers, mut open): (Vec<_>, Vec<_>) = (0..=QUESTIONS).map(|_| begin(&mut raw)).unzip();
+    let (refusal, which, mut waiting) = raw.drive(select_all(answers)).await;
+    open.remove(which);
+    let refusal = Status::from_header_map(refusal.unwrap().headers()).unwrap();
     assert_eq!((refusal.code(), reason(&refusal).as_str()), (Code::ResourceExhausted, "RESOURCE_BUSY"));
     // One that has ended makes room for another.
-    let (_, mut sent) = open.pop().unwrap();
-    sent.send_reset(h2::Reason::CANCEL);
+    open.remove(0).send_reset(h2::Reason::CANCEL);
+    drop(waiting.remove(0));
     let mut room = false;
     while !room {
         let (answer, mut sent) = begin(&mut raw);
@@ -39,12 +41,12 @@ async fn they_have_few_calls_until_somebody_is_let_in() {
         raw.whole(answer).await
     };
     assert_eq!(status.code(), Code::Ok);
-    open.extend((0..100).map(|_| begin(&mut raw)));
+    let more: Vec<_> = (0..100).map(|_| begin(&mut raw)).collect();
     let (answer, mut sent) = begin(&mut raw);
     sent.send_data(super::raw::frame(0, &[]).into(), true).unwrap();
     let (_, status) = raw.whole(answer).await;
     assert_eq!(status.code(), Code::Ok);
-    drop((open, raw));
+    drop((open, waiting, more, raw));
     server.stop().await;
 }
 
