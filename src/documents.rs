@@ -51,6 +51,7 @@ mod sealed;
 mod settings;
 mod store;
 mod stored;
+mod submit;
 mod ticks;
 mod totals;
 mod turns;
@@ -73,7 +74,7 @@ pub use self::{
     copy::{Copied, CopyMode, Transfer},
     culprit::Culprit,
     drain::Drained,
-    engine::{Engine, Known, Submitted},
+    engine::{Engine, Known},
     frozen::{Frozen, FrozenManifest, Held, load_manifest},
     group::{BatchResult, Operation, Outcome, Write, WriteResult},
     inspect::{Least, Newest},
@@ -91,6 +92,7 @@ pub use self::{
     settings::Tuning,
     store::Store,
     stored::Manifests,
+    submit::Submitted,
     totals::{Dropped, Totals},
     value::StoredDocument,
     writer::Reusable,

@@ -1,6 +1,8 @@
 //! The domain's error: one variant per reason that a client can act on, with
 //! its data. Only `rpc` knows what it looks like on the wire.
 
+mod whose;
+
 use std::{
     fmt,
     path::{Path, PathBuf},
@@ -8,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+pub use self::whose::Whose;
 use crate::{
     clock::{Expiration, Micros, duration, rfc3339, words},
     stored,
@@ -19,37 +22,6 @@ pub const MAX_FAILURE_BYTES: usize = 8 << 10;
 
 /// Whom a caller may ask, as the operator configured it: a URL, `mailto:` say.
 pub type Contact = Option<Arc<str>>;
-
-/// Whose part of what there is is used up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Whose {
-    /// All that there is.
-    Server,
-    /// A workspace's.
-    Workspace,
-    /// A key's.
-    Key,
-}
-
-impl Whose {
-    /// Its word in an error's metadata.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Server => "server",
-            Self::Workspace => "workspace",
-            Self::Key => "key",
-        }
-    }
-
-    const fn among(self) -> &'static str {
-        match self {
-            Self::Server => "",
-            Self::Workspace => ", of which the workspace has its share",
-            Self::Key => ", of which the key has its share",
-        }
-    }
-}
 
 /// Where storage failed.
 #[derive(Debug, thiserror::Error)]

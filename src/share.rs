@@ -164,12 +164,6 @@ impl Budget {
         Arc::new(Self { what, division, state: Mutex::default() })
     }
 
-    /// How much there is.
-    #[must_use]
-    pub fn total(&self) -> usize {
-        self.division.total
-    }
-
     /// Whether anybody has any of it.
     #[must_use]
     pub fn is_used(&self) -> bool {

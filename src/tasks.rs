@@ -4,6 +4,8 @@
 //! One that panics begins again: it goes by what is recorded, so that is like a start of
 //! the service. A stop waits for all of them, up to a deadline.
 
+mod slice;
+
 use std::{
     any::Any, collections::BTreeMap, fmt::Write, future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration,
 };
@@ -17,6 +19,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub use self::slice::{SLICE, Slice};
 use crate::{clock::words, error::Error};
 
 /// Until a background task that has panicked begins again.

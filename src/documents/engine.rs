@@ -18,18 +18,16 @@ use super::{
     drain::{Drained, Floor},
     fault,
     filter::IdFilter,
-    group::{BatchResult, Write},
     keep::Keep,
     keys::{self, Bucket},
-    marks::Marking,
     retention::Retention,
     root,
-    store::{LARGEST_BATCH_BYTES, Store},
+    store::Store,
     stored::{self, LastCount, Manifests},
     totals::{Dropped, Totals},
-    writer::{self, Command, Pending, Reusable},
+    writer::{self, Command, Reusable},
 };
-use crate::{error::Error, share::Tenant};
+use crate::error::Error;
 
 /// Batches that wait for the writer; their bytes are bounded by the store.
 const QUEUE: usize = 256;
@@ -47,18 +45,6 @@ pub struct Known {
     pub created: Vec<Uuid>,
     /// Totals that the collection had: it may have gone on since, but not back.
     pub least: Vec<Totals>,
-}
-
-/// A batch on its way to the disk.
-#[derive(Debug)]
-pub struct Submitted(oneshot::Receiver<Result<BatchResult, Error>>);
-
-impl Submitted {
-    /// Returns when the batch is durable (**D1**).
-    pub async fn acknowledged(self) -> Result<BatchResult, Error> {
-        // Without an answer it may have been written, or not.
-        self.0.await.map_err(|gone| Error::OutcomeUnknown(Arc::new(gone)))?
-    }
 }
 
 /// An open collection.
@@ -272,43 +258,6 @@ impl Engine {
         }
     }
 
-    /// Applies a batch of writes and returns when they are durable (**D1**). If it is dropped
-    /// before the writer has begun with them, nothing is applied.
-    pub async fn write(&self, tenant: &Tenant, writes: Vec<Write>) -> Result<BatchResult, Error> {
-        self.enqueue(tenant, writes, None, None).await?.acknowledged().await
-    }
-
-    /// Queues a batch behind those submitted before it, unless the disk is full
-    /// and it does more than delete. What is under way has a budget that tenants share: it
-    /// waits for its turn there. When `given_up` is cancelled, those of the same token that
-    /// the writer has not begun with are not applied: none behind one that is not.
-    pub async fn submit(
-        &self,
-        tenant: &Tenant,
-        writes: Vec<Write>,
-        given_up: &CancellationToken,
-    ) -> Result<Submitted, Error> {
-        self.enqueue(tenant, writes, None, Some(given_up.clone())).await
-    }
-
-    pub(super) async fn enqueue(
-        &self,
-        tenant: &Tenant,
-        writes: Vec<Write>,
-        marking: Option<Box<dyn Marking>>,
-        given_up: Option<CancellationToken>,
-    ) -> Result<Submitted, Error> {
-        if writes.iter().any(Write::grows) {
-            self.store.space.admit()?;
-        }
-        let bytes: usize = writes.iter().map(Write::cost).sum();
-        // A batch larger than what there is ever for one would wait until it is alone.
-        let permit = self.store.in_flight.wait(tenant, bytes.clamp(1, LARGEST_BATCH_BYTES)).await;
-        let (reply, answer) = oneshot::channel();
-        self.send(Command::Write { batch: Pending { writes, marking, reply, permit, given_up }, bytes }).await?;
-        Ok(Submitted(answer))
-    }
-
     /// Drops the intervals that have expired as a whole, and starts to give their
     /// files back. Durable when this returns.
     pub async fn expire(&self) -> Result<Dropped, Error> {
@@ -372,7 +321,7 @@ impl Engine {
         named.filter_map(|name| name.parse().ok()).collect()
     }
 
-    async fn send(&self, command: Command) -> Result<(), Error> {
+    pub(super) async fn send(&self, command: Command) -> Result<(), Error> {
         self.commands.send(command).await.map_err(|_| self.stopped())
     }
 

@@ -20,12 +20,24 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use parking_lot::Mutex;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-pub use self::layers::Budget;
-use self::layers::{Layers, Portion};
+use self::layers::Layers;
 use super::keys::Bucket;
+use crate::{
+    clock::new_uid,
+    share::{Budget, Division, Tenant},
+};
 
 const FORMAT: u32 = 2;
 const SEED: u64 = 0x5f_5f5f;
+
+/// What a filter may have if it is there, whatever others have.
+const LEAST_BYTES: usize = 1 << 20;
+
+/// What all filters of the server may take together. Each has the part of a workspace, so
+/// that the largest collection leaves room for those that come.
+pub fn budget(bytes: usize) -> Arc<Budget> {
+    Budget::new("bytes of id filters", Division { least: LEAST_BYTES, ..Division::of(bytes) })
+}
 
 /// The ids of one collection.
 #[derive(Debug)]
@@ -35,7 +47,9 @@ pub struct IdFilter {
     complete: AtomicBool,
     /// The budget ran out; it answers "maybe" from now on.
     given_up: AtomicBool,
-    budget: Arc<Portion>,
+    budget: Arc<Budget>,
+    /// Whose the filter is: nobody else's.
+    tenant: Tenant,
 }
 
 /// Where an id may be.
@@ -63,7 +77,8 @@ impl IdFilter {
             buckets: Mutex::default(),
             complete: AtomicBool::new(false),
             given_up: AtomicBool::new(false),
-            budget: budget.portion(),
+            budget: Arc::clone(budget),
+            tenant: Tenant::of_workspace(&new_uid().to_string()),
         }
     }
 
@@ -91,7 +106,7 @@ impl IdFilter {
         }
         let hash = hash(id);
         let mut buckets = self.buckets.lock();
-        let layers = buckets.entry(bucket).or_insert_with(|| Layers::new(Arc::clone(&self.budget)));
+        let layers = buckets.entry(bucket).or_insert_with(|| Layers::new(self.budget.share(&self.tenant)));
         if layers.insert(hash).is_err() {
             self.given_up.store(true, Ordering::Release);
             buckets.clear();
@@ -138,7 +153,7 @@ impl IdFilter {
         let filter = Self::empty(budget);
         while !body.is_empty() {
             let bucket = body.try_get_u64_le().ok()?;
-            let layers = Layers::decode(&mut body, &filter.budget)?;
+            let layers = Layers::decode(&mut body, filter.budget.share(&filter.tenant))?;
             let mut buckets = filter.buckets.lock();
             // They ascend; a second one would hide the ids of the first.
             if buckets.last_key_value().is_some_and(|(last, _)| *last >= bucket) {
@@ -160,12 +175,13 @@ mod tests {
         layers::{FIRST_LAYER_IDS, layer_bytes},
         *,
     };
+    use crate::share::Share;
 
     const NOWHERE: Candidates = Candidates::Only(Vec::new());
 
     #[test]
     fn it_never_forgets_an_id_and_seldom_invents_one() {
-        let filter = IdFilter::empty(&Budget::new(1 << 24));
+        let filter = IdFilter::empty(&super::budget(1 << 24));
         (0..100_000_u64).for_each(|i| filter.insert(i % 5, &format!("id-{i}")));
         for i in 0..100_000_u64 {
             let Candidates::Only(found) = filter.candidates(&format!("id-{i}")) else { panic!("it is complete") };
@@ -175,54 +191,60 @@ mod tests {
         assert!(invented < 1_000, "{invented} of 100,000");
     }
 
+    /// So much for another filter.
+    fn take(budget: &Arc<Budget>, bytes: usize) -> Option<Share> {
+        budget.take(&Tenant::of_workspace("another"), bytes).ok()
+    }
+
     #[test]
     fn an_incomplete_or_given_up_filter_says_maybe() {
-        assert_eq!(IdFilter::incomplete(&Budget::new(1 << 20)).candidates("x"), Candidates::Any);
-        let budget = Budget::new(layer_bytes(FIRST_LAYER_IDS));
+        assert_eq!(IdFilter::incomplete(&super::budget(1 << 20)).candidates("x"), Candidates::Any);
+        let budget = super::budget(layer_bytes(FIRST_LAYER_IDS));
         let filter = IdFilter::empty(&budget);
         assert_eq!(filter.candidates("x"), NOWHERE);
         (0..FIRST_LAYER_IDS * 2).for_each(|i| filter.insert(0, &i.to_string()));
         assert_eq!(filter.candidates("x"), Candidates::Any, "over budget");
-        assert!(budget.take(layer_bytes(FIRST_LAYER_IDS)), "its memory is given back");
+        assert!(take(&budget, layer_bytes(FIRST_LAYER_IDS)).is_some(), "its memory is given back");
     }
 
     #[test]
     fn all_filters_together_stay_within_the_budget() {
         let first = layer_bytes(FIRST_LAYER_IDS);
-        let exact = Budget::new(2 * first);
+        let exact = super::budget(2 * first);
         let [a, b, c] = [(); 3].map(|()| IdFilter::empty(&exact));
         a.insert(0, "a");
         b.insert(0, "b");
-        assert!(!exact.take(1), "used up, to the byte");
+        assert!(take(&exact, 1).is_none(), "used up, to the byte");
         c.insert(0, "c");
         assert_eq!(c.candidates("x"), Candidates::Any, "it gives up");
         assert_eq!((a.candidates("x"), b.candidates("b")), (NOWHERE, Candidates::Only(vec![0])), "the others go on");
         drop(a);
-        assert!(exact.take(first) && !exact.take(1), "what it took is there again, and no more");
+        let again = take(&exact, first);
+        assert!(again.is_some() && take(&exact, 1).is_none(), "what it took is there again, and no more");
 
-        let short = Budget::new(2 * first - 1);
+        let short = super::budget(2 * first - 1);
         let [a, b] = [(); 2].map(|()| IdFilter::empty(&short));
         a.insert(0, "a");
         b.insert(0, "b");
         assert_eq!(b.candidates("x"), Candidates::Any, "a byte short");
-        assert!(short.take(first - 1));
+        assert!(take(&short, first - 1).is_some());
     }
 
     #[test]
     fn a_dropped_bucket_gives_its_memory_back() {
-        let budget = Budget::new(2 * layer_bytes(FIRST_LAYER_IDS));
+        let budget = super::budget(2 * layer_bytes(FIRST_LAYER_IDS));
         let filter = IdFilter::empty(&budget);
         filter.insert(3, "old");
         filter.insert(4, "new");
         filter.forget_before(4);
         assert_eq!(filter.candidates("old"), NOWHERE);
         assert_eq!(filter.candidates("new"), Candidates::Only(vec![4]));
-        assert!(budget.take(layer_bytes(FIRST_LAYER_IDS)));
+        assert!(take(&budget, layer_bytes(FIRST_LAYER_IDS)).is_some());
     }
 
     #[test]
     fn it_is_saved_whole_or_not_at_all() {
-        let budget = Budget::new(1 << 24);
+        let budget = super::budget(1 << 24);
         let filter = IdFilter::empty(&budget);
         (0..20_000_u64).for_each(|i| filter.insert(i % 3, &i.to_string()));
         let saved = filter.encode(7).unwrap();
@@ -234,6 +256,6 @@ mod tests {
         damaged[40] ^= 1;
         assert!(IdFilter::decode(&damaged, 7, &budget).is_none());
         assert!(IdFilter::decode(&[], 7, &budget).is_none());
-        assert!(IdFilter::decode(&saved, 7, &Budget::new(1 << 10)).is_none(), "over budget");
+        assert!(IdFilter::decode(&saved, 7, &super::budget(1 << 10)).is_none(), "over budget");
     }
 }

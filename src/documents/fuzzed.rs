@@ -11,12 +11,12 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
     checkpoint::Files,
-    filter::{Budget, Candidates, IdFilter},
+    filter::{self, Candidates, IdFilter},
     keys,
     totals::Totals,
     value::{self, StoredDocument},
 };
-use crate::stored;
+use crate::{share::Tenant, stored};
 
 /// What a collection's filters may take up here.
 const BUDGET: usize = 1 << 20;
@@ -116,7 +116,7 @@ pub(crate) fn files(bytes: &[u8]) {
 /// and gives it back.
 pub(crate) fn id_filter(bytes: &[u8]) {
     let saved = [bytes, &xxh3_64(bytes).to_le_bytes()].concat();
-    let budget = Budget::new(BUDGET);
+    let budget = filter::budget(BUDGET);
     let offset = bytes.get(4..12).and_then(|offset| offset.try_into().ok()).map_or(0, i64::from_le_bytes);
     if let Some(filter) = IdFilter::decode(&saved, offset, &budget) {
         assert_eq!(filter.encode(offset).as_deref(), Some(saved.as_slice()));
@@ -126,9 +126,9 @@ pub(crate) fn id_filter(bytes: &[u8]) {
             Candidates::Any => true,
         });
     }
-    assert!(budget.take(BUDGET), "its memory is given back");
+    assert!(budget.take(&Tenant::of_workspace("another"), BUDGET).is_ok(), "its memory is given back");
     assert!(
-        IdFilter::decode(bytes, offset, &Budget::new(BUDGET))
+        IdFilter::decode(bytes, offset, &filter::budget(BUDGET))
             .is_none_or(|filter| filter.encode(offset).as_deref() == Some(bytes))
     );
 }

@@ -9,13 +9,11 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
 };
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use slatedb::{Db, WriteBatch};
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::patching::{MAX_PATCHED_BYTES, Patching};
@@ -34,16 +32,14 @@ use crate::{
     error::Error,
     json::patch::{PatchOp, Text},
     share::Tenant,
-    tasks::in_place,
+    tasks::{Slice, in_place},
 };
 
 /// Reads of one group that run at once.
 const LOOKUPS_AT_ONCE: usize = 32;
 /// About what an entry takes up in memory besides its key and value.
 const ENTRY_BYTES: usize = 64;
-/// How long a group computes before others have their turn on the thread, and after how
-/// many writes it looks at the clock.
-const SLICE: Duration = Duration::from_millis(5);
+/// After how many writes a group looks at the clock.
 const WRITES_AT_ONCE: usize = 256;
 
 /// What a write does.
@@ -165,24 +161,19 @@ pub(super) struct Times {
 
 /// Lets others run on the thread, now and then.
 struct Pace {
-    began: Instant,
+    slice: Slice,
     writes: usize,
 }
 
 impl Pace {
     fn begin() -> Self {
-        Self { began: Instant::now(), writes: 0 }
+        Self { slice: Slice::begin(), writes: 0 }
     }
 
     /// Whether it is time, behind one more write.
     fn is_time(&mut self, was_long: bool) -> bool {
         self.writes += 1;
-        (was_long || self.writes.is_multiple_of(WRITES_AT_ONCE)) && self.began.elapsed() >= SLICE
-    }
-
-    async fn give_way(&mut self) {
-        tokio::task::yield_now().await;
-        self.began = Instant::now();
+        (was_long || self.writes.is_multiple_of(WRITES_AT_ONCE)) && self.slice.is_over()
     }
 }
 
@@ -220,7 +211,7 @@ impl<'a> Group<'a> {
             for write in *batch {
                 // With a retention there are many filters to ask.
                 if pace.is_time(false) {
-                    pace.give_way().await;
+                    pace.slice.give_way().await;
                 }
                 let needs_body = matches!(write.operation, Operation::Patch(_));
                 if let Some(lookup) = known.get_mut(write.id.as_str()) {
@@ -277,7 +268,7 @@ impl<'a> Group<'a> {
             results.push(result);
             if self.pace.is_time(is_patch) {
                 self.patching.pause();
-                self.pace.give_way().await;
+                self.pace.slice.give_way().await;
             }
         }
         if let Some(marking) = marking {

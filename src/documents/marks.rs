@@ -13,9 +13,10 @@ use slatedb::{
 use uuid::Uuid;
 
 use super::{
-    engine::{Engine, Submitted},
+    engine::Engine,
     group::{Write, WriteResult},
     keys,
+    submit::Submitted,
 };
 use crate::{
     error::Error,

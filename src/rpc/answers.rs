@@ -29,7 +29,7 @@ use tower::{Layer, Service};
 use self::held::{Held, Streamed, collect};
 pub use self::room::Room;
 use super::{
-    authenticate::is_open_to_all,
+    authenticate::{QUESTION_PATIENCE, is_open_to_all},
     connection::Question,
     delivery::{Delivery, PACE, Taken, Terms, Watched},
     peer::Peer,
@@ -48,8 +48,6 @@ const CALLS: usize = 16 << 10;
 const ANSWERS_TO_ALL_BYTES: usize = 16 << 20;
 /// Each tenant may have one, if there is room.
 const LARGEST_ANSWER: usize = 4 << 20;
-/// What an answer that needs no key may wait for its client.
-const QUESTION_PATIENCE: Duration = Duration::from_secs(10);
 /// What a stream has to take its last words in, once nobody may have it any more.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
@@ -123,7 +121,7 @@ where
             // Whoever makes a stream ends it first, and says why.
             Some(caller) => (Room::of_caller(budget, calls, &caller.tenant()), *patience, *stream_patience + *patience),
             None => {
-                let tenant = request.extensions().get::<Peer>().copied().unwrap_or(Peer::Unknown).tenant();
+                let tenant = Peer::of(&request).tenant();
                 let budget = if is_health(request.uri().path()) { health } else { to_all };
                 let question = request.extensions_mut().remove::<Question>();
                 (Room::of_question(budget, question, &tenant), QUESTION_PATIENCE, QUESTION_PATIENCE)

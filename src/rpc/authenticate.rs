@@ -32,6 +32,9 @@ use crate::{
 const OPEN_TO_ALL: [&str; 3] =
     ["/grpc.health.v1.Health/", "/grpc.reflection.v1.ServerReflection/", "/grpc.reflection.v1alpha.ServerReflection/"];
 
+/// How long the next part of such a question may take, and its answer be left lying.
+pub const QUESTION_PATIENCE: Duration = Duration::from_secs(10);
+
 /// Whether a path is one of those.
 pub fn is_open_to_all(path: &str) -> bool {
     OPEN_TO_ALL.iter().any(|service| path.starts_with(service))

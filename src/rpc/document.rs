@@ -19,7 +19,6 @@ use std::{pin::Pin, time::Duration};
 
 use futures::Stream;
 use prost::Message;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -167,25 +166,6 @@ fn message(document: &StoredDocument, encoding: pb::Encoding) -> Result<pb::Docu
     match message.encoded_len() {
         size if size > MAX_RESPONSE_BYTES => Err(Error::DocumentTooLarge { size, limit: MAX_RESPONSE_BYTES }),
         _ => Ok(message),
-    }
-}
-
-/// Lets others run between documents: filters compute, and a deadline, a
-/// disconnect or a stop is seen only where a task gives way.
-struct Turn(Instant);
-
-impl Turn {
-    const LENGTH: Duration = Duration::from_millis(5);
-
-    fn begin() -> Self {
-        Self(Instant::now())
-    }
-
-    async fn give_way(&mut self) {
-        if self.0.elapsed() >= Self::LENGTH {
-            tokio::task::yield_now().await;
-            self.0 = Instant::now();
-        }
     }
 }
 

@@ -9,13 +9,12 @@ use super::MAX_RESPONSE_BYTES;
 use crate::{
     error::{Error, Violations},
     listing::{Bound, Cursor, Filter, Listed, ListingError, Order, PageToken, Pager, TokenError, page_size, paginate},
+    tasks::SLICE,
 };
 
 /// What a message in a list adds to its own bytes, at most.
 const FRAMING_BYTES: usize = 8;
 const DEFAULT_PAGE: usize = 50;
-/// How long a list computes before others have their turn on the thread.
-const SLICE: Duration = Duration::from_millis(5);
 pub const MAX_PAGE: usize = 1000;
 
 /// The arguments of a List call.

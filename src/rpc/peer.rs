@@ -5,6 +5,8 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
+use http::Request;
+
 use crate::{listen::Socket, share::Tenant};
 
 /// A client, as far as its connection tells.
@@ -19,6 +21,11 @@ pub enum Peer {
 }
 
 impl Peer {
+    /// Whose request it is.
+    pub fn of<B>(request: &Request<B>) -> Self {
+        request.extensions().get().copied().unwrap_or(Self::Unknown)
+    }
+
     /// Without the port, which each connection has anew.
     pub fn ip(self) -> Option<IpAddr> {
         if let Self::At(address) = self { Some(address.ip()) } else { None }

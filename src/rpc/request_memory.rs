@@ -20,7 +20,6 @@ mod turn;
 
 use std::{
     collections::HashSet,
-    pin::Pin,
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
@@ -37,14 +36,12 @@ use self::{
     late::Late,
     metered::{Kind, Limits, Metered},
 };
-use super::{peer::Peer, rules::permission_of, streams};
+use super::{authenticate::QUESTION_PATIENCE, peer::Peer, rules::permission_of, streams};
 use crate::{
     access::{ApiKeys, Caller},
     share::{Budget, Division},
 };
 
-/// How long the next part of a question may take that needs no key.
-const QUESTION_PATIENCE: Duration = Duration::from_secs(10);
 /// The longest of them, which name a service or a symbol. So they do not count, and hold up
 /// nobody: each connection has few of them at once.
 pub const QUESTION_BYTES: usize = 4 << 10;
@@ -96,7 +93,7 @@ where
 {
     type Response = S::Response;
     type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<S::Response, S::Error>> + Send>>;
+    type Future = OffWorkers<S::Future>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(context)
@@ -119,16 +116,13 @@ where
         };
         let (patience, tenant) = match &caller {
             Some(caller) => (*patience, caller.tenant()),
-            None => {
-                let peer = request.extensions().get::<Peer>().copied().unwrap_or(Peer::Unknown);
-                ((*patience).min(QUESTION_PATIENCE), peer.tenant())
-            }
+            None => ((*patience).min(QUESTION_PATIENCE), Peer::of(&request).tenant()),
         };
         let share = Arc::new(Memory::new(budget.share(&tenant), turns));
         let late = Late::new(caller.map(|caller| (keys.clone(), caller)), patience);
         request.extensions_mut().insert(Arc::clone(&share));
         let request = request.map(|body| Body::new(Metered::new(kind, limits, body, Arc::clone(&share), late)));
         let answer = self.inner.call(request);
-        Box::pin(OffWorkers::new(share, answer))
+        OffWorkers::new(share, answer)
     }
 }

@@ -1,5 +1,7 @@
 //! What each RPC needs of its caller, by its request message.
 
+use std::{collections::HashMap, sync::LazyLock};
+
 use super::admission::{
     Rule::{self, Anyone, Both, Everywhere, In, List},
     Ruled,
@@ -11,20 +13,17 @@ use crate::{
 
 /// A permission without which a method's message need not be looked at; by its path.
 pub fn permission_of(path: &str) -> Option<Permission> {
-    let rpc = path.rsplit('/').next()?;
-    path.starts_with("/stillframe.v1.").then(|| least(rpc)).flatten()
+    let (_service, rpc) = path.strip_prefix("/stillframe.v1.")?.split_once('/')?;
+    LEAST.get(rpc).copied()
 }
 
 macro_rules! rules {
     ($($message:ident: |$m:ident| $rule:expr;)*) => {
         /// By the name of the message without its end, which is the method's.
-        fn least(rpc: &str) -> Option<Permission> {
-            $(if stringify!($message).strip_suffix("Request") == Some(rpc) {
-                let message = pb::$message::default();
-                return message.rule().least();
-            })*
-            None
-        }
+        static LEAST: LazyLock<HashMap<&str, Permission>> = LazyLock::new(|| {
+            let least = [$((stringify!($message), pb::$message::default().rule().least())),*];
+            least.into_iter().filter_map(|(message, least)| Some((message.strip_suffix("Request")?, least?))).collect()
+        });
         $(
         impl Ruled for pb::$message {
             fn rule(&self) -> Rule<'_> {

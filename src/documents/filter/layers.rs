@@ -1,80 +1,23 @@
 //! A Bloom filter that grows by layers, within a budget.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
-};
-
 use bytes::{Buf, BufMut, BytesMut};
 use fastbloom::BloomFilter;
+
+use crate::share::Share;
 
 /// About 0.05 % false positives: an id is looked for in up to 35 intervals.
 const BITS_PER_ID: usize = 16;
 /// What the first layer holds.
 pub(super) const FIRST_LAYER_IDS: usize = 1 << 11;
-/// What a filter may have if it is there, whatever others have.
-const LEAST_BYTES: usize = 1 << 20;
 /// Below this each further layer holds four times as much: few layers to look
 /// into. Above, twice as much: little memory unused.
 const STEEP_BELOW: usize = 1 << 17;
-
-/// What all filters of the server may take together.
-#[derive(Debug)]
-pub struct Budget {
-    left: AtomicUsize,
-}
-
-impl Budget {
-    /// A budget of this many bytes.
-    #[must_use]
-    pub fn new(bytes: usize) -> Arc<Self> {
-        Arc::new(Self { left: AtomicUsize::new(bytes) })
-    }
-
-    pub(in crate::documents) fn take(&self, bytes: usize) -> bool {
-        self.left.try_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes)).is_ok()
-    }
-
-    fn give_back(&self, bytes: usize) {
-        self.left.fetch_add(bytes, Ordering::Relaxed);
-    }
-
-    /// Nothing yet, for one filter.
-    pub fn portion(self: &Arc<Self>) -> Arc<Portion> {
-        Arc::new(Portion { of: Arc::clone(self), held: AtomicUsize::new(0) })
-    }
-}
-
-/// What one filter has of the budget: at most three quarters of what the others leave, so
-/// that the largest collection leaves room for those that come.
-#[derive(Debug)]
-pub struct Portion {
-    of: Arc<Budget>,
-    held: AtomicUsize,
-}
-
-impl Portion {
-    fn take(&self, bytes: usize) -> bool {
-        let held = self.held.load(Ordering::Relaxed);
-        let available = self.of.left.load(Ordering::Relaxed) + held;
-        if held + bytes > (available - available / 4).max(LEAST_BYTES) || !self.of.take(bytes) {
-            return false;
-        }
-        self.held.fetch_add(bytes, Ordering::Relaxed);
-        true
-    }
-
-    fn give_back(&self, bytes: usize) {
-        self.held.fetch_sub(bytes, Ordering::Relaxed);
-        self.of.give_back(bytes);
-    }
-}
 
 /// The ids of one bucket.
 #[derive(Debug)]
 pub(super) struct Layers {
     layers: Vec<Layer>,
-    budget: Arc<Portion>,
+    share: Share,
 }
 
 #[derive(Debug)]
@@ -116,8 +59,15 @@ pub(super) const fn layer_bytes(capacity: usize) -> usize {
 }
 
 impl Layers {
-    pub fn new(budget: Arc<Portion>) -> Self {
-        Self { layers: Vec::new(), budget }
+    /// Without any, and with nothing of what they may take.
+    pub fn new(share: Share) -> Self {
+        Self { layers: Vec::new(), share }
+    }
+
+    /// Takes what one more takes up.
+    fn take(&self, capacity: usize) -> Result<(), Exhausted> {
+        let held: usize = self.layers.iter().map(|layer| layer_bytes(layer.capacity)).sum();
+        self.share.raise(held + layer_bytes(capacity)).map_err(|_| Exhausted)
     }
 
     pub fn contains(&self, hash: u64) -> bool {
@@ -129,9 +79,7 @@ impl Layers {
         let full = self.layers.last().is_none_or(|layer| layer.ids >= layer.capacity);
         if full {
             let capacity = self.next_capacity();
-            if !self.budget.take(layer_bytes(capacity)) {
-                return Err(Exhausted);
-            }
+            self.take(capacity)?;
             self.layers.push(Layer::new(capacity));
         }
         if let Some(layer) = self.layers.last_mut()
@@ -161,8 +109,8 @@ impl Layers {
     }
 
     /// Reads what [`encode`](Self::encode) wrote, as far as the budget allows.
-    pub fn decode(from: &mut &[u8], budget: &Arc<Portion>) -> Option<Self> {
-        let mut layers = Self::new(Arc::clone(budget));
+    pub fn decode(from: &mut &[u8], share: Share) -> Option<Self> {
+        let mut layers = Self::new(share);
         for _ in 0..from.try_get_u64_le().ok()? {
             let capacity = usize::try_from(from.try_get_u64_le().ok()?).ok()?;
             let ids = usize::try_from(from.try_get_u64_le().ok()?).ok()?;
@@ -171,7 +119,7 @@ impl Layers {
                 return None;
             }
             // As many words as the capacity stands for; what is not there is damage.
-            if from.remaining() < layer_bytes(capacity) || !budget.take(layer_bytes(capacity)) {
+            if from.remaining() < layer_bytes(capacity) || layers.take(capacity).is_err() {
                 return None;
             }
             let mut layer = Layer { ids, ..Layer::new(capacity) };
@@ -188,11 +136,5 @@ impl Layers {
             }
         }
         Some(layers)
-    }
-}
-
-impl Drop for Layers {
-    fn drop(&mut self) {
-        self.budget.give_back(self.layers.iter().map(|layer| layer_bytes(layer.capacity)).sum());
     }
 }

@@ -59,13 +59,11 @@ impl Room {
 
     /// There is an answer. Whether one that does not fit may be dropped is the caller's to say.
     pub fn holds(&self, bytes: usize, may_be_dropped: bool) -> Result<(), Error> {
-        match self.0.share.raise(bytes + AT_LEAST_BYTES) {
-            Err(error) if may_be_dropped => Err(error),
-            _ => {
-                self.0.share.set(bytes + AT_LEAST_BYTES);
-                Ok(())
-            }
+        if may_be_dropped {
+            return self.expect(bytes);
         }
+        self.0.share.set(bytes + AT_LEAST_BYTES);
+        Ok(())
     }
 
     /// Waits for room for a message of a stream.

@@ -2,7 +2,7 @@
 
 use prost::Message;
 
-use super::{DocumentRpc, Selection, Turn, encoding, message};
+use super::{DocumentRpc, Selection, encoding, message};
 use crate::{
     access::Caller,
     documents::{Cursor, Scanned},
@@ -11,6 +11,7 @@ use crate::{
     listing::{Bound, PageToken, page_size},
     pb,
     rpc::{MAX_RESPONSE_BYTES, listing::token_error},
+    tasks::Slice,
 };
 
 pub const MAX_IDS: usize = 1000;
@@ -100,7 +101,8 @@ impl DocumentRpc {
         let mut scan = lease.list(lease.tenant(), after.as_ref(), selection.span).await?;
         let mut response = pb::ListDocumentsResponse::default();
         let (mut bytes, mut last) = (0, None);
-        let mut turn = Turn::begin();
+        // Filters compute.
+        let mut slice = Slice::begin();
         for _ in 0..MAX_SCANNED {
             let Some(scanned) = lease.unless_deleted(scan.next()).await? else { return Ok(response) };
             if let Scanned::Document(document) = &scanned
@@ -115,7 +117,9 @@ impl DocumentRpc {
                 response.documents.push(found);
             }
             last = Some(scanned.into_key().to_vec());
-            turn.give_way().await;
+            if slice.is_over() {
+                slice.give_way().await;
+            }
         }
         let cursor = last.unwrap_or_default();
         response.next_page_token = PageToken { bound, cursor }.encode();

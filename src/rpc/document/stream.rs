@@ -10,7 +10,7 @@ use tonic::Status;
 use tracing::Instrument;
 
 use super::{
-    DocumentRpc, Selection, Turn, encoding, message,
+    DocumentRpc, Selection, encoding, message,
     read::{bound_to, cursor},
 };
 use crate::{
@@ -22,7 +22,7 @@ use crate::{
     pb,
     rpc::answers::Room,
     share::Share,
-    tasks::caught,
+    tasks::{Slice, caught},
 };
 
 /// A message is sent when it has this much.
@@ -120,7 +120,8 @@ impl Pump {
         let mut response = pb::StreamDocumentsResponse::default();
         let (mut bytes, mut silent) = (0, 0);
         let mut last = None;
-        let mut turn = Turn::begin();
+        // Filters compute.
+        let mut slice = Slice::begin();
         while let Some(scanned) = self.scan.next().await? {
             if let Scanned::Document(document) = &scanned
                 && self.selection.matches(document)
@@ -136,7 +137,9 @@ impl Pump {
             }
             last = Some(scanned.into_key());
             silent += 1;
-            turn.give_way().await;
+            if slice.is_over() {
+                slice.give_way().await;
+            }
             if silent >= SILENT_DOCUMENTS {
                 self.send(&mut response, last.take()).await?;
                 (bytes, silent) = (0, 0);

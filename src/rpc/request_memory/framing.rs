@@ -14,17 +14,15 @@ pub struct Framing {
     came: usize,
     /// How many messages are complete.
     pub complete: usize,
-    /// The length of the largest so far.
+    /// How much has come of the message, of several the largest.
     pub largest: usize,
     /// Whether one of them was compressed.
     pub is_packed: bool,
 }
 
 impl Framing {
-    /// Takes the next bytes. Returns how much has come of the message, of several
-    /// the largest.
-    pub fn advance(&mut self, mut bytes: &[u8]) -> usize {
-        let mut largest = 0;
+    /// Takes the next bytes.
+    pub fn advance(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             if self.known < PREFIX {
                 let (now, later) = bytes.split_at(bytes.len().min(PREFIX - self.known));
@@ -36,7 +34,6 @@ impl Framing {
                 self.came += now;
                 bytes = &bytes[now..];
             }
-            largest = largest.max(self.came);
             self.largest = self.largest.max(self.came);
             self.is_packed |= self.known > 0 && self.prefix[0] != 0;
             if self.known == PREFIX && self.came == self.length() {
@@ -44,7 +41,6 @@ impl Framing {
                 self.complete += 1;
             }
         }
-        largest
     }
 
     /// Whether no message has begun that is not complete.
@@ -89,14 +85,14 @@ mod tests {
             let mut expected = lengths;
             *expected.last_mut().unwrap() -= missing;
 
-            let (mut framing, mut found) = (Framing::default(), 0);
+            let mut framing = Framing::default();
             let (mut rest, mut cuts) = (&sent[..], cuts.iter().cycle());
             while !rest.is_empty() {
                 let (now, later) = rest.split_at(rest.len().min(*cuts.next().unwrap()));
-                found = found.max(framing.advance(now));
+                framing.advance(now);
                 rest = later;
             }
-            prop_assert_eq!(Some(found), expected.into_iter().max());
+            prop_assert_eq!(Some(framing.largest), expected.into_iter().max());
             prop_assert_eq!((framing.complete, framing.is_between_messages()), (complete, missing == 0));
         }
     }

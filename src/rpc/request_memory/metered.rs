@@ -93,7 +93,8 @@ impl Metered {
     /// Takes note of a part.
     fn count(&mut self, bytes: &[u8]) -> Result<(), Status> {
         let complete = self.framing.complete;
-        let largest = self.framing.advance(bytes);
+        self.framing.advance(bytes);
+        let largest = self.framing.largest;
         let Limits { longest, barred } = &self.limits;
         if let Some(longest) = longest.filter(|longest| self.framing.announced() > *longest) {
             return Err(of_transport(Status::out_of_range(format!("the message has more than {longest} bytes"))));

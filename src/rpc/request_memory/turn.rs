@@ -13,11 +13,11 @@ use std::{
 
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
-use tokio::runtime::{Handle, RuntimeFlavor};
 
 use crate::{
     error::Error,
     share::{Budget, Share},
+    tasks::in_place,
 };
 
 /// Requests up to here do not count: each takes as much in any case. So large writes
@@ -99,10 +99,7 @@ impl<F: Future> Future for OffWorkers<F> {
         if !memory.has_turn() {
             return work.as_mut().poll(context);
         }
-        let polled = match Handle::current().runtime_flavor() {
-            RuntimeFlavor::MultiThread => tokio::task::block_in_place(|| work.as_mut().poll(context)),
-            _ => work.as_mut().poll(context),
-        };
+        let polled = in_place(|| work.as_mut().poll(context));
         // Whatever is still to be done waits for something, and is small.
         memory.turn.lock().take();
         polled
