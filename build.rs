@@ -46,6 +46,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         .bytes(".stillframe.v1")
         .codec_path("crate::rpc::codec::Counted")
         .extern_path(".google.rpc", "::tonic_types::pb")
+        // As objects in memory it takes up to a hundred times its bytes.
+        .extern_path(".google.protobuf.Struct", "crate::json::fields::Fields")
         .compile_fds_with_config(public, config)?;
 
     let mut compiler = protox::Compiler::new(["proto/grpc"])?;

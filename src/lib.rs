@@ -50,6 +50,8 @@ pub mod workspace;
 pub mod pb {
     tonic::include_proto!("stillframe.v1");
 
+    pub use crate::json::fields::Fields;
+
     /// The descriptor set of the contract and of what the details of errors are made of,
     /// with comments, for reflection.
     pub const DESCRIPTOR: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/stillframe.bin"));

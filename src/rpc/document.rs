@@ -28,7 +28,7 @@ use crate::{
     collection::{Collections, Lease},
     documents::{Span, StoredDocument, Write},
     error::{Error, Violations},
-    json::{fields, filter::Filter},
+    json::{fields::Fields, filter::Filter},
     pb,
     tasks::Tasks,
 };
@@ -150,9 +150,10 @@ fn message(document: &StoredDocument, encoding: pb::Encoding) -> Result<pb::Docu
     let body = document.body();
     let body = match encoding {
         pb::Encoding::Fields => {
-            let fields = fields::json_to_struct(&body);
             let damaged = |why| Error::DataLoss(format!("the body of {:?} cannot be read: {why}", document.id()));
-            pb::document::Body::Fields(fields.map_err(damaged)?)
+            let fields = Fields::of_json(&body, MAX_RESPONSE_BYTES).map_err(damaged)?;
+            let too_large = |size| Error::DocumentTooLarge { size, limit: MAX_RESPONSE_BYTES };
+            pb::document::Body::Fields(fields.map_err(too_large)?)
         }
         pb::Encoding::Json | pb::Encoding::Unspecified => pb::document::Body::Json(body),
     };

@@ -52,7 +52,7 @@ pub fn upsert_of(document: pb::Document) -> pb::Write {
 pub fn fields(id: &str, fields: impl IntoIterator<Item = (&'static str, prost_types::value::Kind)>) -> pb::Document {
     let fields = fields.into_iter().map(|(key, kind)| (key.to_owned(), prost_types::Value { kind: Some(kind) }));
     let fields = prost_types::Struct { fields: fields.collect() };
-    pb::Document { id: id.to_owned(), body: Some(pb::document::Body::Fields(fields)), ..Default::default() }
+    pb::Document { id: id.to_owned(), body: Some(pb::document::Body::Fields(fields.into())), ..Default::default() }
 }
 
 pub fn patch(id: &str, operations: Vec<pb::PatchOperation>) -> pb::Write {

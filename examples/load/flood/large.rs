@@ -20,7 +20,12 @@ pub fn numbers() -> String {
 
 /// `{"l":[{"k":1},...]}`
 pub fn objects() -> String {
-    list("l", r#"{"k":1}"#, LARGE)
+    objects_of(LARGE)
+}
+
+/// The same, of about so many bytes.
+pub fn objects_of(bytes: usize) -> String {
+    list("l", r#"{"k":1}"#, bytes)
 }
 
 fn list(name: &str, member: &str, length: usize) -> String {

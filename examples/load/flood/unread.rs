@@ -27,13 +27,19 @@ const COLLECTION: &str = "pages";
 const DOCUMENTS: usize = 27;
 const DOCUMENT: usize = 100_000;
 
+/// A document that is some 3 MB as a Struct, of objects with one member.
+const OBJECTS: usize = 1_100_000;
+const STREAMED: usize = 8;
+
 enum Unread {
     Lists,
     BatchGets,
+    /// Streams of Structs.
+    Fields,
 }
 
 pub fn attacks() -> Vec<Box<dyn Attack>> {
-    boxed([Unread::Lists, Unread::BatchGets])
+    boxed([Unread::Lists, Unread::BatchGets, Unread::Fields])
 }
 
 fn ids() -> impl Iterator<Item = String> {
@@ -46,12 +52,16 @@ impl Attack for Unread {
         match self {
             Self::Lists => "unread-lists",
             Self::BatchGets => "unread-batch-gets",
+            Self::Fields => "unread-fields",
         }
     }
 
     async fn prepare(&self, ground: &Ground) -> Result<()> {
-        let body = large::of(DOCUMENT);
-        let documents = ids().map(|id| large::upsert(&id, body.as_bytes())).collect();
+        let (body, count) = match self {
+            Self::Lists | Self::BatchGets => (large::of(DOCUMENT), DOCUMENTS),
+            Self::Fields => (large::objects_of(OBJECTS), STREAMED),
+        };
+        let documents = ids().take(count).map(|id| large::upsert(&id, body.as_bytes())).collect();
         large::collection(&ground.attacker.writer().await?, COLLECTION, documents).await?;
         Ok(())
     }
@@ -83,6 +93,11 @@ impl Unread {
             Self::BatchGets => {
                 let request = pb::BatchGetDocumentsRequest { collection, ids: ids().collect(), ..Default::default() };
                 ("/stillframe.v1.DocumentService/BatchGetDocuments", request.encode_to_vec())
+            }
+            Self::Fields => {
+                let encoding = pb::Encoding::Fields.into();
+                let request = pb::StreamDocumentsRequest { collection, encoding, ..Default::default() };
+                ("/stillframe.v1.DocumentService/StreamDocuments", request.encode_to_vec())
             }
         }
     }

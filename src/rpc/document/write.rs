@@ -139,7 +139,7 @@ fn upsert(document: pb::Document) -> (String, Result<Operation, Error>) {
     let pb::Document { id, event_time, body, etag: _ } = document;
     let lifted = match body {
         Some(pb::document::Body::Json(json)) => lift(&json, "upsert.json"),
-        Some(pb::document::Body::Fields(fields)) => match fields::struct_to_json(&fields) {
+        Some(pb::document::Body::Fields(fields)) => match fields.to_json() {
             Ok(json) => lift(&json, "upsert.fields"),
             Err(why) => Err(Error::invalid("upsert.fields", why)),
         },

@@ -30,7 +30,7 @@ fn as_fields(value: &[u8]) -> prost_types::Struct {
 }
 
 fn written(fields: prost_types::Struct) -> pb::WriteDocumentsRequest {
-    let body = Some(pb::document::Body::Fields(fields));
+    let body = Some(pb::document::Body::Fields(fields.into()));
     let document = pb::Document { id: "a".to_owned(), body, ..Default::default() };
     let operation = Some(pb::write::Operation::Upsert(document));
     let writes = vec![pb::Write { operation, ..Default::default() }];
