@@ -39,6 +39,7 @@ use crate::{
     idempotency::{self, Request},
     names::{CollectionName, Id, ListParent, SnapshotName},
     records::{Change, Key, Order, Records, Retired, Snapshot, SnapshotState, Stored, Workspace},
+    share::{Budget, Division},
     tasks::Tasks,
     unnamed,
     workspace::{Limits, Room, Workspaces},
@@ -46,6 +47,9 @@ use crate::{
 
 /// The longest life of a snapshot, and its default.
 pub const MAX_LIFE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// Snapshots that are made or released at once, each a hundred KiB of work, in all and of a
+/// workspace: of one collection, one.
+const AT_WORK: Division = Division { total: 64, workspace: 32, least: 1 };
 /// A client's clock may be this far ahead of ours.
 pub const CLOCK_SKEW: Duration = Duration::from_secs(5 * 60);
 /// How long the tombstone of one that has ended stays readable.
@@ -104,6 +108,8 @@ struct Inner {
     due: Mutex<HashSet<Key<Snapshot>>>,
     /// Those being worked on.
     busy: Mutex<HashSet<Key<Snapshot>>>,
+    /// How many of them get on at once.
+    turns: Arc<Budget>,
 }
 
 impl Inner {
@@ -137,6 +143,7 @@ impl Snapshots {
             bell: Notify::new(),
             due: Mutex::default(),
             busy: Mutex::default(),
+            turns: Budget::new("snapshots at work", AT_WORK),
         };
         let inner = Arc::new(inner);
         subscriptions::subscribe(&inner);

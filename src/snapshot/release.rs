@@ -5,7 +5,9 @@ use crate::{
     clock::micros,
     ended,
     error::Error,
-    records::{Change, MAX_CHANGE_BYTES, MAX_RECORD_BYTES, Record, Restore, Retired, Snapshot, SnapshotState, Stored},
+    records::{
+        Change, Key, MAX_CHANGE_BYTES, MAX_RECORD_BYTES, Record, Restore, Retired, Snapshot, SnapshotState, Stored,
+    },
 };
 
 /// Snapshots that end by time in one change, which must fit into an entry of the log
@@ -38,19 +40,18 @@ impl Snapshots {
     }
 
     /// Whether an ended snapshot still has its files, and nobody else needs them.
-    pub(super) fn may_be_released(&self, found: &Stored<Snapshot>) -> Result<bool, Error> {
+    pub(super) fn may_be_released(&self, key: &Key<Snapshot>) -> Result<bool, Error> {
         let records = &self.inner.records;
-        let seen = records.get(&found.record.key())?;
-        let has_ended = seen.is_some_and(|now| is_over(now.state()) && !now.released);
+        let ended = records.get(key)?.filter(|now| is_over(now.state()) && !now.released);
         // A restore needs them until it has made its own checkpoint.
-        Ok(has_ended && records.count(&Restore::awaiting(found.uid())) == 0)
+        Ok(ended.is_some_and(|ended| records.count(&Restore::awaiting(ended.uid())) == 0))
     }
 
     /// Lets go of the files of an ended snapshot. False while somebody else has to act
     /// first.
     pub(super) async fn release(&self, seen: &Stored<Snapshot>) -> Result<bool, Error> {
         let inner = &self.inner;
-        if !self.may_be_released(seen)? {
+        if !self.may_be_released(&seen.record.key())? {
             return Ok(false);
         }
         let (uid, collection) = (seen.uid(), seen.collection_uid());

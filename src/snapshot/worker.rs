@@ -11,6 +11,7 @@ use crate::{
     documents::{CutOutcome, Files, Frozen, FrozenManifest, Held, Reusable, UnfinishedCheckpoint},
     error::Error,
     records::{Change, Failure, Key, Record, Snapshot, SnapshotState, Stored},
+    share::Tenant,
     tasks::{Look, Looks, caught},
 };
 
@@ -44,7 +45,8 @@ impl Snapshots {
         }
     }
 
-    /// Works on one snapshot, if there is something to do and that is not being done.
+    /// Works on one snapshot, if there is something to do and that is not being done. Until
+    /// it has a turn nothing is kept of it but its names: thousands may wait.
     fn start(&self, key: Key<Snapshot>) -> Result<(), Error> {
         if self.inner.busy.lock().contains(&key) {
             return Ok(());
@@ -52,18 +54,27 @@ impl Snapshots {
         let Some(found) = self.inner.records.get(&key)?.filter(|found| found.is_pending()) else { return Ok(()) };
         // By nobody else: there is one worker.
         self.inner.busy.lock().insert(key.clone());
+        let name = found.name();
+        // Those of one collection take place one after the other in any case.
+        let tenant = Tenant::new(&found.workspace, Some(&found.collection_uid().to_string()));
         let snapshots = self.clone();
         self.inner.tasks.work("snapshot", async move {
-            let worked = caught(snapshots.work(&found)).await;
-            snapshots.inner.busy.lock().remove(&key);
+            let (inner, stop) = (&snapshots.inner, snapshots.inner.tasks.stop_token());
+            let turn = stop.run_until_cancelled(inner.turns.wait(&tenant, 1)).await;
+            let worked = match &turn {
+                Some(_) => Box::pin(caught(snapshots.work(&key))).await,
+                None => Ok(false),
+            };
+            drop(turn);
+            inner.busy.lock().remove(&key);
             match worked {
                 // What changed meanwhile may need another visit.
-                Ok(true) => snapshots.inner.ring_for(key),
+                Ok(true) => inner.ring_for(key),
                 // A restore that let go of it meanwhile has rung while it was busy.
-                Ok(false) if snapshots.may_be_released(&found).unwrap_or(false) => snapshots.inner.ring_for(key),
+                Ok(false) if snapshots.may_be_released(&key).unwrap_or(false) => inner.ring_for(key),
                 Ok(false) => {}
                 Err(error) => {
-                    tracing::warn!(error = error.in_full(), name = %found.name(), "a snapshot waits for the next sweep");
+                    tracing::warn!(error = error.in_full(), %name, "a snapshot waits for the next sweep");
                 }
             }
         });
@@ -72,8 +83,8 @@ impl Snapshots {
 
     /// Does what the record asks for now. What the look found may have been done
     /// since: taken again, a CREATED snapshot would lose its checkpoint (**S2**).
-    async fn work(&self, found: &Stored<Snapshot>) -> Result<bool, Error> {
-        let Some(seen) = self.inner.records.get(&found.record.key())? else { return Ok(false) };
+    async fn work(&self, key: &Key<Snapshot>) -> Result<bool, Error> {
+        let Some(seen) = self.inner.records.get(key)? else { return Ok(false) };
         match seen.state() {
             SnapshotState::Requested => match caught(self.take(&seen)).await {
                 Err(error @ Error::Internal(_)) => self.fail(&seen, &error).await.map(|()| true),
