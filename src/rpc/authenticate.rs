@@ -103,7 +103,7 @@ where
             if let Some(connection) = connection {
                 // Where nobody needs a key, nobody is a stranger.
                 if !self.keys.are_required() {
-                    let _ = connection.is_known(None);
+                    let _ = connection.let_in(None);
                 }
                 match connection.ask() {
                     Ok(question) => drop(request.extensions_mut().insert(question)),
@@ -116,7 +116,7 @@ where
             Ok(caller) => {
                 let tenant = caller.key().map(|_| caller.tenant());
                 if let Some(connection) = connection
-                    && let Err(error) = connection.is_known(tenant.as_ref())
+                    && let Err(error) = connection.let_in(tenant.as_ref())
                 {
                     return Box::pin(ready(Ok(Status::from(error).into_http())));
                 }

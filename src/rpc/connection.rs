@@ -39,6 +39,8 @@ const LINGER_BYTES: usize = 1 << 20;
 
 /// What is read at once.
 const READ_BYTES: usize = 64 << 10;
+/// The same, before somebody has been let in: as much as a message may have then.
+const UNKNOWN_READ_BYTES: usize = 4 << 10;
 /// What a unit of the task's budget is worth: with 128 of them a connection is read for 64 KiB
 /// before others have their turn. A call that is cancelled takes 30 bytes at least, so
 /// those are fewer than are taken for a flood (`serving.rs`).
@@ -114,14 +116,15 @@ impl Connection {
     /// Reads what has come, as much as may be at once.
     fn poll_frames(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.calls.poll_few(context));
+        let at_once = if self.calls.is_known() { READ_BYTES } else { UNKNOWN_READ_BYTES };
         let (mut count, mut is_flood) = (0, false);
         while count == 0 || (is_flood && count < FLOOD_BYTES) {
             if !is_flood {
                 // What TLS has decrypted costs none by itself.
                 ready!(coop::poll_proceed(context)).made_progress();
             }
-            self.frames.buffer().reserve(READ_BYTES);
-            let mut buffer = self.frames.buffer().limit(READ_BYTES);
+            self.frames.buffer().reserve(at_once);
+            let mut buffer = self.frames.buffer().limit(at_once);
             match poll_read_buf(Pin::new(&mut self.wire), context, &mut buffer) {
                 Poll::Ready(Ok(read)) if read > 0 => count += read,
                 Poll::Pending if count == 0 => return Poll::Pending,

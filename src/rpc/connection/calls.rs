@@ -32,6 +32,9 @@ use crate::{
 /// once, before somebody has been let in on it, and then.
 pub const UNKNOWN_QUESTIONS: usize = 16;
 pub const QUESTIONS: usize = 128;
+/// Calls of a connection that are alive, before somebody has been let in on it, while it is
+/// read: what is refused waits for its turn among all other work, and ends then.
+const UNKNOWN_CALLS: usize = 2 * UNKNOWN_QUESTIONS;
 
 /// How many calls of a connection are alive.
 pub struct Calls {
@@ -62,13 +65,16 @@ pub struct OnConnection(Arc<Calls>);
 impl OnConnection {
     /// Its client has been let in, so it may have as many calls as anybody; unless its tenant
     /// has too many connections.
-    pub fn is_known(&self, tenant: Option<&Tenant>) -> Result<(), Error> {
-        self.0.place.keep(tenant)
+    pub fn let_in(&self, tenant: Option<&Tenant>) -> Result<(), Error> {
+        self.0.place.keep(tenant)?;
+        // It may be read for more.
+        self.0.waiting.wake();
+        Ok(())
     }
 
     /// One more question, unless there are as many as there may be: so many.
     pub fn ask(&self) -> Result<Question, usize> {
-        let limit = if self.0.place.is_kept() { QUESTIONS } else { UNKNOWN_QUESTIONS };
+        let limit = if self.0.is_known() { QUESTIONS } else { UNKNOWN_QUESTIONS };
         let question = Question(Arc::new(Asked::of(&self.0)));
         if self.0.questions.load(Ordering::SeqCst) <= limit { Ok(question) } else { Err(limit) }
     }
@@ -117,7 +123,7 @@ impl Calls {
         loop {
             let last = *self.last.lock();
             tokio::time::sleep_until(last + patience).await;
-            if self.place.is_kept() {
+            if self.is_known() {
                 std::future::pending::<()>().await;
             }
             if self.alive.load(Ordering::SeqCst) > 0 {
@@ -133,6 +139,15 @@ impl Calls {
         self.place.taken_away().cancelled_owned().await;
     }
 
+    /// Whether somebody has been let in.
+    pub fn is_known(&self) -> bool {
+        self.place.is_kept()
+    }
+
+    fn most(&self) -> usize {
+        if self.is_known() { self.most } else { UNKNOWN_CALLS }
+    }
+
     fn begin(self: &Arc<Self>) -> Call {
         self.alive.fetch_add(1, Ordering::SeqCst);
         Call(Arc::clone(self))
@@ -140,7 +155,7 @@ impl Calls {
 
     /// Waits until there are few enough.
     pub fn poll_few(&self, context: &Context<'_>) -> Poll<()> {
-        let are_few = || self.alive.load(Ordering::SeqCst) <= self.most;
+        let are_few = || self.alive.load(Ordering::SeqCst) <= self.most();
         if are_few() {
             return Poll::Ready(());
         }
@@ -152,7 +167,7 @@ impl Calls {
 
 impl Drop for Call {
     fn drop(&mut self) {
-        if self.0.alive.fetch_sub(1, Ordering::SeqCst) == self.0.most + 1 {
+        if self.0.alive.fetch_sub(1, Ordering::SeqCst) == self.0.most() + 1 {
             self.0.waiting.wake();
         }
     }
