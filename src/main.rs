@@ -2,9 +2,10 @@
 
 use std::process::ExitCode;
 
-/// The system's keeps most of what a large request took for a moment, thread by thread.
+/// The system's keeps most of what a large request took for a moment, thread by thread, and
+/// mimalloc twice as much (`docs/performance.md`).
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     stillframe::cli::main(std::env::args_os())
