@@ -136,7 +136,7 @@ impl Connection {
                 }
             }
             self.frames.join();
-            is_flood |= self.resets.count(self.frames.take_resets());
+            is_flood |= self.resets.count(self.frames.take_resets(), self.calls.is_known());
         }
         if !is_flood {
             spend(context, count / BYTES_A_UNIT);

@@ -65,7 +65,10 @@ impl<'j> Plan<'j> {
     pub fn write(self) -> Result<Vec<u8>, BodyError> {
         let mut writer = Writer { out: Vec::with_capacity(self.bytes()), lengths: self.lengths.into_iter() };
         writer.lengths.next();
-        writer.object(&mut Cursor::new(self.json))?;
+        let mut cursor = Cursor::new(self.json);
+        // Passes over white space before it.
+        cursor.kind()?;
+        writer.object(&mut cursor)?;
         Ok(writer.out)
     }
 }

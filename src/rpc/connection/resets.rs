@@ -11,6 +11,8 @@ use tokio::time::Instant;
 const IN_A_ROW: u64 = 32;
 /// And for as long as it likes, each second.
 const A_SECOND: u64 = 16;
+/// The same, before somebody has been let in on the connection, which is read slowly then.
+const UNKNOWN_A_SECOND: u64 = 2;
 
 /// What a client has left.
 #[derive(Debug)]
@@ -27,10 +29,11 @@ impl Resets {
         Self { streams, left: streams * IN_A_ROW, since: Instant::now() }
     }
 
-    /// Counts resets. Returns whether they are a flood.
-    pub fn count(&mut self, resets: u64) -> bool {
+    /// Counts resets, of a client that is known or not. Returns whether they are a flood.
+    pub fn count(&mut self, resets: u64, is_known: bool) -> bool {
+        let a_second = if is_known { A_SECOND } else { UNKNOWN_A_SECOND };
         let milliseconds = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let more = milliseconds.saturating_mul(self.streams * A_SECOND) / 1000;
+        let more = milliseconds.saturating_mul(self.streams * a_second) / 1000;
         if more > 0 {
             self.since += Duration::from_millis(milliseconds);
             self.left = self.left.saturating_add(more).min(self.streams * IN_A_ROW);
@@ -50,17 +53,22 @@ mod tests {
         let mut resets = Resets::new(1024);
         // All streams, ten times a second, for a minute; then all that waited for two seconds.
         for _ in 0..600 {
-            assert!(!resets.count(1024));
+            assert!(!resets.count(1024, true));
             tokio::time::advance(Duration::from_millis(100)).await;
         }
-        assert!(!resets.count(20 * 1024));
+        assert!(!resets.count(20 * 1024, true));
         // As quick as it can.
         let mut resets = Resets::new(1024);
         let mut count = 0;
-        while !resets.count(1000) {
+        while !resets.count(1000, true) {
             count += 1000;
             tokio::time::advance(Duration::from_millis(10)).await;
         }
         assert!((32 * 1024..64 * 1024).contains(&count), "{count}");
+        // A stranger, as quick as it is read.
+        let mut resets = Resets::new(1024);
+        while !resets.count(100, false) {
+            tokio::time::advance(Duration::from_millis(10)).await;
+        }
     }
 }
