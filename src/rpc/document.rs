@@ -15,7 +15,7 @@ pub mod limits {
     };
 }
 
-use std::{pin::Pin, time::Duration};
+use std::{pin::Pin, sync::Arc, thread::available_parallelism, time::Duration};
 
 use futures::Stream;
 use prost::Message;
@@ -30,7 +30,8 @@ use crate::{
     error::{Error, Violations},
     json::{fields::Fields, filter::Filter},
     pb,
-    tasks::Tasks,
+    share::{Budget, Division},
+    tasks::{Tasks, in_place},
 };
 
 /// The service.
@@ -46,7 +47,21 @@ pub struct DocumentRpc {
     pub stop: CancellationToken,
     /// How long a stream waits for a client that does not read.
     pub patience: Duration,
+    /// Turns to make large documents into fields, which takes a CPU for tens of milliseconds.
+    pub turns: Arc<Budget>,
 }
+
+/// Half of the CPUs at once: the others are there for all else.
+pub fn turns() -> Arc<Budget> {
+    let cores = available_parallelism().map_or(1, usize::from);
+    Budget::new("large documents as fields", Division::of((cores / 2).max(1)))
+}
+
+/// A body of more than this is large: it has a message of a stream for itself, counts before
+/// it is read, and is made into fields when it is its turn.
+const LARGE_BODY: usize = 64 << 10;
+/// How many times larger than its text a document may be as fields: `0,` is twelve bytes.
+const FIELDS_OF_TEXT: usize = 6;
 
 #[tonic::async_trait]
 impl pb::document_service_server::DocumentService for DocumentRpc {
@@ -72,24 +87,27 @@ impl pb::document_service_server::DocumentService for DocumentRpc {
     }
 
     async fn get_document(&self, request: Request<pb::GetDocumentRequest>) -> Result<Response<pb::Document>, Status> {
+        let room = room_of(&request)?;
         let (caller, request) = self.gate.admit(request)?;
-        Ok(Response::new(self.get(&caller, request).await?))
+        Ok(Response::new(self.get(&caller, &room, request).await?))
     }
 
     async fn batch_get_documents(
         &self,
         request: Request<pb::BatchGetDocumentsRequest>,
     ) -> Result<Response<pb::BatchGetDocumentsResponse>, Status> {
+        let room = room_of(&request)?;
         let (caller, request) = self.gate.admit(request)?;
-        Ok(Response::new(self.batch_get(&caller, request).await?))
+        Ok(Response::new(self.batch_get(&caller, &room, request).await?))
     }
 
     async fn list_documents(
         &self,
         request: Request<pb::ListDocumentsRequest>,
     ) -> Result<Response<pb::ListDocumentsResponse>, Status> {
+        let room = room_of(&request)?;
         let (caller, request) = self.gate.admit(request)?;
-        Ok(Response::new(self.list(&caller, request).await?))
+        Ok(Response::new(self.list(&caller, &room, request).await?))
     }
 
     async fn stream_documents(
@@ -106,6 +124,20 @@ impl DocumentRpc {
     /// Opens the collection that a request names.
     async fn lease(&self, caller: &Caller, collection: &str) -> Result<Lease, Error> {
         Ok(self.collections.lease(&name_of("collection", collection)?).await?.of(caller))
+    }
+
+    /// A stored document as the caller wants to see it.
+    async fn message(
+        &self,
+        lease: &Lease,
+        document: &StoredDocument,
+        encoding: pb::Encoding,
+    ) -> Result<pb::Document, Error> {
+        if encoding == pb::Encoding::Fields && document.body().len() > LARGE_BODY {
+            let _turn = self.turns.wait(lease.tenant(), 1).await;
+            return in_place(|| message(document, encoding));
+        }
+        message(document, encoding)
     }
 
     /// Refuses writes that make a workspace larger that has as much as it may.
@@ -145,7 +177,15 @@ fn encoding(bad: &mut Violations, sent: i32) -> pb::Encoding {
     }
 }
 
-/// A stored document as the caller wants to see it.
+/// How many bytes a document may be as a message.
+fn at_most(document: &StoredDocument, encoding: pb::Encoding) -> usize {
+    let body = document.body().len();
+    match encoding {
+        pb::Encoding::Fields => body.saturating_mul(FIELDS_OF_TEXT).min(MAX_RESPONSE_BYTES),
+        pb::Encoding::Json | pb::Encoding::Unspecified => body,
+    }
+}
+
 fn message(document: &StoredDocument, encoding: pb::Encoding) -> Result<pb::Document, Error> {
     let body = document.body();
     let body = match encoding {

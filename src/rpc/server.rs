@@ -19,7 +19,7 @@ use super::{
     authenticate::AuthenticateLayer,
     collection::CollectionRpc,
     deadline::ContractLayer,
-    document::DocumentRpc,
+    document::{self, DocumentRpc},
     health::HealthRpc,
     incoming::incoming,
     reflection::ReflectionRpc,
@@ -129,6 +129,7 @@ pub async fn serve(
         tasks: tasks.clone(),
         stop: stop.clone(),
         patience,
+        turns: document::turns(),
     };
     let documents = DocumentServiceServer::new(documents).max_decoding_message_size(MAX_DECODE_BYTES);
     let workspaces = WorkspaceServiceServer::new(WorkspaceRpc { gate: gate.clone(), workspaces, tasks: tasks.clone() });

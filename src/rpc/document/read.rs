@@ -2,7 +2,7 @@
 
 use prost::Message;
 
-use super::{DocumentRpc, Selection, encoding, message};
+use super::{DocumentRpc, LARGE_BODY, Selection, at_most, encoding};
 use crate::{
     access::Caller,
     documents::{Cursor, Scanned},
@@ -10,7 +10,7 @@ use crate::{
     json::body,
     listing::{Bound, PageToken, page_size},
     pb,
-    rpc::{MAX_RESPONSE_BYTES, listing::token_error},
+    rpc::{MAX_RESPONSE_BYTES, answers::Room, listing::token_error},
     tasks::Slice,
 };
 
@@ -21,7 +21,12 @@ pub const MAX_PAGE: usize = 10_000;
 const MAX_SCANNED: usize = 50_000;
 
 impl DocumentRpc {
-    pub(super) async fn get(&self, caller: &Caller, request: pb::GetDocumentRequest) -> Result<pb::Document, Error> {
+    pub(super) async fn get(
+        &self,
+        caller: &Caller,
+        room: &Room,
+        request: pb::GetDocumentRequest,
+    ) -> Result<pb::Document, Error> {
         let pb::GetDocumentRequest { collection, id, encoding: wanted } = request;
         let mut bad = Violations::default();
         let wanted = encoding(&mut bad, wanted);
@@ -29,7 +34,10 @@ impl DocumentRpc {
         bad.finish()?;
         let lease = self.lease(caller, &collection).await?;
         match lease.unless_deleted(lease.get(&id)).await? {
-            Some(document) => message(&document, wanted),
+            Some(document) => {
+                Counted::of(room).raise(at_most(&document, wanted))?;
+                self.message(&lease, &document, wanted).await
+            }
             None => Err(Error::DocumentNotFound { collection, id }),
         }
     }
@@ -37,6 +45,7 @@ impl DocumentRpc {
     pub(super) async fn batch_get(
         &self,
         caller: &Caller,
+        room: &Room,
         request: pb::BatchGetDocumentsRequest,
     ) -> Result<pb::BatchGetDocumentsResponse, Error> {
         let pb::BatchGetDocumentsRequest { collection, ids, encoding: wanted } = request;
@@ -55,13 +64,14 @@ impl DocumentRpc {
         let mut response = pb::BatchGetDocumentsResponse::default();
         // Every id comes back, if not with its document, then as missing or unread.
         let mut bytes: usize = ids.iter().map(|id| id.len() + 4).sum();
-        let mut ids = ids.into_iter();
+        let (mut ids, mut counted) = (ids.into_iter(), Counted::of(room));
         for id in ids.by_ref() {
             let Some(document) = lease.unless_deleted(lease.get(&id)).await? else {
                 response.missing_ids.push(id);
                 continue;
             };
-            let document = message(&document, wanted)?;
+            counted.raise(bytes + at_most(&document, wanted))?;
+            let document = self.message(&lease, &document, wanted).await?;
             bytes += document.encoded_len() + 4;
             if bytes > MAX_RESPONSE_BYTES && !response.documents.is_empty() {
                 response.unread_ids.push(id);
@@ -76,6 +86,7 @@ impl DocumentRpc {
     pub(super) async fn list(
         &self,
         caller: &Caller,
+        room: &Room,
         request: pb::ListDocumentsRequest,
     ) -> Result<pb::ListDocumentsResponse, Error> {
         let pb::ListDocumentsRequest {
@@ -100,7 +111,7 @@ impl DocumentRpc {
         let after = cursor(&page_token, bound)?;
         let mut scan = lease.list(lease.tenant(), after.as_ref(), selection.span).await?;
         let mut response = pb::ListDocumentsResponse::default();
-        let (mut bytes, mut last) = (0, None);
+        let (mut bytes, mut last, mut counted) = (0, None, Counted::of(room));
         // Filters compute.
         let mut slice = Slice::begin();
         for _ in 0..MAX_SCANNED {
@@ -108,7 +119,8 @@ impl DocumentRpc {
             if let Scanned::Document(document) = &scanned
                 && selection.matches(document)
             {
-                let found = message(document, wanted)?;
+                counted.raise(bytes + at_most(document, wanted))?;
+                let found = self.message(&lease, document, wanted).await?;
                 bytes += found.encoded_len() + 8;
                 // The one that does not fit is the first of the next page.
                 if response.documents.len() == size || (bytes > MAX_RESPONSE_BYTES && last.is_some()) {
@@ -124,6 +136,27 @@ impl DocumentRpc {
         let cursor = last.unwrap_or_default();
         response.next_page_token = PageToken { bound, cursor }.encode();
         Ok(response)
+    }
+}
+
+/// What is known of an answer that is being made, so that it counts before all of it is there.
+struct Counted<'r> {
+    room: &'r Room,
+    bytes: usize,
+}
+
+impl<'r> Counted<'r> {
+    fn of(room: &'r Room) -> Self {
+        Self { room, bytes: 0 }
+    }
+
+    /// It will be so many bytes. A little more need not be counted each time.
+    fn raise(&mut self, bytes: usize) -> Result<(), Error> {
+        if bytes > self.bytes + LARGE_BODY {
+            self.room.expect(bytes)?;
+            self.bytes = bytes;
+        }
+        Ok(())
     }
 }
 

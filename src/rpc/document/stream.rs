@@ -10,13 +10,13 @@ use tonic::Status;
 use tracing::Instrument;
 
 use super::{
-    DocumentRpc, Selection, encoding, message,
+    DocumentRpc, LARGE_BODY, Selection, at_most, encoding,
     read::{bound_to, cursor},
 };
 use crate::{
     access::Caller,
     collection::Lease,
-    documents::{Scan, Scanned},
+    documents::{Scan, Scanned, StoredDocument},
     error::{Error, Violations},
     listing::PageToken,
     pb,
@@ -126,7 +126,15 @@ impl Pump {
             if let Scanned::Document(document) = &scanned
                 && self.selection.matches(document)
             {
-                let found = message(document, self.encoding)?;
+                if document.body().len() > LARGE_BODY {
+                    if last.is_some() {
+                        self.send(&mut response, last.take()).await?;
+                    }
+                    self.send_alone(document).await?;
+                    (bytes, silent) = (0, 0);
+                    continue;
+                }
+                let found = self.rpc.message(&self.lease, document, self.encoding).await?;
                 let size = found.encoded_len();
                 if bytes + size > MESSAGE_BYTES && !response.documents.is_empty() {
                     self.send(&mut response, last.take()).await?;
@@ -149,14 +157,40 @@ impl Pump {
     }
 
     async fn send(&self, response: &mut pb::StreamDocumentsResponse, last: Option<bytes::Bytes>) -> Result<(), Error> {
-        let cursor = last.map(|key| key.to_vec()).unwrap_or_default();
-        response.resume_token = PageToken { bound: self.bound, cursor }.encode();
         let full = std::mem::take(response);
-        let bytes = full.encoded_len();
-        let sent = async { self.queue.send((full, self.room.wait(bytes).await)).await };
-        match tokio::time::timeout(self.rpc.patience, sent).await {
-            Ok(_) => Ok(()),
-            Err(_) => Err(Error::StreamTooSlow(self.rpc.patience)),
-        }
+        let room = self.room(full.encoded_len()).await?;
+        self.send_in(full, last, room).await
+    }
+
+    /// A large document: there is room before it is read, for hundreds of streams may have come
+    /// to one.
+    async fn send_alone(&self, document: &StoredDocument) -> Result<(), Error> {
+        let room = self.room(at_most(document, self.encoding)).await?;
+        let found = self.rpc.message(&self.lease, document, self.encoding).await?;
+        room.set(found.encoded_len());
+        let response = pb::StreamDocumentsResponse { documents: vec![found], ..Default::default() };
+        self.send_in(response, Some(document.key().clone()), room).await
+    }
+
+    async fn send_in(
+        &self,
+        mut full: pb::StreamDocumentsResponse,
+        last: Option<bytes::Bytes>,
+        room: Share,
+    ) -> Result<(), Error> {
+        let cursor = last.map(|key| key.to_vec()).unwrap_or_default();
+        full.resume_token = PageToken { bound: self.bound, cursor }.encode();
+        // Without a receiver there is no client.
+        self.patiently(self.queue.send((full, room))).await.map(drop)
+    }
+
+    async fn room(&self, bytes: usize) -> Result<Share, Error> {
+        self.patiently(self.room.wait(bytes)).await
+    }
+
+    /// Waits for the client, but not for ever.
+    async fn patiently<T>(&self, wait: impl Future<Output = T>) -> Result<T, Error> {
+        let patience = self.rpc.patience;
+        tokio::time::timeout(patience, wait).await.map_err(|_| Error::StreamTooSlow(patience))
     }
 }
