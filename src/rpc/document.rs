@@ -60,7 +60,7 @@ pub fn turns() -> Arc<Budget> {
 /// A body of more than this is large: it has a message of a stream for itself, counts before
 /// it is read, and is made into fields when it is its turn.
 const LARGE_BODY: usize = 64 << 10;
-/// How many times larger than its text a document may be as fields: `0,` is twelve bytes.
+/// How many times larger than its text a document may be as fields: `0,` is eleven bytes.
 const FIELDS_OF_TEXT: usize = 6;
 
 #[tonic::async_trait]
