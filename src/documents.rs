@@ -54,7 +54,6 @@ mod stored;
 mod submit;
 mod ticks;
 mod totals;
-mod turns;
 mod value;
 mod verify;
 mod writer;

@@ -9,12 +9,14 @@
 //! take turns by workspace and key: a long queue of one holds up nobody else.
 
 mod queue;
+mod turns;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 
 use self::queue::{Queue, Ticket};
+pub use self::turns::Turns;
 use crate::error::{Error, Whose};
 
 /// What is held ends in an instant, mostly.

@@ -23,7 +23,6 @@ use super::{
     marks::Marking,
     retention::Retention,
     totals::{Entry, Totals},
-    turns::Turns,
     value::{self, StoredDocument},
 };
 use crate::{
@@ -31,7 +30,7 @@ use crate::{
     digest::{self, Etag},
     error::Error,
     json::patch::{PatchOp, Text},
-    share::Tenant,
+    share::{Tenant, Turns},
     tasks::{Slice, in_place},
 };
 

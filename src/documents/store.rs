@@ -23,13 +23,12 @@ use super::{
     root::{self, Root},
     settings::{self, Tuning},
     ticks::Ticks,
-    turns::Turns,
     young::{Age, Young},
 };
 use crate::{
     clock::Clock,
     error::Error,
-    share::{self, Division},
+    share::{self, Division, Turns},
     space::Space,
     tasks::Tasks,
 };
@@ -162,6 +161,12 @@ impl Store {
         work: impl Future<Output = Result<T, E>>,
     ) -> Result<T, Error> {
         within(self.tuning.storage_patience.admin, work).await
+    }
+
+    /// Turns to compute for long, which patches take and whatever else does.
+    #[must_use]
+    pub fn turns(&self) -> Turns {
+        self.turns.clone()
     }
 
     /// How long a stream waits for a client that does not read.

@@ -25,17 +25,34 @@ const FIELDS: u32 = 1;
 pub struct Fields(Vec<u8>);
 
 impl Fields {
-    /// A stored body as a Struct, or how many bytes that would have if it has more than `most`.
-    pub(crate) fn of_json(json: &[u8], most: usize) -> Result<Result<Self, usize>, BodyError> {
+    /// A stored body as a Struct of at most so many bytes.
+    pub(crate) fn of_json(json: &[u8], most: usize) -> Result<Self, FieldsError> {
         let plan = Plan::of(json)?;
-        let bytes = plan.bytes();
-        if bytes > most { Ok(Err(bytes)) } else { Ok(Ok(Self(plan.write()?))) }
+        match plan.bytes() {
+            bytes if bytes > most => Err(FieldsError::TooLarge(bytes)),
+            _ => Ok(Self(plan.write()?)),
+        }
     }
 
     /// Compact JSON with sorted keys at every level: equal Structs give equal bytes, whatever the client's map order.
     pub(crate) fn to_json(&self) -> Result<Vec<u8>, BodyError> {
         let fields = Struct::try_from(self).map_err(|_| invalid("is no Struct, or one of more than 30 levels"))?;
         text::of_struct(&fields)
+    }
+}
+
+/// Why a stored body becomes no Struct.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum FieldsError {
+    /// It is damaged.
+    Unreadable(BodyError),
+    /// It would have so many bytes.
+    TooLarge(usize),
+}
+
+impl From<BodyError> for FieldsError {
+    fn from(why: BodyError) -> Self {
+        Self::Unreadable(why)
     }
 }
 

@@ -7,6 +7,7 @@
 mod calls;
 mod frames;
 mod resets;
+mod stranger;
 
 use std::{
     io::{self, IoSlice},
@@ -39,8 +40,6 @@ const LINGER_BYTES: usize = 1 << 20;
 
 /// What is read at once.
 const READ_BYTES: usize = 64 << 10;
-/// The same, before somebody has been let in: as much as a message may have then.
-const UNKNOWN_READ_BYTES: usize = 4 << 10;
 /// What a unit of the task's budget is worth: with 128 of them a connection is read for 64 KiB
 /// before others have their turn. A call that is cancelled takes 30 bytes at least, so
 /// those are fewer than are taken for a flood (`serving.rs`).
@@ -116,7 +115,7 @@ impl Connection {
     /// Reads what has come, as much as may be at once.
     fn poll_frames(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.calls.poll_few(context));
-        let at_once = if self.calls.is_known() { READ_BYTES } else { UNKNOWN_READ_BYTES };
+        let at_once = if self.calls.is_known() { READ_BYTES } else { stranger::READ_BYTES };
         let (mut count, mut is_flood) = (0, false);
         while count == 0 || (is_flood && count < FLOOD_BYTES) {
             if !is_flood {
@@ -226,5 +225,36 @@ impl AsyncWrite for Connection {
                 Poll::Pending => return Poll::Pending,
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{io::AsyncWriteExt, net::UnixStream};
+
+    use super::*;
+    use crate::rpc::places::Places;
+
+    /// What is given on of all that has come.
+    async fn read_at_once(is_known: bool) -> usize {
+        let (mut client, server) = UnixStream::pair().unwrap();
+        client.write_all(PREFACE).await.unwrap();
+        let place = Places::new(1).take().await;
+        if is_known {
+            place.keep(None).unwrap();
+        }
+        let mut connection = Connection::greet(Socket::Unix(server), place, None, 16).await.unwrap();
+        // PING frames: 8 bytes behind a head of 9.
+        let ping = [&[0, 0, 8, 6, 0, 0, 0, 0, 0][..], &[0; 8]].concat();
+        client.write_all(&ping.repeat(READ_BYTES / ping.len())).await.unwrap();
+        let mut read = vec![0; PREFACE.len() + READ_BYTES];
+        assert_eq!(connection.read(&mut read).await.unwrap(), PREFACE.len());
+        connection.read(&mut read).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_stranger_is_read_a_little_at_a_time() {
+        assert!(read_at_once(false).await <= stranger::READ_BYTES);
+        assert!(read_at_once(true).await > READ_BYTES / 2);
     }
 }

@@ -15,7 +15,7 @@ pub mod limits {
     };
 }
 
-use std::{pin::Pin, sync::Arc, thread::available_parallelism, time::Duration};
+use std::{pin::Pin, time::Duration};
 
 use futures::Stream;
 use prost::Message;
@@ -28,9 +28,12 @@ use crate::{
     collection::{Collections, Lease},
     documents::{Span, StoredDocument, Write},
     error::{Error, Violations},
-    json::{fields::Fields, filter::Filter},
+    json::{
+        fields::{Fields, FieldsError},
+        filter::Filter,
+    },
     pb,
-    share::{Budget, Division},
+    share::Turns,
     tasks::{Tasks, in_place},
 };
 
@@ -48,13 +51,7 @@ pub struct DocumentRpc {
     /// How long a stream waits for a client that does not read.
     pub patience: Duration,
     /// Turns to make large documents into fields, which takes a CPU for tens of milliseconds.
-    pub turns: Arc<Budget>,
-}
-
-/// Half of the CPUs at once: the others are there for all else.
-pub fn turns() -> Arc<Budget> {
-    let cores = available_parallelism().map_or(1, usize::from);
-    Budget::new("large documents as fields", Division::of((cores / 2).max(1)))
+    pub turns: Turns,
 }
 
 /// A body of more than this is large: it has a message of a stream for itself, counts before
@@ -134,7 +131,7 @@ impl DocumentRpc {
         encoding: pb::Encoding,
     ) -> Result<pb::Document, Error> {
         if encoding == pb::Encoding::Fields && document.body().len() > LARGE_BODY {
-            let _turn = self.turns.wait(lease.tenant(), 1).await;
+            let _turn = self.turns.take(lease.tenant()).await;
             return in_place(|| message(document, encoding));
         }
         message(document, encoding)
@@ -190,10 +187,13 @@ fn message(document: &StoredDocument, encoding: pb::Encoding) -> Result<pb::Docu
     let body = document.body();
     let body = match encoding {
         pb::Encoding::Fields => {
-            let damaged = |why| Error::DataLoss(format!("the body of {:?} cannot be read: {why}", document.id()));
-            let fields = Fields::of_json(&body, MAX_RESPONSE_BYTES).map_err(damaged)?;
-            let too_large = |size| Error::DocumentTooLarge { size, limit: MAX_RESPONSE_BYTES };
-            pb::document::Body::Fields(fields.map_err(too_large)?)
+            let refused = |why| match why {
+                FieldsError::Unreadable(why) => {
+                    Error::DataLoss(format!("the body of {:?} cannot be read: {why}", document.id()))
+                }
+                FieldsError::TooLarge(size) => Error::DocumentTooLarge { size, limit: MAX_RESPONSE_BYTES },
+            };
+            pb::document::Body::Fields(Fields::of_json(&body, MAX_RESPONSE_BYTES).map_err(refused)?)
         }
         pb::Encoding::Json | pb::Encoding::Unspecified => pb::document::Body::Json(body),
     };

@@ -19,7 +19,7 @@ use super::{
     authenticate::AuthenticateLayer,
     collection::CollectionRpc,
     deadline::ContractLayer,
-    document::{self, DocumentRpc},
+    document::DocumentRpc,
     health::HealthRpc,
     incoming::incoming,
     reflection::ReflectionRpc,
@@ -46,6 +46,7 @@ use crate::{
         source_service_server::SourceServiceServer, workspace_service_server::WorkspaceServiceServer,
     },
     restore::Restores,
+    share::Turns,
     snapshot::Snapshots,
     source::Sources,
     space::Space,
@@ -88,6 +89,8 @@ pub struct Services {
     pub tasks: Tasks,
     /// How long a stream waits for a client that does not read.
     pub patience: Duration,
+    /// Turns to compute for long.
+    pub turns: Turns,
     /// The shortest retention that a collection may have.
     pub shortest_retention: Duration,
     /// The shortest scan interval that a source may have.
@@ -114,6 +117,7 @@ pub async fn serve(
         limits,
         tasks,
         patience,
+        turns,
         shortest_retention,
         shortest_scan_interval,
     } = services;
@@ -129,7 +133,7 @@ pub async fn serve(
         tasks: tasks.clone(),
         stop: stop.clone(),
         patience,
-        turns: document::turns(),
+        turns,
     };
     let documents = DocumentServiceServer::new(documents).max_decoding_message_size(MAX_DECODE_BYTES);
     let workspaces = WorkspaceServiceServer::new(WorkspaceRpc { gate: gate.clone(), workspaces, tasks: tasks.clone() });

@@ -21,5 +21,6 @@ mod request_id;
 pub mod siblings;
 mod survival;
 mod tombstones;
+mod turns;
 mod update;
 mod watch;

@@ -31,15 +31,48 @@ const DOCUMENT: usize = 100_000;
 const OBJECTS: usize = 1_100_000;
 const STREAMED: usize = 8;
 
-enum Unread {
-    Lists,
-    BatchGets,
-    /// Streams of Structs.
-    Fields,
+struct Unread {
+    name: &'static str,
+    path: &'static str,
+    request: fn(String) -> Vec<u8>,
+    documents: usize,
+    body: fn() -> String,
 }
 
+const LISTS: Unread = Unread {
+    name: "unread-lists",
+    path: "/stillframe.v1.DocumentService/ListDocuments",
+    request: |collection| {
+        pb::ListDocumentsRequest { collection, page_size: 10_000, ..Default::default() }.encode_to_vec()
+    },
+    documents: DOCUMENTS,
+    body: || large::of(DOCUMENT),
+};
+
+const BATCH_GETS: Unread = Unread {
+    name: "unread-batch-gets",
+    path: "/stillframe.v1.DocumentService/BatchGetDocuments",
+    request: |collection| {
+        pb::BatchGetDocumentsRequest { collection, ids: ids().collect(), ..Default::default() }.encode_to_vec()
+    },
+    documents: DOCUMENTS,
+    body: || large::of(DOCUMENT),
+};
+
+/// Streams of Structs.
+const FIELDS: Unread = Unread {
+    name: "unread-fields",
+    path: "/stillframe.v1.DocumentService/StreamDocuments",
+    request: |collection| {
+        let encoding = pb::Encoding::Fields.into();
+        pb::StreamDocumentsRequest { collection, encoding, ..Default::default() }.encode_to_vec()
+    },
+    documents: STREAMED,
+    body: || large::objects_of(OBJECTS),
+};
+
 pub fn attacks() -> Vec<Box<dyn Attack>> {
-    boxed([Unread::Lists, Unread::BatchGets, Unread::Fields])
+    boxed([LISTS, BATCH_GETS, FIELDS])
 }
 
 fn ids() -> impl Iterator<Item = String> {
@@ -49,26 +82,19 @@ fn ids() -> impl Iterator<Item = String> {
 #[async_trait(?Send)]
 impl Attack for Unread {
     fn name(&self) -> &'static str {
-        match self {
-            Self::Lists => "unread-lists",
-            Self::BatchGets => "unread-batch-gets",
-            Self::Fields => "unread-fields",
-        }
+        self.name
     }
 
     async fn prepare(&self, ground: &Ground) -> Result<()> {
-        let (body, count) = match self {
-            Self::Lists | Self::BatchGets => (large::of(DOCUMENT), DOCUMENTS),
-            Self::Fields => (large::objects_of(OBJECTS), STREAMED),
-        };
-        let documents = ids().take(count).map(|id| large::upsert(&id, body.as_bytes())).collect();
+        let body = (self.body)();
+        let documents = ids().take(self.documents).map(|id| large::upsert(&id, body.as_bytes())).collect();
         large::collection(&ground.attacker.writer().await?, COLLECTION, documents).await?;
         Ok(())
     }
 
     async fn run(&self, ground: &Ground, until: Instant) -> Result<Vec<Finding>> {
-        let (path, message) = self.request(ground.attacker.collection(COLLECTION));
-        let call = Call::new(path).keyed(&ground.attacker.reader);
+        let message = (self.request)(ground.attacker.collection(COLLECTION));
+        let call = Call::new(self.path).keyed(&ground.attacker.reader);
         let before = ground.server.usage()?.resident;
         let bytes = whole(&message);
         let calls = Barrage { connections: CONNECTIONS, calls: CALLS, window: NOTHING, call, bytes, end: true };
@@ -80,25 +106,5 @@ impl Attack for Unread {
         held.close(ground);
         let what = "memory still taken 10 s after the key was revoked, connected as before";
         Ok(vec![Finding { what, value: format!("{left:.0} MiB"), holds: left < LEFT_MIB }])
-    }
-}
-
-impl Unread {
-    fn request(&self, collection: String) -> (&'static str, Vec<u8>) {
-        match self {
-            Self::Lists => {
-                let request = pb::ListDocumentsRequest { collection, page_size: 10_000, ..Default::default() };
-                ("/stillframe.v1.DocumentService/ListDocuments", request.encode_to_vec())
-            }
-            Self::BatchGets => {
-                let request = pb::BatchGetDocumentsRequest { collection, ids: ids().collect(), ..Default::default() };
-                ("/stillframe.v1.DocumentService/BatchGetDocuments", request.encode_to_vec())
-            }
-            Self::Fields => {
-                let encoding = pb::Encoding::Fields.into();
-                let request = pb::StreamDocumentsRequest { collection, encoding, ..Default::default() };
-                ("/stillframe.v1.DocumentService/StreamDocuments", request.encode_to_vec())
-            }
-        }
     }
 }

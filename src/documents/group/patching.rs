@@ -12,10 +12,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Operation, Write};
 use crate::{
-    documents::{MAX_BODY_BYTES, turns::Turns},
+    documents::MAX_BODY_BYTES,
     error::{Error, Whose},
     json::patch::{self, Document, PatchOp, Text, Work},
-    share::{Share, Tenant},
+    share::{Share, Tenant, Turns},
     tasks::in_place,
 };
 

@@ -7,10 +7,9 @@ use crate::{
         Keep, Mark, Root, Tuning,
         engine::{Engine, Known},
         group::{Operation, Outcome},
-        turns::Turns,
     },
     json::patch::{PatchOp, Text},
-    share::Tenant,
+    share::{Tenant, Turns},
     stored::SourceMark,
     tasks::Tasks,
 };

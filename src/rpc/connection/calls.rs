@@ -19,6 +19,7 @@ use hyper::rt::Executor;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+use super::stranger;
 use crate::{
     error::Error,
     rpc::{
@@ -28,13 +29,8 @@ use crate::{
     share::Tenant,
 };
 
-/// Questions that need no key (health checks, their watches, reflection), of a connection at
-/// once, before somebody has been let in on it, and then.
-pub const UNKNOWN_QUESTIONS: usize = 16;
-pub const QUESTIONS: usize = 128;
-/// Calls of a connection that are alive, before somebody has been let in on it, while it is
-/// read: what is refused waits for its turn among all other work, and ends then.
-const UNKNOWN_CALLS: usize = 2 * UNKNOWN_QUESTIONS;
+/// Questions that need no key (health checks, their watches, reflection) at once.
+const QUESTIONS: usize = 128;
 
 /// How many calls of a connection are alive.
 pub struct Calls {
@@ -74,7 +70,7 @@ impl OnConnection {
 
     /// One more question, unless there are as many as there may be: so many.
     pub fn ask(&self) -> Result<Question, usize> {
-        let limit = if self.0.is_known() { QUESTIONS } else { UNKNOWN_QUESTIONS };
+        let limit = if self.0.is_known() { QUESTIONS } else { stranger::QUESTIONS };
         let question = Question(Arc::new(Asked::of(&self.0)));
         if self.0.questions.load(Ordering::SeqCst) <= limit { Ok(question) } else { Err(limit) }
     }
@@ -145,7 +141,7 @@ impl Calls {
     }
 
     fn most(&self) -> usize {
-        if self.is_known() { self.most } else { UNKNOWN_CALLS }
+        if self.is_known() { self.most } else { stranger::CALLS }
     }
 
     fn begin(self: &Arc<Self>) -> Call {
@@ -194,5 +190,29 @@ where
             }
             drop(counted);
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rpc::places::Places;
+
+    /// Whether a connection that waits is read when that has been done.
+    async fn is_read_after(calls: &Calls, what: impl FnOnce()) -> bool {
+        let waits = std::future::poll_fn(|context| calls.poll_few(context));
+        let both = async { tokio::join!(biased; waits, async { what() }) };
+        tokio::time::timeout(Duration::from_secs(1), both).await.is_ok()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stranger_is_read_while_its_calls_are_few_and_whoever_was_let_in_is_for_more() {
+        let calls = Calls::new(1000, Places::new(1).take().await);
+        let mut alive: Vec<_> = (0..stranger::CALLS + 2).map(|_| calls.begin()).collect();
+        assert!(!is_read_after(&calls, || drop(alive.pop())).await);
+        assert!(is_read_after(&calls, || drop(alive.pop())).await);
+        alive.push(calls.begin());
+        assert!(!is_read_after(&calls, || ()).await);
+        assert!(is_read_after(&calls, || OnConnection(Arc::clone(&calls)).let_in(None).unwrap()).await);
     }
 }

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::stranger;
+
 /// Resets in a row, for each stream that may be open.
 const IN_A_ROW: u64 = 32;
 /// And for as long as it likes, each second.
 const A_SECOND: u64 = 16;
-/// The same, before somebody has been let in on the connection, which is read slowly then.
-const UNKNOWN_A_SECOND: u64 = 2;
 
 /// What a client has left.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ impl Resets {
 
     /// Counts resets, of a client that is known or not. Returns whether they are a flood.
     pub fn count(&mut self, resets: u64, is_known: bool) -> bool {
-        let a_second = if is_known { A_SECOND } else { UNKNOWN_A_SECOND };
+        let a_second = if is_known { A_SECOND } else { stranger::RESETS_A_SECOND };
         let milliseconds = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
         let more = milliseconds.saturating_mul(self.streams * a_second) / 1000;
         if more > 0 {

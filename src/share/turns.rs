@@ -1,15 +1,16 @@
-//! Turns to compute for long: few at once in the whole server, by workspace and key.
+//! Turns to compute for long, on patches and large documents: few at once in the whole
+//! server, by workspace and key.
 
 use std::sync::Arc;
 
-use crate::share::{Budget, Division, Share, Tenant};
+use super::{Budget, Division, Share, Tenant};
 
 /// As many at most, however many cores there are: what each holds in memory adds up.
 const MOST: usize = 4;
 
 /// The turns. Clones share them.
 #[derive(Clone, Debug)]
-pub(super) struct Turns(Arc<Budget>);
+pub struct Turns(Arc<Budget>);
 
 impl Default for Turns {
     /// Half of the cores, so that the others are there for all else.
@@ -21,6 +22,7 @@ impl Default for Turns {
 
 impl Turns {
     /// So many.
+    #[must_use]
     pub fn of(count: usize) -> Self {
         Self(Budget::new("turns to compute", Division::of(count)))
     }
