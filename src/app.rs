@@ -214,7 +214,6 @@ impl App {
             limits: config.limits,
             tasks: tasks.clone(),
             patience: store.stream_patience(),
-            turns: store.turns(),
             shortest_retention: config.shortest_retention,
             shortest_scan_interval: config.shortest_scan_interval,
         };

@@ -43,6 +43,12 @@ pub struct Violation {
     pub why: String,
 }
 
+impl Violation {
+    fn bytes(&self) -> usize {
+        size_of::<Self>() + self.field.len() + self.why.len()
+    }
+}
+
 /// What a person reads, and more than an answer has room for. A request can have
 /// millions of violations.
 const MOST_VIOLATIONS: usize = 100;
@@ -284,6 +290,14 @@ pub enum Code {
 }
 
 impl Error {
+    /// About how many bytes it holds beside itself.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Invalid(violations) => violations.listed.iter().map(Violation::bytes).sum(),
+            other => other.to_string().len(),
+        }
+    }
+
     /// The code and the reason that clients branch on.
     #[must_use]
     pub const fn reason(&self) -> (Code, &'static str) {

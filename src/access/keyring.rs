@@ -84,14 +84,13 @@ impl Known {
     }
 }
 
-/// A key with roles in one workspace is one of that workspace's; one of several is nobody's,
-/// and has a part of its own.
+/// A key is one of the first workspace in which it has a role: with a part of its own, keys of
+/// two workspaces would be as many parts as there are such keys. One with a role in all of them,
+/// which only an operator of the server makes, has a part of its own.
 fn tenant(key: &ApiKey) -> Tenant {
-    let mut workspaces = key.bindings.iter().map(|binding| binding.workspace.as_str());
-    match workspaces.next() {
-        Some(first) if first != EVERYWHERE && workspaces.all(|other| other == first) => {
-            Tenant::new(first, Some(&key.id))
-        }
+    let is_everywhere = key.bindings.iter().any(|binding| binding.workspace == EVERYWHERE);
+    match key.bindings.first() {
+        Some(first) if !is_everywhere => Tenant::new(&first.workspace, Some(&key.id)),
         _ => Tenant::new(&key.name().to_string(), None),
     }
 }
@@ -150,5 +149,24 @@ impl Keyring {
         if let Some(known) = self.keys.write().remove(&gone.id) {
             known.ended.cancel();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::records::RoleBinding;
+
+    fn tenant_of(workspaces: &[&str]) -> Tenant {
+        let binding = |workspace: &&str| RoleBinding { workspace: (*workspace).to_owned(), ..RoleBinding::default() };
+        let bindings = workspaces.iter().map(binding).collect();
+        tenant(&ApiKey { id: "k".to_owned(), bindings, ..ApiKey::default() })
+    }
+
+    #[test]
+    fn keys_of_several_workspaces_are_not_parts_of_their_own() {
+        assert_eq!(tenant_of(&["a"]), Tenant::new("a", Some("k")));
+        assert_eq!(tenant_of(&["a", "b"]), Tenant::new("a", Some("k")));
+        assert_eq!(tenant_of(&["b", EVERYWHERE]), Tenant::new("apiKeys/k", None));
     }
 }

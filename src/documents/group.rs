@@ -30,7 +30,7 @@ use crate::{
     digest::{self, Etag},
     error::Error,
     json::patch::{PatchOp, Text},
-    share::{Tenant, Turns},
+    share::{Share, Tenant, Turns},
     tasks::{Slice, in_place},
 };
 
@@ -86,7 +86,8 @@ impl Write {
         let body = match &self.operation {
             Operation::Upsert { body, .. } => body.len(),
             Operation::Patch(operations) => operations.iter().map(PatchOp::cost).sum(),
-            Operation::Delete | Operation::Refused(_) => 0,
+            Operation::Refused(error) => error.bytes(),
+            Operation::Delete => 0,
         };
         64 + self.id.len() + body
     }
@@ -134,15 +135,53 @@ pub struct BatchResult {
 #[derive(Clone, Debug)]
 pub(super) struct Old {
     entry: Entry,
-    body: Option<Bytes>,
+    body: Body,
+}
+
+/// What is there of a document's body.
+#[derive(Clone, Debug)]
+enum Body {
+    /// Nobody needs it, or too much was read already.
+    Unread,
+    /// There was no room for it: it is read when its patch has a turn.
+    Later,
+    Read(Bytes),
 }
 
 impl Old {
-    fn new(document: &StoredDocument, with_body: bool) -> Self {
-        Self {
-            entry: document.entry(),
-            // A copy: a slice would keep its whole block.
-            body: with_body.then(|| Bytes::copy_from_slice(&document.body())),
+    fn body(&self) -> Option<&Bytes> {
+        match &self.body {
+            Body::Read(body) => Some(body),
+            Body::Unread | Body::Later => None,
+        }
+    }
+}
+
+impl Body {
+    fn of(document: &StoredDocument) -> Self {
+        // A copy: a slice would keep its whole block.
+        Self::Read(Bytes::copy_from_slice(&document.body()))
+    }
+}
+
+/// The bodies that the patches of a group have read.
+#[derive(Debug)]
+struct Loaded {
+    bytes: AtomicUsize,
+    share: Share,
+}
+
+impl Loaded {
+    /// A body, if that is not too much of the group's; if there is room for it.
+    fn body(&self, document: &StoredDocument) -> Body {
+        let bytes = document.body().len();
+        let before = self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        if before >= MAX_PATCHED_BYTES {
+            Body::Unread
+        } else if self.share.raise(before + bytes).is_err() {
+            Body::Later
+        } else {
+            Body::of(document)
         }
     }
 }
@@ -178,6 +217,7 @@ impl Pace {
 
 /// A group in preparation.
 pub(super) struct Group<'a> {
+    db: Db,
     totals: &'a mut Totals,
     filter: Arc<IdFilter>,
     times: Times,
@@ -187,6 +227,8 @@ pub(super) struct Group<'a> {
     /// Intervals that the writes touched.
     touched: BTreeSet<Bucket>,
     patching: Patching,
+    /// Counts until the group is given up.
+    _loaded: Arc<Loaded>,
     pace: Pace,
     batch: WriteBatch,
     /// About what the batch will take up in memory.
@@ -196,13 +238,14 @@ pub(super) struct Group<'a> {
 
 impl<'a> Group<'a> {
     /// Looks up what the writes touch: ids that the filter has never seen cost
-    /// nothing, the others one read each.
+    /// nothing, the others one read each. What patches read is counted in `loaded`.
     pub async fn prepare(
         db: &Db,
         filter: Arc<IdFilter>,
         totals: &'a mut Totals,
         times: Times,
         writes: &[&[Write]],
+        loaded: Share,
     ) -> Result<Self, Error> {
         let mut known: HashMap<&str, Lookup> = HashMap::new();
         let mut pace = Pace::begin();
@@ -223,19 +266,21 @@ impl<'a> Group<'a> {
                 }
             }
         }
-        let loaded = Arc::new(AtomicUsize::new(0));
+        let loaded = Arc::new(Loaded { bytes: AtomicUsize::new(0), share: loaded });
         let known: Vec<_> = known.into_iter().map(|(id, lookup)| (id.to_owned(), lookup)).collect();
         let lookups =
             futures::stream::iter(known).map(|(id, lookup)| look_up(db.clone(), id, lookup, Arc::clone(&loaded)));
         let current = lookups.buffer_unordered(LOOKUPS_AT_ONCE).try_collect().await?;
         totals.move_cutoff(times.now);
         Ok(Self {
+            db: db.clone(),
             totals,
             filter,
             times,
             current,
             touched: BTreeSet::new(),
             patching: Patching::of(writes.iter().copied().flatten()),
+            _loaded: loaded,
             pace,
             batch: WriteBatch::new(),
             bytes: 0,
@@ -257,7 +302,7 @@ impl<'a> Group<'a> {
         for write in writes {
             let is_patch = matches!(write.operation, Operation::Patch(_));
             let result = if is_patch && self.is_heavy(&write) {
-                match self.patching.take_turn(tenant, turns, stop).await {
+                match self.get_ready(&write.id, tenant, turns, stop).await {
                     Ok(()) => in_place(|| self.apply_one(write)),
                     Err(error) => WriteResult { id: write.id, outcome: Outcome::Failed(error), etag: None },
                 }
@@ -298,8 +343,30 @@ impl<'a> Group<'a> {
 
     fn is_heavy(&self, write: &Write) -> bool {
         let Operation::Patch(operations) = &write.operation else { return false };
-        let stored = self.current.get(write.id.as_bytes()).and_then(Option::as_ref);
-        stored.and_then(|stored| stored.body.as_ref()).is_some_and(|body| Patching::is_heavy(operations, body))
+        match self.current.get(write.id.as_bytes()).and_then(Option::as_ref).map(|stored| &stored.body) {
+            Some(Body::Read(body)) => Patching::is_heavy(operations, body),
+            Some(Body::Later) => true,
+            Some(Body::Unread) | None => false,
+        }
+    }
+
+    /// Waits for a turn, and reads the document if there was no room for it before.
+    async fn get_ready(
+        &mut self,
+        id: &str,
+        tenant: &Tenant,
+        turns: &Turns,
+        stop: &CancellationToken,
+    ) -> Result<(), Error> {
+        self.patching.take_turn(tenant, turns, stop).await?;
+        if let Some(Some(old)) = self.current.get_mut(id.as_bytes())
+            && let Body::Later = old.body
+        {
+            let key = keys::document(self.totals.bucket_of(old.entry.event_time), id);
+            let value = self.db.get(&key).await?.ok_or_else(|| Error::internal("a document is gone that was there"))?;
+            old.body = Body::of(&StoredDocument::new(key, value)?);
+        }
+        Ok(())
     }
 
     fn apply_one(&mut self, write: Write) -> WriteResult {
@@ -333,7 +400,7 @@ impl<'a> Group<'a> {
             }
             Operation::Patch(operations) => match old {
                 None => (Outcome::NotFound, None),
-                Some(document) => match self.patching.patch(&id, document.body.as_ref(), &operations) {
+                Some(document) => match self.patching.patch(&id, document.body(), &operations) {
                     Ok(Some(body)) => {
                         (Outcome::Patched, Some(self.put(&id, Some(document), document.entry.event_time, &body)))
                     }
@@ -410,7 +477,7 @@ impl<'a> Group<'a> {
         self.touched.insert(bucket);
         let key = keys::document(bucket, id);
         // A later patch in this group reads what the batch holds anyway.
-        let body = Some(value::body_of(&value));
+        let body = Body::Read(value::body_of(&value));
         self.current.insert(keys::id_in(&key), Some(Old { entry, body }));
         self.bytes += ENTRY_BYTES + key.len() + value.len();
         self.batch.put_bytes(key, value);
@@ -435,14 +502,13 @@ fn candidates(filter: &IdFilter, totals: &Totals, id: &str) -> Vec<Bucket> {
     }
 }
 
-async fn look_up(db: Db, id: String, lookup: Lookup, loaded: Arc<AtomicUsize>) -> Result<(Bytes, Option<Old>), Error> {
+async fn look_up(db: Db, id: String, lookup: Lookup, loaded: Arc<Loaded>) -> Result<(Bytes, Option<Old>), Error> {
     for bucket in lookup.buckets {
         let key = keys::document(bucket, &id);
         let Some(value) = db.get(&key).await? else { continue };
         let document = StoredDocument::new(key.clone(), value)?;
-        let fits = || loaded.fetch_add(document.body().len(), Ordering::Relaxed) < MAX_PATCHED_BYTES;
-        let with_body = lookup.needs_body && fits();
-        return Ok((keys::id_in(&key), Some(Old::new(&document, with_body))));
+        let body = if lookup.needs_body { loaded.body(&document) } else { Body::Unread };
+        return Ok((keys::id_in(&key), Some(Old { entry: document.entry(), body })));
     }
     Ok((id.into(), None))
 }

@@ -42,6 +42,9 @@ const MORE_THAN_TAKEN: Duration = Duration::from_secs(2);
 /// More files than there will ever be.
 const UNLIMITED: usize = 1 << 20;
 const FILTER_BYTES: usize = 128 << 20;
+/// What documents may take up that patches have read. What finds no room is read when its patch
+/// has a turn.
+pub(super) const PATCHED_BYTES: usize = 192 << 20;
 const BUFFER_BYTES: usize = 256 << 20;
 /// What clients may have in flight, over all collections.
 const IN_FLIGHT_BYTES: usize = 64 << 20;
@@ -60,6 +63,9 @@ pub struct Store {
     pub(super) in_flight: Arc<share::Budget>,
     pub(super) space: Space,
     pub(super) scans: Arc<share::Budget>,
+    /// Bytes of documents that patches have read while they wait for a turn.
+    pub(super) patched: Arc<share::Budget>,
+    /// Turns of patches that compute for long.
     pub(super) turns: Turns,
     /// Another process may have the root as well.
     may_have_rivals: bool,
@@ -90,6 +96,7 @@ impl Store {
             in_flight: share::Budget::new("bytes of writes in flight", in_flight),
             space: Space::default(),
             scans: share::Budget::new("document scans", Division::of(tuning.scans_at_once)),
+            patched: share::Budget::new("bytes of documents being patched", Division::of(PATCHED_BYTES)),
             turns: Turns::default(),
             may_have_rivals: true,
             background,
@@ -161,12 +168,6 @@ impl Store {
         work: impl Future<Output = Result<T, E>>,
     ) -> Result<T, Error> {
         within(self.tuning.storage_patience.admin, work).await
-    }
-
-    /// Turns to compute for long, which patches take and whatever else does.
-    #[must_use]
-    pub fn turns(&self) -> Turns {
-        self.turns.clone()
     }
 
     /// How long a stream waits for a client that does not read.

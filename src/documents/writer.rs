@@ -269,7 +269,9 @@ impl Writer {
         let clock = &self.store.clock;
         let times = Times { now, stamp: clock.stamp(now), latest: clock.latest(now) };
         let patience = self.patience();
-        let prepared = Group::prepare(&self.db, Arc::clone(&self.filter), &mut self.totals, times, &writes);
+        let Some(first) = group.first() else { return Ok((None, Vec::new())) };
+        let loaded = self.store.patched.share(first.permit.tenant());
+        let prepared = Group::prepare(&self.db, Arc::clone(&self.filter), &mut self.totals, times, &writes, loaded);
         let prepared = tokio::time::timeout(patience, prepared).await;
         let prepared = prepared.unwrap_or_else(|late| Err(Error::Unavailable(Arc::new(late))));
         let mut prepared = match prepared {

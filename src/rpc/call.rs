@@ -56,7 +56,7 @@ where
         let span = tracing::error_span!("rpc", method, %id, caller = tracing::field::Empty, peer = %self.peer);
         let line = Line::begin(span.clone());
         let mut service = self.service.clone();
-        let mut request = request.map(|body| Body::new(Asked::new(body, line.received())));
+        let mut request = request.map(|body| Body::new(Asked::new(body, line.received(), &self.calls.0)));
         let (delivery, connection) = self.calls.0.announce();
         request.extensions_mut().insert(delivery);
         request.extensions_mut().insert(connection);

@@ -25,8 +25,8 @@ use tokio::{
 };
 use tokio_util::io::poll_read_buf;
 
-pub use self::calls::{CallTasks, OnConnection, Question};
-use self::{calls::Calls, frames::Frames, resets::Resets};
+pub use self::calls::{CallTasks, Calls, OnConnection, Question};
+use self::{frames::Frames, resets::Resets};
 use super::{peer::Peer, places::Place, tls::Tls};
 use crate::listen::Socket;
 
@@ -135,6 +135,7 @@ impl Connection {
                 }
             }
             self.frames.join();
+            self.calls.came(self.frames.take_data());
             is_flood |= self.resets.count(self.frames.take_resets(), self.calls.is_known());
         }
         if !is_flood {

@@ -50,12 +50,13 @@ pub struct DocumentRpc {
     pub stop: CancellationToken,
     /// How long a stream waits for a client that does not read.
     pub patience: Duration,
-    /// Turns to make large documents into fields, which takes a CPU for tens of milliseconds.
+    /// Turns to filter large documents and to make them into fields, which takes a CPU for tens
+    /// of milliseconds.
     pub turns: Turns,
 }
 
 /// A body of more than this is large: it has a message of a stream for itself, counts before
-/// it is read, and is made into fields when it is its turn.
+/// it is read, and is filtered and made into fields when it is its turn.
 const LARGE_BODY: usize = 64 << 10;
 /// How many times larger than its text a document may be as fields: `0,` is eleven bytes.
 const FIELDS_OF_TEXT: usize = 6;
@@ -135,6 +136,15 @@ impl DocumentRpc {
             return in_place(|| message(document, encoding));
         }
         message(document, encoding)
+    }
+
+    /// Whether a caller wants a document.
+    async fn matches(&self, lease: &Lease, selection: &Selection, document: &StoredDocument) -> bool {
+        if selection.filter.is_some() && document.body().len() > LARGE_BODY {
+            let _turn = self.turns.take(lease.tenant()).await;
+            return in_place(|| selection.matches(document));
+        }
+        selection.matches(document)
     }
 
     /// Refuses writes that make a workspace larger that has as much as it may.

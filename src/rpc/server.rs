@@ -89,8 +89,6 @@ pub struct Services {
     pub tasks: Tasks,
     /// How long a stream waits for a client that does not read.
     pub patience: Duration,
-    /// Turns to compute for long.
-    pub turns: Turns,
     /// The shortest retention that a collection may have.
     pub shortest_retention: Duration,
     /// The shortest scan interval that a source may have.
@@ -117,7 +115,6 @@ pub async fn serve(
         limits,
         tasks,
         patience,
-        turns,
         shortest_retention,
         shortest_scan_interval,
     } = services;
@@ -133,7 +130,7 @@ pub async fn serve(
         tasks: tasks.clone(),
         stop: stop.clone(),
         patience,
-        turns,
+        turns: Turns::default(),
     };
     let documents = DocumentServiceServer::new(documents).max_decoding_message_size(MAX_DECODE_BYTES);
     let workspaces = WorkspaceServiceServer::new(WorkspaceRpc { gate: gate.clone(), workspaces, tasks: tasks.clone() });

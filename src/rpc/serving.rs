@@ -30,9 +30,9 @@ const ERRORS_PER_STREAM: usize = 16 << 10;
 /// As many small messages as that holds may wait for their stream to be read: each costs a
 /// quarter of a KiB beside what it holds, and there is half of a connection's window for that.
 const STREAM_WINDOW_BYTES: u32 = 256 << 10;
-/// Nothing else counts what a client has sent and no call has read yet, so this is what a
-/// connection may cost.
-const CONNECTION_WINDOW_BYTES: u32 = 2 << 20;
+/// Nothing else counts what a client with a key has sent and no call has read yet, so this is
+/// what a connection may cost.
+const CONNECTION_WINDOW_BYTES: u32 = 1 << 20;
 
 /// How connections are served.
 #[derive(Clone, Copy, Debug)]
@@ -117,22 +117,21 @@ where
     let builder = settings.builder(calls.clone());
     let calling = Calling::new(service, connection.peer(), calls.clone());
     let mut connection = pin!(builder.serve_connection(TokioIo::new(connection), calling));
+    let to_its_end = async {
+        tokio::select! {
+            ended = &mut connection => return ended,
+            () = calls.0.forgotten(settings.stranger_patience) => {}
+            () = sleep(settings.max_age) => {}
+            () = closing.cancelled() => {}
+        }
+        connection.as_mut().graceful_shutdown();
+        connection.await
+    };
     let ended = tokio::select! {
-        ended = &mut connection => ended,
-        // Somebody wants its place, whom it would keep out.
+        ended = to_its_end => ended,
+        // Somebody wants its place, whom it would keep out; be it that it was asked to end, for
+        // what it has begun may take for ever.
         () = calls.0.outdone() => return,
-        () = calls.0.forgotten(settings.stranger_patience) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-        () = sleep(settings.max_age) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-        () = closing.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
     };
     if let Err(error) = ended {
         // Anybody can cause it as often as they like.

@@ -1,21 +1,33 @@
-//! Those who wait for their part of a budget, in turns by workspace and key.
+//! Those who wait for their part of a budget, in turns by workspace, and of a workspace by key.
 
-use std::collections::{HashMap, VecDeque};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+};
 
 use tokio::sync::oneshot;
 
 use super::{Fit, Tenant};
+use crate::error::Whose;
 
 /// Who waits.
 #[derive(Debug, Default)]
 pub struct Queue {
-    lines: HashMap<Tenant, VecDeque<Waiter>>,
-    /// Whose turn it is next; each that has a line once.
-    turns: VecDeque<Tenant>,
+    workspaces: HashMap<Arc<str>, Workspace>,
+    /// Whose turn it is next; each that has somebody waiting once.
+    turns: VecDeque<Arc<str>>,
     /// The next one waits for room that is not there yet. Nobody may pass, or what is large
     /// would wait for as long as there is anything small.
     is_held_up: bool,
     next: u64,
+}
+
+/// Those of one workspace.
+#[derive(Debug, Default)]
+struct Workspace {
+    lines: HashMap<Option<Arc<str>>, VecDeque<Waiter>>,
+    /// Which key's turn it is next; each that has a line once.
+    turns: VecDeque<Option<Arc<str>>>,
 }
 
 #[derive(Debug)]
@@ -48,7 +60,8 @@ impl Ticket {
 impl Queue {
     /// Whether somebody is to have its turn before a newcomer of this tenant.
     pub fn is_before(&self, tenant: &Tenant) -> bool {
-        self.is_held_up || self.lines.contains_key(tenant)
+        let lines = self.workspaces.get(&tenant.workspace).map(|workspace| &workspace.lines);
+        self.is_held_up || lines.is_some_and(|lines| lines.contains_key(&tenant.key))
     }
 
     /// Takes the last place in a tenant's line.
@@ -56,9 +69,13 @@ impl Queue {
         let (call, called) = oneshot::channel();
         let number = self.next;
         self.next += 1;
-        let line = self.lines.entry(tenant.clone()).or_default();
+        let workspace = self.workspaces.entry(Arc::clone(&tenant.workspace)).or_default();
+        if workspace.turns.is_empty() {
+            self.turns.push_back(Arc::clone(&tenant.workspace));
+        }
+        let line = workspace.lines.entry(tenant.key.clone()).or_default();
         if line.is_empty() {
-            self.turns.push_back(tenant.clone());
+            workspace.turns.push_back(tenant.key.clone());
         }
         line.push_back(Waiter { number, amount, call });
         Ticket { number, called }
@@ -66,11 +83,16 @@ impl Queue {
 
     /// Waits no longer.
     pub fn leave(&mut self, tenant: &Tenant, ticket: &Ticket) {
-        let Some(line) = self.lines.get_mut(tenant) else { return };
+        let Some(workspace) = self.workspaces.get_mut(&tenant.workspace) else { return };
+        let Some(line) = workspace.lines.get_mut(&tenant.key) else { return };
         line.retain(|waiter| waiter.number != ticket.number);
         if line.is_empty() {
-            self.lines.remove(tenant);
-            self.turns.retain(|other| other != tenant);
+            workspace.lines.remove(&tenant.key);
+            workspace.turns.retain(|key| *key != tenant.key);
+        }
+        if workspace.turns.is_empty() {
+            self.workspaces.remove(&tenant.workspace);
+            self.turns.retain(|other| *other != tenant.workspace);
         }
     }
 
@@ -79,29 +101,57 @@ impl Queue {
         self.is_held_up = false;
         let mut passed_over = 0;
         while passed_over < self.turns.len() {
-            let Some(tenant) = self.turns.pop_front() else { return };
-            let Some(line) = self.lines.get_mut(&tenant) else { continue };
+            let Some(name) = self.turns.pop_front() else { return };
+            let Some(workspace) = self.workspaces.get_mut(&name) else { continue };
+            match workspace.admit(&name, &mut take) {
+                Fit::Fits => passed_over = 0,
+                Fit::Beyond(_) => passed_over += 1,
+                Fit::Full => {
+                    self.turns.push_front(name);
+                    self.is_held_up = true;
+                    return;
+                }
+            }
+            if workspace.turns.is_empty() {
+                self.workspaces.remove(&name);
+            } else {
+                self.turns.push_back(name);
+            }
+        }
+    }
+}
+
+impl Workspace {
+    /// Calls the first in turn who fits, if there is one.
+    fn admit(&mut self, name: &Arc<str>, take: &mut impl FnMut(&Tenant, usize) -> Fit) -> Fit {
+        let mut fit = Fit::Beyond(Whose::Key);
+        for _ in 0..self.turns.len() {
+            let Some(key) = self.turns.pop_front() else { break };
+            let tenant = Tenant { workspace: Arc::clone(name), key: key.clone() };
+            let Some(line) = self.lines.get_mut(&key) else { continue };
             let Some(first) = line.front() else { continue };
-            match take(&tenant, first.amount) {
+            fit = take(&tenant, first.amount);
+            match fit {
                 Fit::Fits => {
-                    passed_over = 0;
                     if let Some(first) = line.pop_front() {
                         // Who has gone meanwhile gives it back.
                         let _ = first.call.send(());
                     }
                     if line.is_empty() {
-                        self.lines.remove(&tenant);
-                        continue;
+                        self.lines.remove(&key);
+                    } else {
+                        self.turns.push_back(key);
                     }
+                    return fit;
                 }
-                Fit::Beyond(_) => passed_over += 1,
                 Fit::Full => {
-                    self.turns.push_front(tenant);
-                    self.is_held_up = true;
-                    return;
+                    self.turns.push_front(key);
+                    return fit;
                 }
+                // Of the workspace, or of this key alone: another may want less.
+                Fit::Beyond(_) => self.turns.push_back(key),
             }
-            self.turns.push_back(tenant);
         }
+        fit
     }
 }

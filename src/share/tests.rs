@@ -183,3 +183,23 @@ proptest! {
         prop_assert!(budget.state.lock().workspaces.is_empty());
     }
 }
+
+#[test]
+fn a_workspace_of_many_keys_has_one_turn_in_a_round() {
+    let budget = budget(1);
+    let held = budget.take(&tenant(9, 9), 1).unwrap();
+    let mut crowd: Vec<_> = (0..10).map(|key| wait(&budget, tenant(1, key), 1)).collect();
+    for waiting in &mut crowd {
+        assert!(waiting.now_or_never().is_none());
+    }
+    let mut other = wait(&budget, tenant(2, 1), 1);
+    assert!((&mut other).now_or_never().is_none());
+    drop(held);
+    let first = (&mut crowd[0]).now_or_never().unwrap();
+    drop(first);
+    let second = other.now_or_never().expect("it is the turn of the other workspace");
+    drop(second);
+    for waiting in &mut crowd[1..] {
+        drop(waiting.now_or_never().expect("then of one key after the other"));
+    }
+}

@@ -1,5 +1,4 @@
-//! Turns to compute for long, on patches and large documents: few at once in the whole
-//! server, by workspace and key.
+//! Turns to compute for long: few at once of a kind in the whole server, by workspace and key.
 
 use std::sync::Arc;
 

@@ -15,6 +15,8 @@ use super::{
 use crate::{Result, client::Client};
 
 const TASKS: usize = 8;
+/// As many streams as a key may have.
+const MANY: usize = 144;
 const DEADLINE: Duration = Duration::from_secs(1);
 const COLLECTION: &str = "large";
 /// Of each kind of document.
@@ -38,11 +40,13 @@ fn join(with: &str, count: usize, term: fn(usize) -> String) -> String {
 /// How the documents are asked for.
 enum Filters {
     Stream,
+    /// The same, as many at once as there may be.
+    Streams,
     List,
 }
 
 pub fn attacks() -> Vec<Box<dyn Attack>> {
-    boxed([Filters::Stream, Filters::List])
+    boxed([Filters::Stream, Filters::Streams, Filters::List])
 }
 
 #[async_trait(?Send)]
@@ -50,6 +54,7 @@ impl Attack for Filters {
     fn name(&self) -> &'static str {
         match self {
             Self::Stream => "filters-stream",
+            Self::Streams => "filters-streams",
             Self::List => "filters-list",
         }
     }
@@ -66,16 +71,23 @@ impl Attack for Filters {
 
     async fn run(&self, ground: &Ground, until: Instant) -> Result<Vec<Finding>> {
         let (client, filters) = (ground.attacker.reader().await?, FILTERS.map(|filter| filter()));
-        repeat(TASKS, until, |nth| self.ask(ground, &client, &filters[nth % filters.len()])).await;
+        repeat(self.tasks(), until, |nth| self.ask(ground, &client, &filters[nth % filters.len()])).await;
         Ok(Vec::new())
     }
 }
 
 impl Filters {
+    const fn tasks(&self) -> usize {
+        match self {
+            Self::Stream | Self::List => TASKS,
+            Self::Streams => MANY,
+        }
+    }
+
     async fn ask(&self, ground: &Ground, client: &Client, filter: &str) {
         let (collection, filter) = (ground.attacker.collection(COLLECTION), filter.to_owned());
         match self {
-            Self::Stream => {
+            Self::Stream | Self::Streams => {
                 let request = pb::StreamDocumentsRequest { collection, filter, ..Default::default() };
                 let answer = client.documents().stream_documents(hurried(request)).await;
                 let Some(messages) = ground.answers.answer(answer) else { return };

@@ -49,6 +49,14 @@ pub fn attacks() -> Vec<Box<dyn Attack>> {
             path: "/grpc.health.v1.Health/Watch",
             bytes: || whole(&[]),
         },
+        // A little more than fills the window of a stream, of as many as there may be.
+        Keyless {
+            name: "keyless-windows",
+            connections: 500,
+            calls: 8,
+            path: "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+            bytes: || whole(&question().encode_to_vec()).repeat(6 << 10).into(),
+        },
         // They answer pings, and nothing else.
         Keyless { name: "keyless-connections", connections: 1_000, calls: 0, path: "", bytes: Bytes::new },
     ])

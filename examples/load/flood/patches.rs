@@ -13,10 +13,9 @@ use super::{
 };
 use crate::{Result, client::Client};
 
-const TASKS: usize = 4;
 const DEADLINE: Duration = Duration::from_secs(3);
 /// One for each core.
-const COLLECTIONS: [&str; 2] = ["numbers-a", "numbers-b"];
+const COLLECTIONS: usize = 2;
 /// The first of the large documents of a collection.
 pub const DOCUMENT: &str = "numbers-0";
 /// Large documents of each collection.
@@ -24,15 +23,19 @@ const DOCUMENTS: usize = 4;
 
 pub struct Patches {
     name: &'static str,
+    collections: usize,
+    documents: usize,
     batch: fn() -> Vec<pb::Write>,
 }
 
 pub fn attacks() -> Vec<Box<dyn Attack>> {
     boxed([
-        Patches { name: "patches-failing-40", batch: || failing(40, 1) },
-        Patches { name: "patches-failing-5000", batch: || failing(5_000, 1) },
-        Patches { name: "patches-moving", batch: moving },
-        Patches { name: "patches-alternating", batch: || failing(5_000, DOCUMENTS) },
+        Patches::of_few("patches-failing-40", || failing(40, 1)),
+        Patches::of_few("patches-failing-5000", || failing(5_000, 1)),
+        Patches::of_few("patches-moving", moving),
+        Patches::of_few("patches-alternating", || failing(5_000, DOCUMENTS)),
+        // One of each document, so that all are read and wait.
+        Patches { name: "patches-waiting", collections: 24, documents: 16, batch: || failing(16, 16) },
     ])
 }
 
@@ -43,35 +46,60 @@ impl Attack for Patches {
     }
 
     async fn prepare(&self, ground: &Ground) -> Result<()> {
-        prepare(ground).await
+        make(ground, self.collections, self.documents).await
     }
 
     async fn run(&self, ground: &Ground, until: Instant) -> Result<Vec<Finding>> {
-        keep_busy(ground, &(self.batch)(), until).await?;
+        compute(ground, self.collections, &(self.batch)(), until).await?;
         Ok(Vec::new())
+    }
+}
+
+impl Patches {
+    /// Of a few documents.
+    const fn of_few(name: &'static str, batch: fn() -> Vec<pb::Write>) -> Self {
+        Self { name, collections: COLLECTIONS, documents: DOCUMENTS, batch }
     }
 }
 
 /// Makes the large documents.
 pub async fn prepare(ground: &Ground) -> Result<()> {
+    make(ground, COLLECTIONS, DOCUMENTS).await
+}
+
+async fn make(ground: &Ground, collections: usize, documents: usize) -> Result<()> {
     let client = ground.attacker.writer().await?;
-    for collection in COLLECTIONS {
-        let documents = (0..DOCUMENTS).map(|nth| large::upsert(&id(nth), large::numbers())).collect();
-        large::collection(&client, collection, documents).await?;
+    let body = large::numbers();
+    for nth in 0..collections {
+        let documents = (0..documents).map(|nth| large::upsert(&id(nth), body.as_bytes())).collect();
+        large::collection(&client, &collection(nth), documents).await?;
     }
     Ok(())
 }
 
 /// The collection whose writer is busy.
 pub fn busy(ground: &Ground) -> String {
-    ground.attacker.collection(COLLECTIONS[0])
+    ground.attacker.collection(&collection(0))
 }
 
-/// Has the writers of both collections compute until then.
+/// Has the writers of the collections compute until then.
 pub async fn keep_busy(ground: &Ground, batch: &[pb::Write], until: Instant) -> Result<()> {
+    compute(ground, COLLECTIONS, batch, until).await
+}
+
+async fn compute(ground: &Ground, collections: usize, batch: &[pb::Write], until: Instant) -> Result<()> {
     let client = ground.attacker.writer().await?;
-    repeat(TASKS, until, |nth| write(ground, &client, COLLECTIONS[nth % 2], batch)).await;
+    repeat(2 * collections, until, |nth| {
+        let collection = collection(nth % collections);
+        let client = &client;
+        async move { write(ground, client, &collection, batch).await }
+    })
+    .await;
     Ok(())
+}
+
+fn collection(nth: usize) -> String {
+    format!("numbers-of-{nth}")
 }
 
 async fn write(ground: &Ground, client: &Client, collection: &str, batch: &[pb::Write]) {

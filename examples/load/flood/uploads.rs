@@ -20,17 +20,23 @@ enum Uploads {
     Small,
     /// Streams that the server does not read any further, so that windows fill.
     Stalled,
+    /// Streams of writes that are refused, whose errors wait to be read.
+    Refused,
 }
 
 const COLLECTION: &str = "uploads";
 /// As many calls as a connection may have.
 const CALLS: usize = 1_024;
 /// One more than fill the window of a connection, each with as much as a stream's.
-const STREAMS: usize = 9;
+const STREAMS: usize = 5;
 const STREAM: usize = 5 << 18;
+/// The most writes of a message.
+const WRITES: usize = 20_000;
+/// More messages than the server reads ahead.
+const MESSAGES: usize = 20;
 
 pub fn attacks() -> Vec<Box<dyn Attack>> {
-    boxed([Uploads::Small, Uploads::Stalled])
+    boxed([Uploads::Small, Uploads::Stalled, Uploads::Refused])
 }
 
 #[async_trait(?Send)]
@@ -39,6 +45,7 @@ impl Attack for Uploads {
         match self {
             Self::Small => "uploads-small",
             Self::Stalled => "uploads-stalled",
+            Self::Refused => "uploads-refused",
         }
     }
 
@@ -55,7 +62,11 @@ impl Attack for Uploads {
             }
             Self::Stalled => {
                 let call = Call::new("/stillframe.v1.DocumentService/IngestDocuments").keyed(&ground.attacker.writer);
-                (60, STREAMS, call, messages(ground))
+                (300, STREAMS, call, messages(ground))
+            }
+            Self::Refused => {
+                let call = Call::new("/stillframe.v1.DocumentService/IngestDocuments").keyed(&ground.attacker.writer);
+                (30, STREAMS, call, refused(ground))
             }
         };
         Barrage { connections, calls, window: NOTHING, call, bytes, end: false }.hold(ground, until).await;
@@ -72,4 +83,12 @@ fn messages(ground: &Ground) -> Bytes {
     };
     let message = whole(&request.encode_to_vec());
     message.repeat(STREAM / message.len()).into()
+}
+
+/// Writes that say nothing, so that an error is many times as large.
+fn refused(ground: &Ground) -> Bytes {
+    let collection = ground.attacker.collection(COLLECTION);
+    let writes = vec![pb::Write::default(); WRITES];
+    let request = pb::IngestDocumentsRequest { collection, writes, ..Default::default() };
+    whole(&request.encode_to_vec()).repeat(MESSAGES).into()
 }

@@ -142,3 +142,28 @@ async fn who_waits_for_a_turn_holds_up_only_its_own_collection() {
         engine.close(false).await.unwrap();
     }
 }
+
+/// What other patches have read fills all the room that there is for that.
+#[tokio::test]
+async fn a_document_without_room_is_read_when_its_patch_has_a_turn() {
+    let tenant = &tenant();
+    let dir = tempfile::tempdir().unwrap();
+    let (store, engine) = given(dir.path()).await;
+    engine.write(tenant, upsert("small", "{\"a\":[1]}")).await.unwrap();
+    let other = Tenant::of_workspace("other");
+    let full = store.patched.take(&other, crate::documents::store::PATCHED_BYTES).unwrap();
+    let turn = store.turns.take(&other).await;
+    let small = patch().into_iter().map(|write| Write { id: "small".to_owned(), ..write });
+    let writes = patch().into_iter().chain(small).chain(upsert("new", "{}")).collect();
+    let mut waiting = engine.write(tenant, writes).boxed();
+    assert!(poll!(&mut waiting).is_pending());
+    drop(turn);
+    let results = waiting.await.unwrap().results;
+    assert!(matches!(results[0].outcome, Outcome::Patched), "{results:?}");
+    assert!(matches!(results[1].outcome, Outcome::Patched), "{results:?}");
+    assert!(matches!(results[2].outcome, Outcome::Added), "{results:?}");
+    assert_eq!(engine.get("small").await.unwrap().unwrap().body(), "{\"a\":[1]}");
+    drop(full);
+    assert!(!store.patched.is_used(), "it is given back");
+    engine.close(false).await.unwrap();
+}

@@ -7,12 +7,12 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
 };
 
 use bytes::Bytes;
 use http::{HeaderMap, Response, header::HeaderName};
-use http_body::Frame;
+use http_body::{Body as _, Frame};
 use hyper::body::Incoming;
 use tonic::{Status, body::Body};
 
@@ -22,17 +22,31 @@ use super::{
     outcome::Outcome,
     panicked,
 };
+use crate::rpc::connection::Calls;
 
 /// What a client sends, counted.
 pub struct Asked {
     body: Incoming,
     received: Arc<AtomicU64>,
+    calls: Arc<Calls>,
 }
 
 impl Asked {
-    /// Counts the bytes of a body.
-    pub fn new(body: Incoming, received: Arc<AtomicU64>) -> Self {
-        Self { body, received }
+    /// Counts the bytes of a body, of a call among these.
+    pub fn new(body: Incoming, received: Arc<AtomicU64>, calls: &Arc<Calls>) -> Self {
+        Self { body, received, calls: Arc::clone(calls) }
+    }
+}
+
+impl Drop for Asked {
+    /// What has come and was not wanted is nobody's.
+    fn drop(&mut self) {
+        let mut context = Context::from_waker(Waker::noop());
+        while !self.calls.is_known()
+            && let Poll::Ready(Some(Ok(frame))) = Pin::new(&mut self.body).poll_frame(&mut context)
+        {
+            self.calls.taken(frame.data_ref().map_or(0, Bytes::len));
+        }
     }
 }
 
@@ -49,6 +63,7 @@ impl http_body::Body for Asked {
             && let Some(data) = frame.data_ref()
         {
             self.received.fetch_add(data.len() as u64, Ordering::Relaxed);
+            self.calls.taken(data.len());
         }
         polled
     }

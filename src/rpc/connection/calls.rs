@@ -37,6 +37,8 @@ pub struct Calls {
     alive: AtomicUsize,
     /// Those of them that need no key.
     questions: AtomicUsize,
+    /// Bytes that a stranger has sent and no call has taken.
+    unread: AtomicUsize,
     most: usize,
     /// Of the connection that waits for some to end.
     waiting: AtomicWaker,
@@ -101,8 +103,8 @@ impl Calls {
     /// Of a connection in a place, which is read as long as there are no more than so many.
     pub fn new(most: usize, place: Place) -> Arc<Self> {
         let (alive, waiting, next) = (AtomicUsize::new(0), AtomicWaker::new(), Mutex::default());
-        let (questions, last) = (AtomicUsize::new(0), Mutex::new(Instant::now()));
-        Arc::new(Self { alive, questions, most, waiting, next, last, place })
+        let (questions, unread, last) = (AtomicUsize::new(0), AtomicUsize::new(0), Mutex::new(Instant::now()));
+        Arc::new(Self { alive, questions, unread, most, waiting, next, last, place })
     }
 
     /// A call is about to be run: where it says that its answer waits, and where it runs. The
@@ -140,8 +142,31 @@ impl Calls {
         self.place.is_kept()
     }
 
-    fn most(&self) -> usize {
-        if self.is_known() { self.most } else { stranger::CALLS }
+    /// Whether it may be read for more.
+    fn are_few(&self) -> bool {
+        let alive = self.alive.load(Ordering::SeqCst);
+        if self.is_known() {
+            return alive <= self.most;
+        }
+        alive <= stranger::CALLS && self.unread.load(Ordering::SeqCst) <= stranger::UNREAD_BYTES
+    }
+
+    /// So many bytes came for its calls. They count until somebody has been let in: then
+    /// its windows are their bound.
+    pub fn came(&self, bytes: usize) {
+        if bytes > 0 && !self.is_known() {
+            self.unread.fetch_add(bytes, Ordering::SeqCst);
+        }
+    }
+
+    /// A call has taken so many of them.
+    pub fn taken(&self, bytes: usize) {
+        if self.is_known() {
+            return;
+        }
+        let less = |unread: usize| Some(unread.saturating_sub(bytes));
+        let _ = self.unread.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less);
+        self.waiting.wake();
     }
 
     fn begin(self: &Arc<Self>) -> Call {
@@ -151,19 +176,22 @@ impl Calls {
 
     /// Waits until there are few enough.
     pub fn poll_few(&self, context: &Context<'_>) -> Poll<()> {
-        let are_few = || self.alive.load(Ordering::SeqCst) <= self.most();
-        if are_few() {
+        if self.are_few() {
             return Poll::Ready(());
         }
         self.waiting.register(context.waker());
         // The last may have ended in between.
-        if are_few() { Poll::Ready(()) } else { Poll::Pending }
+        if self.are_few() { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 
 impl Drop for Call {
     fn drop(&mut self) {
-        if self.0.alive.fetch_sub(1, Ordering::SeqCst) == self.0.most() + 1 {
+        if self.0.alive.fetch_sub(1, Ordering::SeqCst) == 1 {
+            // What is left is of calls that have ended, and nobody will take it.
+            self.0.unread.store(0, Ordering::SeqCst);
+        }
+        if self.0.are_few() {
             self.0.waiting.wake();
         }
     }
@@ -213,6 +241,23 @@ mod tests {
         assert!(is_read_after(&calls, || drop(alive.pop())).await);
         alive.push(calls.begin());
         assert!(!is_read_after(&calls, || ()).await);
+        assert!(is_read_after(&calls, || OnConnection(Arc::clone(&calls)).let_in(None).unwrap()).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stranger_is_read_while_its_calls_take_what_it_sends() {
+        let calls = Calls::new(1000, Places::new(1).take().await);
+        let call = calls.begin();
+        calls.came(stranger::UNREAD_BYTES);
+        assert!(is_read_after(&calls, || ()).await);
+        calls.came(2);
+        assert!(!is_read_after(&calls, || calls.taken(1)).await);
+        assert!(is_read_after(&calls, || calls.taken(1)).await);
+        calls.came(1 << 20);
+        assert!(!is_read_after(&calls, || ()).await);
+        // Nobody is there any more who would take it.
+        assert!(is_read_after(&calls, || drop(call)).await);
+        calls.came(1 << 20);
         assert!(is_read_after(&calls, || OnConnection(Arc::clone(&calls)).let_in(None).unwrap()).await);
     }
 }

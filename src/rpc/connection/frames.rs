@@ -35,9 +35,12 @@ pub struct Frames {
     read: BytesMut,
     /// What is left of a long frame, which goes through as it comes.
     passing: usize,
+    is_passing_data: bool,
     ready: BytesMut,
     /// Streams that the client has reset.
     resets: u64,
+    /// Bytes of DATA.
+    data: usize,
 }
 
 /// What goes on together.
@@ -93,6 +96,11 @@ impl Frames {
         std::mem::take(&mut self.resets)
     }
 
+    /// Bytes of DATA that came since this was asked last.
+    pub fn take_data(&mut self) -> usize {
+        std::mem::take(&mut self.data)
+    }
+
     /// Hands on what is ready. Returns whether there was anything.
     pub fn take(&mut self, into: &mut ReadBuf<'_>) -> bool {
         let count = self.ready.len().min(into.remaining());
@@ -131,20 +139,24 @@ impl Frames {
             if self.passing > 0 && !self.read.is_empty() {
                 let now = self.passing.min(self.read.len());
                 self.passing -= now;
+                self.data += if self.is_passing_data { now } else { 0 };
                 return Some(Piece::AsItCame(self.read.split_to(now).freeze()));
             }
             let head = Head::of(&self.read)?;
             if head.length > JOINED {
                 head.end_joining(open);
                 self.passing = head.length;
+                self.is_passing_data = head.kind == DATA;
                 return Some(Piece::AsItCame(self.read.split_to(HEAD).freeze()));
             }
             if self.read.len() < HEAD + head.length {
                 return None;
             }
             let mut frame = self.read.split_to(HEAD + head.length).freeze();
-            if head.kind == RST_STREAM {
-                self.resets += 1;
+            match head.kind {
+                RST_STREAM => self.resets += 1,
+                DATA => self.data += head.length,
+                _ => {}
             }
             if !head.is_plain_data() {
                 head.end_joining(open);
@@ -317,6 +329,21 @@ mod tests {
             count += frames.take_resets();
         }
         assert_eq!(count, 3);
+    }
+
+    #[test]
+    fn data_is_counted_once_as_it_comes() {
+        let came = [frame(DATA, 0, 1, &[7; 3]), frame(HEADERS, 4, 3, b"h"), frame(DATA, 0, 3, &[7; JOINED + 1])];
+        let mut frames = Frames::default();
+        let mut count = 0;
+        let mut before_the_last = 0;
+        for byte in encode(&came) {
+            frames.buffer().put_u8(byte);
+            frames.join();
+            before_the_last = count;
+            count += frames.take_data();
+        }
+        assert_eq!((before_the_last, count), (3 + JOINED, 3 + JOINED + 1));
     }
 
     fn any_frame() -> impl Strategy<Value = Frame> {

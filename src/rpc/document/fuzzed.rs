@@ -25,7 +25,7 @@ pub(in crate::rpc) fn writes(request: pb::WriteDocumentsRequest) -> Result<(), E
         let Write { id, operation, if_etag: _ } = write::convert(sent);
         WriteResult { outcome: outcome(operation, &id), id, etag: None }
     });
-    let results = write::results_of(results.collect(), false);
+    let results = futures::executor::block_on(write::results_of(results.collect(), false));
     assert_eq!(results.len(), count);
     results.iter().filter_map(|result| result.error.as_ref()).for_each(is_an_answer);
     Ok(())

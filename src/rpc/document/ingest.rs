@@ -159,5 +159,5 @@ async fn answer(next: Next, errors_only: bool, room: Room) -> Result<pb::IngestD
     let (submitted, share, lease) = next?;
     let BatchResult { results, offset } = lease.unless_deleted(submitted.acknowledged()).await?;
     room.hand_on(share);
-    Ok(pb::IngestDocumentsResponse { results: results_of(results, errors_only), offset })
+    Ok(pb::IngestDocumentsResponse { results: results_of(results, errors_only).await, offset })
 }

@@ -117,7 +117,7 @@ impl DocumentRpc {
         for _ in 0..MAX_SCANNED {
             let Some(scanned) = lease.unless_deleted(scan.next()).await? else { return Ok(response) };
             if let Scanned::Document(document) = &scanned
-                && selection.matches(document)
+                && self.matches(&lease, &selection, document).await
             {
                 counted.raise(bytes + at_most(document, wanted))?;
                 let found = self.message(&lease, document, wanted).await?;

@@ -124,7 +124,7 @@ impl Pump {
         let mut slice = Slice::begin();
         while let Some(scanned) = self.scan.next().await? {
             if let Scanned::Document(document) = &scanned
-                && self.selection.matches(document)
+                && self.rpc.matches(&self.lease, &self.selection, document).await
             {
                 if document.body().len() > LARGE_BODY {
                     if last.is_some() {

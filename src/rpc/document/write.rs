@@ -17,13 +17,16 @@ use crate::{
     },
     pb,
     rpc::{MAX_RESPONSE_BYTES, answers::Room, convert, etag, status},
+    tasks::Slice,
 };
 
 /// The largest batch.
 pub const MAX_WRITES: usize = 20_000;
 pub const MAX_BATCH_BYTES: usize = 10 << 20;
-/// A result without its id: above all the etag.
-const RESULT_BYTES: usize = 64;
+/// A result without its id: above all the etag, or the kind of an error.
+const RESULT_BYTES: usize = 128;
+/// The most that an error says of what a patch asks for.
+const PATCH_ERROR_BYTES: usize = 8 << 10;
 /// What `_id` and `_event_time` may add to a body before they are lifted out.
 const LIFTED_BYTES: usize = 8 * MAX_DOCUMENT_ID_BYTES;
 
@@ -48,7 +51,7 @@ impl DocumentRpc {
         let lease = self.lease_of(caller, &collection, &collection_uid).await?;
         self.admit_writes(&lease, &writes)?;
         let BatchResult { results, offset } = lease.unless_deleted(lease.write(lease.tenant(), writes)).await?;
-        Ok(pb::WriteDocumentsResponse { results: results_of(results, false), offset })
+        Ok(pb::WriteDocumentsResponse { results: results_of(results, false).await, offset })
     }
 }
 
@@ -63,22 +66,34 @@ pub(super) fn check_batch(writes: usize, bytes: usize) -> Result<(), Error> {
     Ok(())
 }
 
-/// About how many bytes the results of writes are, if they do as they should.
+/// How many bytes the results of writes may be while they wait to be told: an error names the
+/// document again, or what was wrong with the write.
 pub(super) fn results_bytes(writes: &[Write]) -> usize {
-    writes.iter().map(|write| RESULT_BYTES + write.id.len()).sum::<usize>().min(MAX_RESPONSE_BYTES)
+    let told = |operation: &Operation| match operation {
+        Operation::Upsert { .. } | Operation::Delete => 0,
+        Operation::Patch(operations) => operations.iter().map(PatchOp::cost).sum::<usize>().min(PATCH_ERROR_BYTES),
+        Operation::Refused(error) => error.bytes(),
+    };
+    writes.iter().map(|write| RESULT_BYTES + 2 * write.id.len() + told(&write.operation)).sum()
 }
 
 /// Results on the wire, all or those of failed writes.
-pub(super) fn results_of(results: Vec<WriteResult>, errors_only: bool) -> Vec<pb::WriteResult> {
-    let numbered = results.into_iter().enumerate();
-    let wanted = numbered.filter(|(_, result)| !errors_only || matches!(result.outcome, Outcome::Failed(_)));
-    let mut bytes = 0;
-    let fitting = wanted.map(|(index, result)| {
+pub(super) async fn results_of(results: Vec<WriteResult>, errors_only: bool) -> Vec<pb::WriteResult> {
+    let (mut found, mut bytes) = (Vec::new(), 0);
+    // An error with its details takes microseconds, and there may be twenty thousand.
+    let mut slice = Slice::begin();
+    for (index, result) in results.into_iter().enumerate() {
+        if errors_only && !matches!(result.outcome, Outcome::Failed(_)) {
+            continue;
+        }
         let result = result_of(index, result);
         bytes += result.encoded_len() + 4;
-        if bytes > MAX_RESPONSE_BYTES { shortened(result) } else { result }
-    });
-    fitting.collect()
+        found.push(if bytes > MAX_RESPONSE_BYTES { shortened(result) } else { result });
+        if slice.is_over() {
+            slice.give_way().await;
+        }
+    }
+    found
 }
 
 /// What a result says at least: its position, and what became of the write.
@@ -229,4 +244,26 @@ fn operand_text(field: &str, operand: Option<pb::patch_operation::Operand>) -> R
     let invalid = |why| Error::invalid(format!("{field}.json"), why);
     body::check_value(&json).map_err(invalid)?;
     Ok(Text(json))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_error_says_of_a_write_counts_among_the_results() {
+        let key = "k".repeat(100);
+        let json = format!(r#"{{"{key}":{{"a":1,"a":2}}}}"#);
+        let document = pb::Document {
+            id: "i".repeat(100),
+            body: Some(pb::document::Body::Json(json.into())),
+            ..Default::default()
+        };
+        let twice =
+            convert(pb::Write { operation: Some(pb::write::Operation::Upsert(document)), ..Default::default() });
+        let Operation::Refused(Error::Invalid(violations)) = &twice.operation else { panic!("{twice:?}") };
+        let said: usize = violations.listed.iter().map(|violation| violation.field.len() + violation.why.len()).sum();
+        assert!(said > 64, "{violations:?}");
+        assert!(results_bytes(&[twice]) > RESULT_BYTES + said);
+    }
 }

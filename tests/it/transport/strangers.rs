@@ -1,5 +1,7 @@
 //! Connections on which nobody has shown a key.
 
+use std::{task::Poll, time::Duration};
+
 use futures::future::select_all;
 use stillframe::pb::Role;
 use tonic::{Code, Status};
@@ -9,6 +11,7 @@ use super::{plain, raw::Raw, raw::post};
 use crate::support::{TestServer, eventually, reason};
 
 const CHECK: &str = "/grpc.health.v1.Health/Check";
+const WATCH: &str = "/grpc.health.v1.Health/Watch";
 /// Calls without a key that a connection may have at once.
 const QUESTIONS: usize = 16;
 
@@ -67,5 +70,30 @@ async fn they_keep_nobody_with_a_key_out() {
     // Who has shown a key is still there.
     root.get_key("root").await.unwrap();
     drop((strangers, newcomer));
+    server.stop().await;
+}
+
+#[apply(on_directory!)]
+async fn they_keep_no_place_for_ever_that_they_were_asked_to_leave() {
+    let server = TestServer::start().await;
+    // Where nobody needs a key, nobody is a stranger.
+    server.caller(None).given_key("root", &[("-", Role::Operator)]).await;
+    let server = TestServer::reopen_with(server.stop().await, |config| {
+        config.transport.max_connections = 1;
+        config.transport.max_connection_age = Duration::from_millis(200);
+    });
+    let server = server.await.unwrap();
+    let mut raw = Raw::connect(&server).await;
+    // Nothing ends it: the server is healthy.
+    let (answer, mut sent) = raw.client.send_request(post(WATCH).body(()).unwrap(), false).unwrap();
+    sent.send_data(super::raw::frame(0, &[]).into(), true).unwrap();
+    let _watch = raw.drive(answer).await.unwrap();
+    eventually("it is told to go", async || {
+        assert!(futures::poll!(&mut raw.connection).is_pending(), "not cut off");
+        matches!(futures::poll!(std::pin::pin!(raw.client.clone().ready())), Poll::Ready(Err(_)))
+    })
+    .await;
+    let mut health = HealthClient::new(plain(server.address).await);
+    eventually("a newcomer is let in", async || health.check(HealthCheckRequest::default()).await.is_ok()).await;
     server.stop().await;
 }
