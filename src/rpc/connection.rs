@@ -6,6 +6,7 @@
 
 mod calls;
 mod frames;
+mod questions;
 mod resets;
 mod stranger;
 
@@ -25,8 +26,11 @@ use tokio::{
 };
 use tokio_util::io::poll_read_buf;
 
-pub use self::calls::{CallTasks, OnConnection, Question};
 use self::{calls::Calls, frames::Frames, resets::Resets};
+pub use self::{
+    calls::{CallTasks, OnConnection, Question},
+    questions::Questions,
+};
 use super::{peer::Peer, places::Place, tls::Tls};
 use crate::listen::Socket;
 

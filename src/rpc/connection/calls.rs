@@ -19,18 +19,21 @@ use hyper::rt::Executor;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::stranger;
+use super::{questions::Questions, stranger};
 use crate::{
-    error::Error,
+    error::{Error, Whose},
     rpc::{
         delivery::{Delivery, Overdue, delivery},
+        peer::Peer,
         places::Place,
     },
-    share::Tenant,
+    share::{Share, Tenant},
 };
 
 /// Questions that need no key (health checks, their watches, reflection) at once.
 const QUESTIONS: usize = 128;
+/// One more than that ends in an instant, mostly.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// How many calls of a connection are alive.
 pub struct Calls {
@@ -68,20 +71,26 @@ impl OnConnection {
         Ok(())
     }
 
-    /// One more question, unless there are as many as there may be: so many.
-    pub fn ask(&self) -> Result<Question, usize> {
+    /// One more question of a client, unless its connection has as many as it may have, or its
+    /// tenant has of those of all connections.
+    pub fn ask(&self, all: &Questions, peer: Peer) -> Result<Question, Error> {
         let limit = if self.0.is_known() { QUESTIONS } else { stranger::QUESTIONS };
-        let question = Question(Arc::new(Asked::of(&self.0)));
-        if self.0.questions.load(Ordering::SeqCst) <= limit { Ok(question) } else { Err(limit) }
+        let asked = Asked::of(&self.0);
+        if self.0.questions.load(Ordering::SeqCst) > limit {
+            let (what, whose) = ("calls of health and reflection on a connection", Whose::Server);
+            return Err(Error::Busy { what, limit, whose, retry_after: RETRY_AFTER });
+        }
+        let of_all = all.take(&self.0.place, peer)?;
+        Ok(Question(Arc::new((asked, of_all))))
     }
 }
 
 /// A question that is alive, to the last byte of its answer; among the extensions of its
 /// request. Clones are the same.
 #[derive(Clone)]
-pub struct Question(#[allow(dead_code, reason = "counts by being there")] Arc<Asked>);
+pub struct Question(#[allow(dead_code, reason = "counts by being there")] Arc<(Asked, Share)>);
 
-/// Counts one.
+/// Counts one of a connection.
 struct Asked(Arc<Calls>);
 
 impl Asked {
