@@ -224,4 +224,24 @@ mod tests {
         assert!(!is_read_after(&calls, || ()).await);
         assert!(is_read_after(&calls, || OnConnection(Arc::clone(&calls)).let_in(None).unwrap()).await);
     }
+
+    #[tokio::test]
+    async fn the_questions_of_all_connections_are_counted_together() {
+        let (all, places, peer) = (Questions::of(8, 8), Places::new(2), Peer::Unix);
+        let connection = async || Calls::new(1000, places.take().await).announce().1;
+        let (one, other) = (connection().await, connection().await);
+        // Three quarters, which is fewer than a connection may have.
+        let asked: Vec<_> = (0..6).map(|_| one.ask(&all, peer).unwrap()).collect();
+        for connection in [&one, &other] {
+            assert!(matches!(connection.ask(&all, peer), Err(Error::Busy { limit: 8, .. })));
+        }
+        drop(asked);
+        // Those that were refused count no more.
+        let asked: Vec<_> = (0..6).map(|_| other.ask(&all, peer).unwrap()).collect();
+        drop(asked);
+        let plenty = Questions::of(1000, 1000);
+        let asked: Vec<_> = (0..stranger::QUESTIONS).map(|_| one.ask(&plenty, peer).unwrap()).collect();
+        assert!(matches!(one.ask(&plenty, peer), Err(Error::Busy { limit: stranger::QUESTIONS, .. })));
+        drop(asked);
+    }
 }
