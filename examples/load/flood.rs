@@ -17,6 +17,7 @@ mod keyless;
 mod keys;
 mod large;
 mod message;
+mod packed;
 mod patches;
 mod pointers;
 mod raw;

@@ -6,9 +6,13 @@
 //! changed must be told, so calls that change make room for their answers first. Streams are
 //! made a message at a time: whoever makes them waits for room ([`Room::wait`]).
 //!
+//! Whoever asks for it gets them packed, which is done here (`packer.rs`): what is large in turns,
+//! and it counts as it is while it waits.
+//!
 //! An answer ends with the key of its caller (**A4**), and when too little of it is taken.
 
 mod held;
+mod packer;
 mod room;
 
 use std::{
@@ -26,8 +30,11 @@ use prost_types::MethodDescriptorProto;
 use tonic::{Status, body::Body};
 use tower::{Layer, Service};
 
-use self::held::{Held, Streamed, collect};
 pub use self::room::Room;
+use self::{
+    held::{Held, Parts, Streamed, collect},
+    packer::{Packer, Packing},
+};
 use super::{
     authenticate::{QUESTION_PATIENCE, is_open_to_all},
     connection::Question,
@@ -38,7 +45,7 @@ use super::{
 use crate::{
     access::{ApiKeys, Caller},
     error::Error,
-    share::{Budget, Division},
+    share::{Budget, Division, Turns},
 };
 
 /// Calls at once with a key, from their first byte to the last of their answer. Each takes
@@ -59,27 +66,29 @@ pub struct AnswersLayer {
     budget: Arc<Budget>,
     to_all: Arc<Budget>,
     health: Arc<Budget>,
+    turns: Turns,
     patience: Duration,
     stream_patience: Duration,
     streams: Arc<HashSet<String>>,
 }
 
 impl AnswersLayer {
-    /// A layer that gives out so many bytes, and lets answers and messages of streams wait so
-    /// long for their clients.
+    /// A layer that gives out so many bytes, packs in these turns, and lets answers and messages
+    /// of streams wait so long for their clients.
     pub fn new(
         keys: ApiKeys,
+        turns: Turns,
         bytes: usize,
         patience: Duration,
         stream_patience: Duration,
     ) -> Result<Self, DecodeError> {
         let streams = Arc::new(streams::paths(MethodDescriptorProto::server_streaming)?);
         let budget = Budget::new("bytes of answers", Division { least: LARGEST_ANSWER, ..Division::of(bytes) });
-        // Some bytes each, and few of a connection: nobody is to keep others from asking.
+        // Some bytes each, and they are counted already: nobody is to keep others from asking.
         let health = Budget::new("bytes of answers of health", Division::of(usize::MAX));
         let calls = Budget::new("calls", Division::of(CALLS));
         let to_all = Budget::new("bytes of answers to callers without a key", Division::of(ANSWERS_TO_ALL_BYTES));
-        Ok(Self { keys, calls, budget, to_all, health, patience, stream_patience, streams })
+        Ok(Self { keys, calls, budget, to_all, health, turns, patience, stream_patience, streams })
     }
 }
 
@@ -117,11 +126,11 @@ where
         let is_question = is_open_to_all(request.uri().path());
         let caller = request.extensions().get::<Caller>().cloned();
         let AnswersLayer { calls, budget, to_all, health, patience, stream_patience, .. } = &self.given;
+        let tenant = caller.as_ref().map_or_else(|| Peer::of(&request).tenant(), Caller::tenant);
         let (room, patience, stream_patience) = match &caller {
             // Whoever makes a stream ends it first, and says why.
-            Some(caller) => (Room::of_caller(budget, calls, &caller.tenant()), *patience, *stream_patience + *patience),
+            Some(_) => (Room::of_caller(budget, calls, &tenant), *patience, *stream_patience + *patience),
             None => {
-                let tenant = Peer::of(&request).tenant();
                 let budget = if is_health(request.uri().path()) { health } else { to_all };
                 let question = request.extensions_mut().remove::<Question>();
                 (Room::of_question(budget, question, &tenant), QUESTION_PATIENCE, QUESTION_PATIENCE)
@@ -137,16 +146,18 @@ where
         // Whoever ends itself, or makes the first key, still reads that answer.
         let ends_itself = request.uri().path().starts_with("/stillframe.v1.AccessService/");
         let keys = self.given.keys.clone();
+        let packer = Packing::wanted(request.headers()).map(|to| Packer::new(to, self.given.turns.clone(), tenant));
         let answer = self.inner.call(request);
         Box::pin(async move {
-            let (head, body) = answer.await?.into_parts();
+            let (mut head, body) = answer.await?.into_parts();
             if http_body::Body::is_end_stream(&body) {
                 return Ok(Response::from_parts(head, body));
             }
-            let ended: BoxFuture<'static, ()> = match caller {
-                Some(caller) if !ends_itself => Box::pin(async move {
-                    keys.ended(caller).await;
-                }),
+            if let Some(packer) = &packer {
+                packer.mark(&mut head.headers);
+            }
+            let mut ended: BoxFuture<'static, Error> = match caller {
+                Some(caller) if !ends_itself => Box::pin(keys.ended(caller)),
                 _ => Box::pin(std::future::pending()),
             };
             let taken = Taken::default();
@@ -156,16 +167,19 @@ where
                     tokio::time::sleep(LAST_WORDS).await;
                 });
                 let watched = Watched { taken: taken.clone(), pace: 1, patience: stream_patience };
-                (Body::new(Streamed::new(body, room, taken)), Terms { watched, ended })
+                (Body::new(Streamed::new(body, packer, room, taken)), Terms { watched, ended })
             } else {
-                let parts = match collect(body).await {
+                let parts = tokio::select! {
+                    biased;
+                    parts = whole(body, packer, &room, is_read) => parts,
+                    error = &mut ended => Err(error.into()),
+                };
+                let parts = match parts {
                     Ok(parts) => parts,
                     Err(status) => return Ok(status.into_http()),
                 };
-                if let Err(error) = room.holds(parts.bytes(), is_read) {
-                    return Ok(Status::from(error).into_http());
-                }
                 let held = Held::new(parts, room, taken.clone());
+                let ended = Box::pin(async move { drop(ended.await) });
                 (Body::new(held), Terms { watched: Watched { taken, pace: PACE, patience }, ended })
             };
             if let Some(delivery) = delivery {
@@ -174,6 +188,16 @@ where
             Ok(Response::from_parts(head, body))
         })
     }
+}
+
+/// An answer of one message, which has room, as it goes out.
+async fn whole(body: Body, packer: Option<Packer>, room: &Room, may_be_dropped: bool) -> Result<Parts, Status> {
+    let parts = collect(body).await?;
+    room.holds(parts.bytes(), may_be_dropped)?;
+    let Some(packer) = packer else { return Ok(parts) };
+    let parts = parts.packed(&packer).await?;
+    room.packed(parts.bytes());
+    Ok(parts)
 }
 
 fn refused<E: Send + 'static>(error: Error) -> BoxFuture<'static, Result<Response<Body>, E>> {

@@ -18,14 +18,14 @@ use tower::{Layer, Service};
 
 use super::{
     call::{LetIn, Refusals},
-    connection::OnConnection,
+    connection::{OnConnection, Questions},
     ending::Ending,
     peer::Peer,
     streams,
 };
 use crate::{
     access::{ApiKeys, Caller},
-    error::{Error, Whose},
+    error::Error,
 };
 
 /// Needs no key: probes have none, and the contract is no secret.
@@ -46,13 +46,14 @@ pub struct AuthenticateLayer {
     keys: ApiKeys,
     streams: Arc<HashSet<String>>,
     refusals: Arc<Refusals>,
+    questions: Questions,
 }
 
 impl AuthenticateLayer {
     /// A layer that asks these keys.
     pub fn new(keys: ApiKeys) -> Result<Self, DecodeError> {
         let streams = streams::paths(MethodDescriptorProto::server_streaming)?;
-        Ok(Self { keys, streams: Arc::new(streams), refusals: Arc::default() })
+        Ok(Self { keys, streams: Arc::new(streams), refusals: Arc::default(), questions: Questions::default() })
     }
 }
 
@@ -60,8 +61,8 @@ impl<S> Layer<S> for AuthenticateLayer {
     type Service = Authenticate<S>;
 
     fn layer(&self, inner: S) -> Authenticate<S> {
-        let Self { keys, streams, refusals } = self.clone();
-        Authenticate { inner, keys, streams, refusals }
+        let Self { keys, streams, refusals, questions } = self.clone();
+        Authenticate { inner, keys, streams, refusals, questions }
     }
 }
 
@@ -72,6 +73,7 @@ pub struct Authenticate<S> {
     keys: ApiKeys,
     streams: Arc<HashSet<String>>,
     refusals: Arc<Refusals>,
+    questions: Questions,
 }
 
 impl<S> Authenticate<S> {
@@ -105,9 +107,9 @@ where
                 if !self.keys.are_required() {
                     let _ = connection.let_in(None);
                 }
-                match connection.ask() {
+                match connection.ask(&self.questions, Peer::of(&request)) {
                     Ok(question) => drop(request.extensions_mut().insert(question)),
-                    Err(limit) => return Box::pin(ready(Ok(Status::from(too_many_questions(limit)).into_http()))),
+                    Err(error) => return Box::pin(ready(Ok(Status::from(error).into_http()))),
                 }
             }
             return Box::pin(self.inner.call(request));
@@ -140,12 +142,6 @@ where
             }
         }
     }
-}
-
-/// Of those that need no key.
-fn too_many_questions(limit: usize) -> Error {
-    let (what, whose) = ("calls of health and reflection on a connection", Whose::Server);
-    Error::Busy { what, limit, whose, retry_after: Duration::from_secs(1) }
 }
 
 /// Ends what a caller still reads when it may go on no longer (**A4**).

@@ -6,6 +6,7 @@
 
 mod calls;
 mod frames;
+mod questions;
 mod resets;
 mod stranger;
 
@@ -25,7 +26,10 @@ use tokio::{
 };
 use tokio_util::io::poll_read_buf;
 
-pub use self::calls::{CallTasks, Calls, OnConnection, Question};
+pub use self::{
+    calls::{CallTasks, Calls, OnConnection, Question},
+    questions::Questions,
+};
 use self::{frames::Frames, resets::Resets};
 use super::{peer::Peer, places::Place, tls::Tls};
 use crate::listen::Socket;

@@ -46,7 +46,8 @@ impl Taken {
         self.0.taken.load(Ordering::Relaxed)
     }
 
-    fn is_waiting(&self) -> bool {
+    /// Whether something has been given that is not taken.
+    pub fn is_waiting(&self) -> bool {
         self.0.given.load(Ordering::Relaxed) > self.bytes()
     }
 }

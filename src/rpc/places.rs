@@ -146,6 +146,11 @@ impl Place {
         self.kept.load(Ordering::Relaxed)
     }
 
+    /// Whose key it is kept for, if for any.
+    pub fn tenant(&self) -> Option<Tenant> {
+        self.share.lock().as_ref().map(|share| share.tenant().clone())
+    }
+
     /// Cancelled when it is somebody else's.
     pub fn taken_away(&self) -> CancellationToken {
         self.taken_away.clone()

@@ -56,11 +56,11 @@ use crate::{
 
 /// A little above our own limit of 10 MiB, so that the answer is our error.
 const MAX_DECODE_BYTES: usize = 12 << 20;
-/// A service that takes and gives what is compressed: clients have one setting for all
-/// the services of a channel.
+/// A service that takes what is compressed, and gives it (`answers/packer.rs`): clients have one
+/// setting for all the services of a channel.
 macro_rules! compressed {
     ($service:expr) => {
-        $service.accept_compressed(Zstd).accept_compressed(Gzip).send_compressed(Zstd).send_compressed(Gzip)
+        $service.accept_compressed(Zstd).accept_compressed(Gzip)
     };
 }
 
@@ -124,13 +124,14 @@ pub async fn serve(
     let server = ServerServiceServer::new(ServerRpc { gate: gate.clone(), space, limits, features, started });
     let access = AccessRpc { gate: gate.clone(), keys: keys.clone(), tasks: tasks.clone() };
     let access = AccessServiceServer::new(access);
+    let turns = Turns::default();
     let documents = DocumentRpc {
         gate: gate.clone(),
         collections: collections.clone(),
         tasks: tasks.clone(),
         stop: stop.clone(),
         patience,
-        turns: Turns::default(),
+        turns: turns.clone(),
     };
     let documents = DocumentServiceServer::new(documents).max_decoding_message_size(MAX_DECODE_BYTES);
     let workspaces = WorkspaceServiceServer::new(WorkspaceRpc { gate: gate.clone(), workspaces, tasks: tasks.clone() });
@@ -167,7 +168,8 @@ pub async fn serve(
         .add_service(compressed!(sources))
         .add_service(compressed!(server))
         .prepare();
-    let answers = AnswersLayer::new(keys.clone(), transport.answer_memory_bytes, transport.answer_patience, patience)?;
+    let (bytes, answer_patience) = (transport.answer_memory_bytes, transport.answer_patience);
+    let answers = AnswersLayer::new(keys.clone(), turns, bytes, answer_patience, patience)?;
     let layers = ServiceBuilder::new()
         .layer(ContractLayer)
         .layer(AuthenticateLayer::new(keys)?)

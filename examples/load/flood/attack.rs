@@ -7,8 +7,8 @@ use futures::future::join_all;
 use tokio::time::{sleep, sleep_until, timeout_at};
 
 use super::{
-    budgets, filters, ground::Ground, keyless, keys, patches, pointers, restores, snapshots, sources, unpacking,
-    unread, uploads,
+    budgets, filters, ground::Ground, keyless, keys, packed, patches, pointers, restores, snapshots, sources,
+    unpacking, unread, uploads,
 };
 use crate::Result;
 
@@ -39,6 +39,7 @@ pub fn all() -> Vec<Box<dyn Attack>> {
         patches::attacks(),
         filters::attacks(),
         unread::attacks(),
+        packed::attacks(),
         keyless::attacks(),
         unpacking::attacks(),
         pointers::attacks(),

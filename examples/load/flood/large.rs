@@ -35,8 +35,13 @@ fn list(name: &str, member: &str, length: usize) -> String {
 
 /// `{"s":"abba..."}`, without any order.
 pub fn text() -> String {
+    text_of(LARGE)
+}
+
+/// The same, of about so many bytes.
+pub fn text_of(bytes: usize) -> String {
     let mut random = Random::new(1);
-    let text: String = (0..LARGE).map(|_| if random.below(2) == 0 { 'a' } else { 'b' }).collect();
+    let text: String = (0..bytes).map(|_| if random.below(2) == 0 { 'a' } else { 'b' }).collect();
     format!(r#"{{"s":"{text}"}}"#)
 }
 

@@ -28,11 +28,13 @@ pub struct Call<'a> {
     pub key: Option<&'a str>,
     /// The compression of its messages.
     pub encoding: Option<&'a str>,
+    /// The one that it asks for.
+    pub accepted: Option<&'a str>,
 }
 
 impl<'a> Call<'a> {
     pub const fn new(path: &'a str) -> Self {
-        Self { path, key: None, encoding: None }
+        Self { path, key: None, encoding: None, accepted: None }
     }
 
     pub const fn keyed(self, key: &'a str) -> Self {
@@ -41,6 +43,10 @@ impl<'a> Call<'a> {
 
     pub const fn compressed(self, encoding: &'a str) -> Self {
         Self { encoding: Some(encoding), ..self }
+    }
+
+    pub const fn accepting(self, encoding: &'a str) -> Self {
+        Self { accepted: Some(encoding), ..self }
     }
 
     fn head(&self) -> http::Result<Request<()>> {
@@ -52,6 +58,9 @@ impl<'a> Call<'a> {
         }
         if let Some(encoding) = self.encoding {
             head = head.header("grpc-encoding", encoding);
+        }
+        if let Some(encoding) = self.accepted {
+            head = head.header("grpc-accept-encoding", encoding);
         }
         head.body(())
     }

@@ -7,11 +7,12 @@ use std::{
 };
 
 use bytes::Bytes;
+use futures::future::BoxFuture;
 use http::HeaderMap;
-use http_body::Frame;
+use http_body::{Body as _, Frame};
 use tonic::{Status, body::Body};
 
-use super::room::Room;
+use super::{packer::Packer, room::Room};
 use crate::{rpc::delivery::Taken, share::Share};
 
 /// What the implementation of HTTP/2 is given at once. It keeps what it has been given.
@@ -54,12 +55,20 @@ impl Parts {
     pub fn bytes(&self) -> usize {
         self.data.iter().map(Bytes::len).sum()
     }
+
+    /// The same, packed.
+    pub async fn packed(mut self, packer: &Packer) -> Result<Self, Status> {
+        for data in &mut self.data {
+            *data = packer.pack(std::mem::take(data)).await?;
+        }
+        Ok(self)
+    }
 }
 
 /// Takes an answer of one message, which is there.
 pub async fn collect(mut body: Body) -> Result<Parts, Status> {
     let mut parts = Parts { data: VecDeque::new(), trailers: None };
-    let next = |body: &mut Body, context: &mut Context<'_>| http_body::Body::poll_frame(Pin::new(body), context);
+    let next = |body: &mut Body, context: &mut Context<'_>| Pin::new(body).poll_frame(context);
     while let Some(frame) = std::future::poll_fn(|context| next(&mut body, context)).await {
         match frame?.into_data() {
             Ok(data) => parts.data.push_back(data),
@@ -107,14 +116,36 @@ impl http_body::Body for Held {
 /// A stream, whose messages have made room for themselves.
 pub struct Streamed {
     body: Body,
+    packer: Option<Packer>,
+    /// What of it is being packed.
+    packing: Option<BoxFuture<'static, Result<Bytes, Status>>>,
     room: Room,
     taken: Taken,
 }
 
 impl Streamed {
-    /// Counts what of a body waits for its client.
-    pub fn new(body: Body, room: Room, taken: Taken) -> Self {
-        Self { body, room, taken }
+    /// Counts what of a body waits for its client, packed if there is somebody to do it.
+    pub fn new(body: Body, packer: Option<Packer>, room: Room, taken: Taken) -> Self {
+        Self { body, packer, packing: None, room, taken }
+    }
+
+    /// The next part of it, packed.
+    fn poll_packed(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        if self.packing.is_none() {
+            let frame = match ready!(Pin::new(&mut self.body).poll_frame(context)) {
+                Some(Ok(frame)) => frame,
+                end => return Poll::Ready(end),
+            };
+            let Some(packer) = self.packer.clone() else { return Poll::Ready(Some(Ok(frame))) };
+            match frame.into_data() {
+                Ok(data) => self.packing = Some(Box::pin(async move { packer.pack(data).await })),
+                Err(other) => return Poll::Ready(Some(Ok(other))),
+            }
+        }
+        let Some(packing) = &mut self.packing else { return Poll::Pending };
+        let packed = ready!(packing.as_mut().poll(context));
+        self.packing = None;
+        Poll::Ready(Some(packed.map(Frame::data)))
     }
 }
 
@@ -123,8 +154,8 @@ impl http_body::Body for Streamed {
     type Error = Status;
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let Self { body, room, taken } = &mut *self;
-        let frame = ready!(Pin::new(body).poll_frame(context));
+        let frame = ready!(self.poll_packed(context));
+        let Self { room, taken, .. } = &*self;
         Poll::Ready(frame.map(|frame| {
             frame.map(|frame| {
                 frame.map_data(|bytes| {
@@ -136,6 +167,80 @@ impl http_body::Body for Streamed {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.packing.is_none() && self.body.is_end_stream()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::{
+        super::packer::{
+            Packing,
+            tests::{message, tenant, unpacked},
+        },
+        *,
+    };
+    use crate::share::{Budget, Division, Turns};
+
+    /// Messages that are all there.
+    struct Messages(VecDeque<Vec<u8>>);
+
+    impl http_body::Body for Messages {
+        type Data = Bytes;
+        type Error = Status;
+
+        fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+            let next = self.0.pop_front().map(|message| Ok(Frame::data(message.into())));
+            Poll::Ready(next.or_else(|| Some(Ok(Frame::trailers(HeaderMap::new())))))
+        }
+    }
+
+    fn stream(turns: Option<&Turns>, messages: [Vec<u8>; 3]) -> Streamed {
+        let packer = turns.map(|turns| Packer::new(Packing::Gzip, turns.clone(), tenant("a")));
+        let budget = Budget::new("bytes", Division::of(1 << 30));
+        let room = Room::of_question(&budget, None, &tenant("a"));
+        Streamed::new(Body::new(Messages(messages.into())), packer, room, Taken::default())
+    }
+
+    /// What comes at once.
+    fn next(body: &mut Streamed) -> Option<Frame<Bytes>> {
+        let mut body = Pin::new(body);
+        let next = std::future::poll_fn(|context| body.as_mut().poll_frame(context)).now_or_never();
+        next.map(|next| next.unwrap().unwrap())
+    }
+
+    #[tokio::test]
+    async fn the_messages_of_a_stream_wait_for_a_turn_to_be_packed() {
+        let turns = Turns::of(1);
+        let messages = [message(0, b"small"), message(0, &[7; 1 << 20]), message(0, b"last")];
+        let mut packed = stream(Some(&turns), messages.clone());
+        let turn = turns.take(&tenant("b")).await;
+        assert_eq!(unpacked(&next(&mut packed).unwrap().into_data().unwrap()), messages[0]);
+        assert!(next(&mut packed).is_none() && next(&mut packed).is_none());
+        assert!(!packed.taken.is_waiting(), "nothing waits for its client");
+        // Of one that is not to be packed nothing waits.
+        let mut plain = stream(None, messages.clone());
+        for message in &messages {
+            assert_eq!(next(&mut plain).unwrap().into_data().unwrap(), message);
+        }
+        drop(turn);
+        for message in &messages[1..] {
+            assert_eq!(unpacked(&next(&mut packed).unwrap().into_data().unwrap()), *message);
+        }
+        assert!(next(&mut packed).unwrap().is_trailers());
+    }
+
+    #[tokio::test]
+    async fn who_goes_away_has_no_turn() {
+        let turns = Turns::of(1);
+        let mut gone = stream(Some(&turns), [(); 3].map(|()| message(0, &[7; 1 << 20])));
+        let turn = turns.take(&tenant("b")).await;
+        assert!(next(&mut gone).is_none());
+        drop(turn);
+        // It was called, and does not come.
+        drop(gone);
+        assert!(turns.take(&tenant("b")).now_or_never().is_some());
     }
 }

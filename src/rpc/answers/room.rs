@@ -66,6 +66,11 @@ impl Room {
         Ok(())
     }
 
+    /// The answer has been packed to so many bytes.
+    pub(super) fn packed(&self, bytes: usize) {
+        self.0.share.set(bytes + AT_LEAST_BYTES);
+    }
+
     /// Waits for room for a message of a stream.
     pub async fn wait(&self, bytes: usize) -> Share {
         self.0.budget.wait(self.0.share.tenant(), bytes).await

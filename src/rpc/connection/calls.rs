@@ -19,18 +19,21 @@ use hyper::rt::Executor;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::stranger;
+use super::{questions::Questions, stranger};
 use crate::{
-    error::Error,
+    error::{Error, Whose},
     rpc::{
         delivery::{Delivery, Overdue, delivery},
+        peer::Peer,
         places::Place,
     },
-    share::Tenant,
+    share::{Share, Tenant},
 };
 
 /// Questions that need no key (health checks, their watches, reflection) at once.
 const QUESTIONS: usize = 128;
+/// One more than that ends in an instant, mostly.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// How many calls of a connection are alive.
 pub struct Calls {
@@ -70,20 +73,26 @@ impl OnConnection {
         Ok(())
     }
 
-    /// One more question, unless there are as many as there may be: so many.
-    pub fn ask(&self) -> Result<Question, usize> {
+    /// One more question of a client, unless its connection has as many as it may have, or its
+    /// tenant has of those of all connections.
+    pub fn ask(&self, all: &Questions, peer: Peer) -> Result<Question, Error> {
         let limit = if self.0.is_known() { QUESTIONS } else { stranger::QUESTIONS };
-        let question = Question(Arc::new(Asked::of(&self.0)));
-        if self.0.questions.load(Ordering::SeqCst) <= limit { Ok(question) } else { Err(limit) }
+        let asked = Asked::of(&self.0);
+        if self.0.questions.load(Ordering::SeqCst) > limit {
+            let (what, whose) = ("calls of health and reflection on a connection", Whose::Server);
+            return Err(Error::Busy { what, limit, whose, retry_after: RETRY_AFTER });
+        }
+        let of_all = all.take(&self.0.place, peer)?;
+        Ok(Question(Arc::new((asked, of_all))))
     }
 }
 
 /// A question that is alive, to the last byte of its answer; among the extensions of its
 /// request. Clones are the same.
 #[derive(Clone)]
-pub struct Question(#[allow(dead_code, reason = "counts by being there")] Arc<Asked>);
+pub struct Question(#[allow(dead_code, reason = "counts by being there")] Arc<(Asked, Share)>);
 
-/// Counts one.
+/// Counts one of a connection.
 struct Asked(Arc<Calls>);
 
 impl Asked {
@@ -259,5 +268,25 @@ mod tests {
         assert!(is_read_after(&calls, || drop(call)).await);
         calls.came(1 << 20);
         assert!(is_read_after(&calls, || OnConnection(Arc::clone(&calls)).let_in(None).unwrap()).await);
+    }
+
+    #[tokio::test]
+    async fn the_questions_of_all_connections_are_counted_together() {
+        let (all, places, peer) = (Questions::of(8, 8), Places::new(2), Peer::Unix);
+        let connection = async || Calls::new(1000, places.take().await).announce().1;
+        let (one, other) = (connection().await, connection().await);
+        // Three quarters, which is fewer than a connection may have.
+        let asked: Vec<_> = (0..6).map(|_| one.ask(&all, peer).unwrap()).collect();
+        for connection in [&one, &other] {
+            assert!(matches!(connection.ask(&all, peer), Err(Error::Busy { limit: 8, .. })));
+        }
+        drop(asked);
+        // Those that were refused count no more.
+        let asked: Vec<_> = (0..6).map(|_| other.ask(&all, peer).unwrap()).collect();
+        drop(asked);
+        let plenty = Questions::of(1000, 1000);
+        let asked: Vec<_> = (0..stranger::QUESTIONS).map(|_| one.ask(&plenty, peer).unwrap()).collect();
+        assert!(matches!(one.ask(&plenty, peer), Err(Error::Busy { limit: stranger::QUESTIONS, .. })));
+        drop(asked);
     }
 }

@@ -28,6 +28,29 @@ async fn both_encodings_work_both_ways() {
     server.stop().await;
 }
 
+/// Messages of all sizes, each packed by itself.
+#[apply(on_each_storage!)]
+async fn a_stream_is_the_same_in_both_encodings() {
+    let mut server = TestServer::with_collection().await;
+    let sizes = [100, MIB, 200, MIB / 2, 300];
+    let writes = (0..).zip(sizes).map(|(nth, size)| upsert_bytes(&nth.to_string(), body_of(size))).collect();
+    server.write("c", writes).await;
+    let request = pb::StreamDocumentsRequest { collection: collection_name("c"), ..Default::default() };
+    for (encoding, name) in [(CompressionEncoding::Zstd, "zstd"), (CompressionEncoding::Gzip, "gzip")] {
+        let mut documents = server.documents.clone().accept_compressed(encoding);
+        let answer = documents.stream_documents(request.clone()).await.unwrap();
+        assert_eq!(answer.metadata().get("grpc-encoding").unwrap(), name);
+        let mut messages = answer.into_inner();
+        let mut bodies = Vec::new();
+        while let Some(message) = messages.message().await.unwrap() {
+            bodies.extend(message.documents.into_iter().map(|document| document.body));
+        }
+        let written = sizes.map(|size| Some(pb::document::Body::Json(body_of(size).into())));
+        assert!(bodies == written, "{name}: {} documents", bodies.len());
+    }
+    server.stop().await;
+}
+
 #[apply(on_each_storage!)]
 async fn who_does_not_ask_gets_nothing_compressed() {
     let mut server = TestServer::with_collection().await;
