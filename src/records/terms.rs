@@ -126,6 +126,12 @@ impl Snapshot {
         Term::all("pending snapshots")
     }
 
+    /// The same, of a collection.
+    #[must_use]
+    pub fn pending_of(collection: Uuid) -> Term<Self> {
+        Term::uid("pending snapshots of a collection", collection)
+    }
+
     /// CREATED ones by the times at which they expire.
     #[must_use]
     pub fn expiring() -> Term<Self> {
@@ -185,6 +191,7 @@ impl Indexed for Snapshot {
         entries.add(Self::of_collection(collection), self.snapshot_time);
         entries.add_if(state == Created, || Self::created_of(collection), self.manifest_order());
         entries.add_if(self.is_pending(), Self::pending, self.create_time);
+        entries.add_if(self.is_pending(), || Self::pending_of(collection), self.create_time);
         entries.add_if(state == Created, Self::expiring, self.expire_time);
         entries.add_if(self.released, Self::released, self.end_time);
         entries.add_if(self.released, || Self::released_in(&self.workspace), self.end_time);
@@ -327,5 +334,37 @@ impl Indexed for RequestId {
         let mut entries = Entries::default();
         entries.add(Self::by_time(), self.create_time);
         entries
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether a record is found under a term.
+    fn is_under<R: Indexed>(record: &R, term: &Term<R>) -> bool {
+        record.entries().into_vec().iter().any(|entry| entry.term == *term.raw())
+    }
+
+    /// What a deleted collection waits for, and what stands on its files; the ended ones, of
+    /// which there may be thousands, are neither.
+    #[test]
+    fn a_snapshot_that_has_let_go_is_nothing_of_its_collection() {
+        use SnapshotState::{Created, Deleted, Expired, Failed, Requested};
+        let collection = Uuid::from_u128(7);
+        for (state, released, is_pending, is_created) in [
+            (Requested, false, true, false),
+            (Created, false, false, true),
+            (Deleted, false, true, false),
+            (Failed, true, false, false),
+            (Expired, true, false, false),
+            (Deleted, true, false, false),
+        ] {
+            let collection_uid = collection.as_bytes().to_vec();
+            let snapshot = Snapshot { collection_uid, state: state.into(), released, ..Snapshot::default() };
+            assert_eq!(is_under(&snapshot, &Snapshot::pending_of(collection)), is_pending, "{state:?}");
+            assert_eq!(is_under(&snapshot, &Snapshot::created_of(collection)), is_created, "{state:?}");
+            assert!(!is_under(&snapshot, &Snapshot::pending_of(Uuid::from_u128(8))));
+        }
     }
 }
