@@ -270,6 +270,11 @@ impl Collections {
         self.inner.records.scan(&SourcePosition::within(uid)).map(|found| Ok(found?.record)).collect()
     }
 
+    /// Checks that the parent of a list exists.
+    pub fn check_parent(&self, parent: &ListParent) -> Result<(), Error> {
+        self.inner.workspaces.check_parent(parent)
+    }
+
     /// Shows the collections of a workspace, or all, in the order of their names, from a
     /// name on. `each` says how long it goes on.
     pub fn list(
@@ -278,7 +283,7 @@ impl Collections {
         from: Option<&str>,
         each: &mut dyn FnMut(Collection) -> ControlFlow<()>,
     ) -> Result<(), Error> {
-        self.inner.workspaces.check_parent(parent)?;
+        self.check_parent(parent)?;
         self.inner.records.list(&Collection::by_name(), &parent.prefix_of("collections"), from, each)
     }
 

@@ -265,6 +265,12 @@ impl Indexed for Restore {
 }
 
 impl Source {
+    /// All sources by their names.
+    #[must_use]
+    pub fn by_name() -> Term<Self> {
+        Term::all("sources by name")
+    }
+
     /// Those that are to run.
     #[must_use]
     pub fn running() -> Term<Self> {
@@ -288,6 +294,7 @@ impl Indexed for Source {
     fn entries(&self) -> Entries {
         let mut entries = Entries::default();
         let runs = matches!(self.state(), SourceState::Initializing | SourceState::Active);
+        entries.add(Self::by_name(), self.name().to_string().as_str());
         entries.add_if(runs, Self::running, self.create_time);
         entries.add(Self::of_collection(self.collection_uid()), self.id.as_str());
         entries.add(Self::of_uid(self.uid()), self.create_time);
@@ -366,5 +373,13 @@ mod tests {
             assert_eq!(is_under(&snapshot, &Snapshot::created_of(collection)), is_created, "{state:?}");
             assert!(!is_under(&snapshot, &Snapshot::pending_of(Uuid::from_u128(8))));
         }
+    }
+
+    #[test]
+    fn a_source_is_found_by_its_name() {
+        let (workspace, collection, id) = ("w".to_owned(), "c".to_owned(), "s".to_owned());
+        let source = Source { workspace, collection, id, ..Source::default() };
+        let by_name = source.entries().into_vec().into_iter().find(|entry| entry.term == *Source::by_name().raw());
+        assert_eq!(by_name.unwrap().order, "workspaces/w/collections/c/sources/s".into());
     }
 }
