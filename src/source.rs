@@ -26,6 +26,7 @@ pub mod access;
 pub mod allow;
 mod control;
 pub mod decode;
+mod due;
 pub mod error;
 pub mod feed;
 pub mod fields;
@@ -53,10 +54,10 @@ mod worker;
 use std::{collections::HashSet, ops::ControlFlow, sync::Arc};
 
 use parking_lot::Mutex;
-use tokio::{runtime::Handle, sync::Notify};
+use tokio::runtime::Handle;
 use uuid::Uuid;
 
-use self::{access::Access, live::Lives, location::Store, turns::Turns};
+use self::{access::Access, due::Due, live::Lives, location::Store, turns::Turns};
 pub use self::{
     live::View,
     spec::{CreateSource, Spec},
@@ -95,7 +96,7 @@ struct Inner {
     access: Arc<Access>,
     hub: Hub<Uuid, View>,
     lives: Lives,
-    bell: Notify,
+    due: Due,
     turns: Turns,
     /// Deleted ones whose marks are being removed.
     retiring: Mutex<HashSet<Uuid>>,
@@ -122,7 +123,7 @@ impl Sources {
             access: Arc::new(access),
             hub: Hub::default(),
             lives: Lives::default(),
-            bell: Notify::new(),
+            due: Due::default(),
             turns: Turns::default(),
             retiring: Mutex::default(),
         };
