@@ -39,6 +39,7 @@ pub mod location;
 mod memory;
 pub mod origin;
 pub mod pattern;
+mod pending;
 pub mod records;
 mod retire;
 mod spec;
@@ -72,6 +73,7 @@ use crate::{
     idempotency,
     names::{CollectionName, SourceName, SourceParent},
     records::{Change, Collection, CollectionState, Failure, Records, Source, SourceMark, SourcePosition, Stored},
+    share::Budget,
     tasks::Tasks,
     unnamed,
     workspace::Room,
@@ -98,6 +100,8 @@ struct Inner {
     lives: Lives,
     due: Due,
     turns: Turns,
+    /// What their tasks remember between two visits.
+    memory: Arc<Budget>,
     /// Deleted ones whose marks are being removed.
     retiring: Mutex<HashSet<Uuid>>,
 }
@@ -125,6 +129,7 @@ impl Sources {
             lives: Lives::default(),
             due: Due::default(),
             turns: Turns::default(),
+            memory: memory::budget(),
             retiring: Mutex::default(),
         };
         let inner = Arc::new(inner);

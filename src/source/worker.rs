@@ -9,6 +9,7 @@ use super::{Sources, live::Task, memory::Memory, state};
 use crate::{
     error::{Error, causes},
     records::{Change, Collection, Failure, Key, Record, RetiredSource, Source, SourceState, Stored},
+    share::Tenant,
     tasks::{Look, Looks, caught},
 };
 
@@ -102,7 +103,7 @@ impl Sources {
 
     /// Visits a source at its interval for as long as it is to run.
     async fn tend(&self, found: &Source, stop: &CancellationToken) {
-        let mut memory = Memory::default();
+        let mut memory = Memory::new(self.inner.memory.share(&Tenant::of_workspace(&found.workspace)));
         while !stop.is_cancelled() {
             let seen = match self.inner.records.get(&found.key()) {
                 Ok(Some(seen)) if seen.uid() == found.uid() && state::runs(seen.state()) => seen,
