@@ -81,8 +81,10 @@ struct Inner {
     handles: Mutex<HashMap<Uuid, Arc<Handle>>>,
     /// Closed ones whose statistics are known to be theirs.
     compared: Mutex<HashSet<Uuid>>,
-    /// Rung when a collection was deleted, or what held one let go.
+    /// Rung when a collection was deleted, or something of one has changed that holds its
+    /// files, with which.
     retire_bell: Notify,
+    retire_due: Mutex<HashSet<Uuid>>,
     /// Those that are being created: what there is of them is no leftover.
     creating: Mutex<HashSet<Uuid>>,
     /// What workspaces store that may not store everything.
@@ -101,6 +103,7 @@ impl Collections {
             handles: Mutex::default(),
             compared: Mutex::default(),
             retire_bell: Notify::new(),
+            retire_due: Mutex::default(),
             creating: Mutex::default(),
             stored: quota::Stored::default(),
         };
@@ -267,6 +270,11 @@ impl Collections {
         self.inner.records.scan(&SourcePosition::within(uid)).map(|found| Ok(found?.record)).collect()
     }
 
+    /// Checks that the parent of a list exists.
+    pub fn check_parent(&self, parent: &ListParent) -> Result<(), Error> {
+        self.inner.workspaces.check_parent(parent)
+    }
+
     /// Shows the collections of a workspace, or all, in the order of their names, from a
     /// name on. `each` says how long it goes on.
     pub fn list(
@@ -275,7 +283,7 @@ impl Collections {
         from: Option<&str>,
         each: &mut dyn FnMut(Collection) -> ControlFlow<()>,
     ) -> Result<(), Error> {
-        self.inner.workspaces.check_parent(parent)?;
+        self.check_parent(parent)?;
         self.inner.records.list(&Collection::by_name(), &parent.prefix_of("collections"), from, each)
     }
 
@@ -386,6 +394,14 @@ impl Collections {
             known.insert(crate::records::uid(&found?.uid));
         }
         Ok(known)
+    }
+}
+
+impl Inner {
+    /// Has the retire worker look at one collection, if it is a deleted one, and at no other.
+    fn ring_for_retired(&self, uid: Uuid) {
+        self.retire_due.lock().insert(uid);
+        self.retire_bell.notify_one();
     }
 }
 

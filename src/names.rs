@@ -189,6 +189,17 @@ pub enum SourceParent {
     Each(ListParent),
 }
 
+impl SourceParent {
+    /// What the names of the sources begin with.
+    #[must_use]
+    pub fn prefix(&self) -> String {
+        match self {
+            Self::One(collection) => format!("{collection}/sources/"),
+            Self::Each(workspaces) => workspaces.prefix_of("collections"),
+        }
+    }
+}
+
 impl FromStr for SourceParent {
     type Err = NameError;
 

@@ -26,6 +26,7 @@ pub mod access;
 pub mod allow;
 mod control;
 pub mod decode;
+mod due;
 pub mod error;
 pub mod feed;
 pub mod fields;
@@ -38,6 +39,7 @@ pub mod location;
 mod memory;
 pub mod origin;
 pub mod pattern;
+mod pending;
 pub mod records;
 mod retire;
 mod spec;
@@ -53,10 +55,10 @@ mod worker;
 use std::{collections::HashSet, ops::ControlFlow, sync::Arc};
 
 use parking_lot::Mutex;
-use tokio::{runtime::Handle, sync::Notify};
+use tokio::runtime::Handle;
 use uuid::Uuid;
 
-use self::{access::Access, live::Lives, location::Store, turns::Turns};
+use self::{access::Access, due::Due, live::Lives, location::Store, turns::Turns};
 pub use self::{
     live::View,
     spec::{CreateSource, Spec},
@@ -70,7 +72,8 @@ use crate::{
     hub::Hub,
     idempotency,
     names::{CollectionName, SourceName, SourceParent},
-    records::{Change, CollectionState, Failure, Records, Source, SourceMark, SourcePosition, Stored},
+    records::{Change, Collection, CollectionState, Failure, Records, Source, SourceMark, SourcePosition, Stored},
+    share::Budget,
     tasks::Tasks,
     unnamed,
     workspace::Room,
@@ -95,8 +98,10 @@ struct Inner {
     access: Arc<Access>,
     hub: Hub<Uuid, View>,
     lives: Lives,
-    bell: Notify,
+    due: Due,
     turns: Turns,
+    /// What their tasks remember between two visits.
+    memory: Arc<Budget>,
     /// Deleted ones whose marks are being removed.
     retiring: Mutex<HashSet<Uuid>>,
 }
@@ -122,8 +127,9 @@ impl Sources {
             access: Arc::new(access),
             hub: Hub::default(),
             lives: Lives::default(),
-            bell: Notify::new(),
+            due: Due::default(),
             turns: Turns::default(),
+            memory: memory::budget(),
             retiring: Mutex::default(),
         };
         let inner = Arc::new(inner);
@@ -217,27 +223,24 @@ impl Sources {
         found.ok_or_else(|| Error::NotFound(name.to_string()))
     }
 
-    /// The sources of a collection, or of many, without their counters.
-    pub fn list(&self, parent: &SourceParent) -> Result<Vec<Source>, Error> {
+    /// Shows the sources of a collection, or of many, in the order of their names, from a
+    /// name on, without their counters. `each` says how long it goes on.
+    pub fn list(
+        &self,
+        parent: &SourceParent,
+        from: Option<&str>,
+        each: &mut dyn FnMut(View) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
         let inner = &self.inner;
-        let collections = match parent {
-            SourceParent::One(name) => vec![inner.collections.get(name)?],
-            SourceParent::Each(workspaces) => {
-                let mut all = Vec::new();
-                inner.collections.list(workspaces, None, &mut |found| {
-                    all.push(found);
-                    ControlFlow::Continue(())
-                })?;
-                all
-            }
-        };
-        let mut sources = Vec::new();
-        for collection in collections {
-            for found in inner.records.scan(&Source::within(collection.uid())) {
-                sources.push(found?.record);
-            }
+        match parent {
+            SourceParent::One(name) => drop(inner.collections.stored(name)?),
+            SourceParent::Each(workspaces) => inner.collections.check_parent(workspaces)?,
         }
-        Ok(sources)
+        inner.records.list(&Source::by_name(), &parent.prefix(), from, &mut |found: Source| {
+            // One that version 0.1.0 left of a deleted collection is none, until it is forgotten.
+            let is_there = inner.records.count(&Collection::of_uid(found.collection_uid())) > 0;
+            if is_there { each(self.peek(found)) } else { ControlFlow::Continue(()) }
+        })
     }
 
     /// A source with its counters, which are read from its collection if they

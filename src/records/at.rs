@@ -82,6 +82,12 @@ impl<'a> At<'a> {
         Ok(last)
     }
 
+    /// The keys of the records under a term, in its order. None of the records is read.
+    #[must_use]
+    pub fn keys<R: Record>(&self, term: &Term<R>) -> Vec<Key<R>> {
+        self.0.keys(term.raw()).map(|key| Key::from_bytes(key.to_vec())).collect()
+    }
+
     /// How many records there are under a term.
     #[must_use]
     pub fn count<R: Record>(&self, term: &Term<R>) -> usize {

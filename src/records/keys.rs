@@ -237,12 +237,6 @@ impl Source {
     pub fn at(collection: Uuid, id: &str) -> Key<Self> {
         Key::new(format!("o/{}/{id}", collection.simple()))
     }
-
-    /// The sources of a collection.
-    #[must_use]
-    pub fn within(collection: Uuid) -> Key<Self> {
-        Key::new(format!("o/{}/", collection.simple()))
-    }
 }
 
 impl SourcePosition {

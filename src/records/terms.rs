@@ -126,6 +126,12 @@ impl Snapshot {
         Term::all("pending snapshots")
     }
 
+    /// The same, of a collection.
+    #[must_use]
+    pub fn pending_of(collection: Uuid) -> Term<Self> {
+        Term::uid("pending snapshots of a collection", collection)
+    }
+
     /// CREATED ones by the times at which they expire.
     #[must_use]
     pub fn expiring() -> Term<Self> {
@@ -185,6 +191,7 @@ impl Indexed for Snapshot {
         entries.add(Self::of_collection(collection), self.snapshot_time);
         entries.add_if(state == Created, || Self::created_of(collection), self.manifest_order());
         entries.add_if(self.is_pending(), Self::pending, self.create_time);
+        entries.add_if(self.is_pending(), || Self::pending_of(collection), self.create_time);
         entries.add_if(state == Created, Self::expiring, self.expire_time);
         entries.add_if(self.released, Self::released, self.end_time);
         entries.add_if(self.released, || Self::released_in(&self.workspace), self.end_time);
@@ -258,6 +265,12 @@ impl Indexed for Restore {
 }
 
 impl Source {
+    /// All sources by their names.
+    #[must_use]
+    pub fn by_name() -> Term<Self> {
+        Term::all("sources by name")
+    }
+
     /// Those that are to run.
     #[must_use]
     pub fn running() -> Term<Self> {
@@ -281,6 +294,7 @@ impl Indexed for Source {
     fn entries(&self) -> Entries {
         let mut entries = Entries::default();
         let runs = matches!(self.state(), SourceState::Initializing | SourceState::Active);
+        entries.add(Self::by_name(), self.name().to_string().as_str());
         entries.add_if(runs, Self::running, self.create_time);
         entries.add(Self::of_collection(self.collection_uid()), self.id.as_str());
         entries.add(Self::of_uid(self.uid()), self.create_time);
@@ -327,5 +341,45 @@ impl Indexed for RequestId {
         let mut entries = Entries::default();
         entries.add(Self::by_time(), self.create_time);
         entries
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether a record is found under a term.
+    fn is_under<R: Indexed>(record: &R, term: &Term<R>) -> bool {
+        record.entries().into_vec().iter().any(|entry| entry.term == *term.raw())
+    }
+
+    /// What a deleted collection waits for, and what stands on its files; the ended ones, of
+    /// which there may be thousands, are neither.
+    #[test]
+    fn a_snapshot_that_has_let_go_is_nothing_of_its_collection() {
+        use SnapshotState::{Created, Deleted, Expired, Failed, Requested};
+        let collection = Uuid::from_u128(7);
+        for (state, released, is_pending, is_created) in [
+            (Requested, false, true, false),
+            (Created, false, false, true),
+            (Deleted, false, true, false),
+            (Failed, true, false, false),
+            (Expired, true, false, false),
+            (Deleted, true, false, false),
+        ] {
+            let collection_uid = collection.as_bytes().to_vec();
+            let snapshot = Snapshot { collection_uid, state: state.into(), released, ..Snapshot::default() };
+            assert_eq!(is_under(&snapshot, &Snapshot::pending_of(collection)), is_pending, "{state:?}");
+            assert_eq!(is_under(&snapshot, &Snapshot::created_of(collection)), is_created, "{state:?}");
+            assert!(!is_under(&snapshot, &Snapshot::pending_of(Uuid::from_u128(8))));
+        }
+    }
+
+    #[test]
+    fn a_source_is_found_by_its_name() {
+        let (workspace, collection, id) = ("w".to_owned(), "c".to_owned(), "s".to_owned());
+        let source = Source { workspace, collection, id, ..Source::default() };
+        let by_name = source.entries().into_vec().into_iter().find(|entry| entry.term == *Source::by_name().raw());
+        assert_eq!(by_name.unwrap().order, "workspaces/w/collections/c/sources/s".into());
     }
 }

@@ -135,7 +135,7 @@ impl View {
     /// The keys of the records under a term, in its order. None of the records is read.
     #[must_use]
     pub fn keys<R: Record>(&self, term: &Term<R>) -> Vec<Key<R>> {
-        self.index.at().keys(term.raw()).map(|key| Key::from_bytes(key.to_vec())).collect()
+        self.at().keys(term)
     }
 
     /// How many records there are under a term.

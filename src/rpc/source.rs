@@ -15,7 +15,7 @@ use super::{
     admission::Gate,
     change::to_its_end,
     etag,
-    listing::{Page, page},
+    listing::{Page, page_by_name},
     snapshot::until_stopped,
 };
 use crate::{
@@ -77,11 +77,11 @@ impl pb::source_service_server::SourceService for SourceRpc {
             order_by: &order_by,
         };
         let readable = self.gate.readable(&caller)?;
-        let known = || {
-            let found = readable.only(self.sources.list(&of)?, |found| &found.workspace);
-            Ok(found.into_iter().map(|record| self.sources.peek(record)).collect())
-        };
-        let found = page(&arguments, known)?;
+        let found = page_by_name(&arguments, |from, each| {
+            let mut each = readable.passing(|found: &View| &found.record.workspace, each);
+            self.sources.list(&of, from, &mut each)
+        })
+        .await?;
         let view = async |View { record, .. }| Ok(pb::Source::from(self.sources.view(record).await?));
         let (sources, next_page_token) = found.messages(view).await?;
         Ok(Response::new(pb::ListSourcesResponse { sources, next_page_token }))

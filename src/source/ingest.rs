@@ -105,21 +105,14 @@ impl Ingest<'_> {
         }
     }
 
-    /// Counts an object that is not given to us as one bad record; returns how far it is.
-    pub async fn refuse(
-        &mut self,
-        name: &str,
-        part: &Part,
-        mark: Option<ObjectMark>,
-        why: &str,
-    ) -> Result<ObjectMark, Error> {
+    /// Counts an object that is not given to us as one bad record.
+    pub async fn refuse(&mut self, name: &str, part: &Part, mark: Option<ObjectMark>, why: &str) -> Result<(), Error> {
         let mut batch = Batch::new(self.spec, name, ObjectMark { refused: true, ..start(part, mark) });
         batch.plan.refuse(None, &format_args!("it cannot be read: {why}"));
         let exceeded = self.is_exceeded(self.bad_ahead + batch.plan.bad);
         let (plan, writes) = batch.take(batch.mark.bytes, true, self.sources.inner.clock.now());
-        let mark = plan.mark.clone();
         self.submit(plan, writes).await?;
-        if exceeded || self.is_exceeded(0) { Err(self.too_many()) } else { Ok(mark) }
+        if exceeded || self.is_exceeded(0) { Err(self.too_many()) } else { Ok(()) }
     }
 
     async fn submit(&mut self, plan: Plan, writes: Vec<Write>) -> Result<(), Error> {

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use super::{Inner, Sources};
-use crate::records::Source;
+use super::{Inner, Sources, state};
+use crate::records::{Record, RetiredSource, Source};
 
 pub(super) fn subscribe(inner: &Arc<Inner>) {
     let this = Arc::downgrade(inner);
@@ -12,10 +12,20 @@ pub(super) fn subscribe(inner: &Arc<Inner>) {
         let Some(inner) = this.upgrade() else { return };
         let sources = Sources { inner };
         match (before, after) {
-            (_, Some(now)) => sources.announce(now),
+            (_, Some(now)) => {
+                sources.announce(now);
+                if state::runs(now.state()) {
+                    sources.inner.due.changed(now.key());
+                }
+            }
             (Some(gone), None) => sources.ended(gone),
             (None, None) => {}
         }
-        sources.inner.bell.notify_one();
+    });
+    let this = Arc::downgrade(inner);
+    inner.records.subscribe(move |_, after: Option<&RetiredSource>| {
+        if let (Some(inner), Some(now)) = (this.upgrade(), after) {
+            inner.due.retired(now.key());
+        }
     });
 }

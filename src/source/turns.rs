@@ -18,7 +18,7 @@ use crate::{
 /// Looks at places at once, in all and of a workspace.
 const SCANS: Division = Division { total: 8, workspace: 2, least: 1 };
 /// Sources that have an object open, each with what its decoder and its records take up, 14
-/// MiB at most, and the names that are still to be read.
+/// MiB at most, and 4 MiB of the names that are still to be read.
 const OPEN: Division = Division { total: 16, workspace: 5, least: 1 };
 /// Those of them that read.
 const READING: Division = Division { total: 8, workspace: 4, least: 1 };

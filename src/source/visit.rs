@@ -2,7 +2,7 @@
 //! what is new or has changed is read, in the order of the names.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    collections::{BTreeMap, VecDeque},
     sync::Arc,
 };
 
@@ -16,6 +16,7 @@ use super::{
     feed::{Feed, Opened, Part, Reader},
     ingest::Ingest,
     memory::{Memory, Refused},
+    pending::{Compared, Pending},
     state,
 };
 use crate::{
@@ -38,15 +39,6 @@ struct Seen {
     durable: SourceMark,
     pending: Pending,
     found: u128,
-}
-
-/// What is left to read.
-struct Pending {
-    parts: BTreeMap<String, Part>,
-    /// How far those are that were begun.
-    begun: HashMap<String, ObjectMark>,
-    /// Those that the store has refused, and that were counted for it.
-    refused: BTreeMap<String, Refused>,
 }
 
 impl Sources {
@@ -109,15 +101,31 @@ impl Sources {
         let (inner, spec) = (&self.inner, Spec::of(record)?);
         let place = inner.access.moved(spec.location.clone(), record.import_segments);
         let feed = spec.feed(place, &inner.access, &inner.tasks)?;
-        let Some(seen) = self.scan(record, feed.as_ref(), memory, stop).await? else { return Ok(()) };
+        memory.begin();
+        let mut faults = Faults::default();
+        while self.read_some(record, (&spec, feed.as_ref()), memory, &mut faults, stop).await? {}
+        faults.told()
+    }
+
+    /// The same with as much as may wait at once; whether to go on behind that.
+    async fn read_some(
+        &self,
+        record: &Source,
+        (spec, feed): (&Spec, &dyn Feed),
+        memory: &mut Memory,
+        faults: &mut Faults,
+        stop: &CancellationToken,
+    ) -> Result<bool, Error> {
+        let inner = &self.inner;
+        let Some(seen) = self.scan(record, feed, memory, stop).await? else { return Ok(false) };
         let at_once = inner.turns.read(&record.workspace, stop).now_or_never();
         let (turn, seen) = match at_once {
             Some(turn) => (turn?, seen),
             None => {
-                // While others read, nothing is held of what may be a hundred thousand names.
+                // While others read, nothing is held of what may be thousands of names.
                 drop(seen);
                 let turn = inner.turns.read(&record.workspace, stop).await?;
-                let Some(seen) = self.scan(record, feed.as_ref(), memory, stop).await? else { return Ok(()) };
+                let Some(seen) = self.scan(record, feed, memory, stop).await? else { return Ok(false) };
                 (turn, seen)
             }
         };
@@ -126,7 +134,7 @@ impl Sources {
         let mut ingest = Ingest {
             sources: self,
             record,
-            spec: &spec,
+            spec,
             fields: spec.fields()?,
             lease: &lease,
             stop,
@@ -136,15 +144,15 @@ impl Sources {
             bad_ahead: 0,
             flights: VecDeque::new(),
         };
-        let read = read_all(&mut ingest, feed.as_ref(), pending, memory).await;
+        let read = read_all(&mut ingest, feed, pending, memory, faults).await;
         // Also when it was stopped: what is under way lands.
         ingest.drain().await?;
         let all = read?;
         if ingest.is_exceeded(0) {
             return Err(ingest.too_many());
         }
-        memory.known = all.then_some(found);
-        Ok(())
+        memory.known = (all && faults.first.is_none()).then_some(found);
+        Ok(memory.from.is_some())
     }
 
     /// Looks what there is at the place of a source; `None` if there is nothing to read.
@@ -159,7 +167,8 @@ impl Sources {
         let scan = inner.turns.scan(&record.workspace, stop).await?;
         let parts = stop.run_until_cancelled(feed.parts()).await.ok_or(Error::ShuttingDown)??;
         let found = fingerprint(&parts);
-        if memory.known == Some(found) && !is_one_given_again(feed, memory, stop).await? {
+        let is_quiet = memory.known == Some(found) && memory.knows_turn();
+        if is_quiet && !is_one_given_again(feed, &parts, memory, stop).await? {
             inner.lives.scanned(uid, 0, inner.clock.now());
             self.announce(record);
             return Ok(None);
@@ -169,14 +178,15 @@ impl Sources {
         let lease = self.lease(record).await?;
         let durable = lease.source_mark(uid).await?.unwrap_or_default();
         inner.lives.counted(uid, &durable);
-        let mut pending = compare(&lease, record, parts).await?;
-        memory.refused = std::mem::take(&mut pending.refused);
-        inner.lives.scanned(uid, pending.parts.len(), inner.clock.now());
+        let compared = Compared::new(&lease, record, parts).await?;
+        memory.all_refused(&compared.refused);
+        inner.lives.scanned(uid, compared.parts.len(), inner.clock.now());
         self.announce(record);
-        if pending.parts.is_empty() && memory.refused.is_empty() {
-            memory.known = Some(found);
+        if compared.parts.is_empty() && compared.refused.is_empty() {
+            (memory.known, memory.from) = (Some(found), None);
             return Ok(None);
         }
+        let pending = compared.cut(memory);
         // Nothing is read that could not be written.
         inner.collections.admit()?;
         inner.collections.admit_into(&record.workspace)?;
@@ -195,49 +205,59 @@ impl Sources {
 
 /// Whether an object is given that was refused. The collection is not even opened for those
 /// that are refused still.
-async fn is_one_given_again(feed: &dyn Feed, memory: &mut Memory, stop: &CancellationToken) -> Result<bool, Error> {
-    let mut turn = memory.turn().into_iter();
-    Ok(next_given(feed, memory, stop, &mut turn).await?.is_some())
-}
-
-/// The next of the refused objects that is given now. None behind a fault of the moment:
-/// the store may take its time with each of them.
-async fn next_given(
+async fn is_one_given_again(
     feed: &dyn Feed,
+    parts: &BTreeMap<String, Part>,
     memory: &mut Memory,
     stop: &CancellationToken,
-    turn: &mut impl Iterator<Item = (String, Refused)>,
-) -> Result<Option<(String, Refused, Box<dyn Reader>)>, Error> {
-    for (name, refused) in turn {
-        match stop.run_until_cancelled(feed.open(&name, &refused.part)).await.ok_or(Error::ShuttingDown)? {
-            Ok(Opened::Ready(reader)) => return Ok(Some((name, refused, reader))),
-            Ok(_) => memory.asked(&name),
-            Err(_) => {
-                memory.asked(&name);
-                break;
-            }
+) -> Result<bool, Error> {
+    for (name, part) in memory.turn(parts) {
+        match ask_again(feed, (&name, &part), memory, stop).await? {
+            Asked::Given(_) => return Ok(true),
+            Asked::Refused => {}
+            Asked::Fault => return Ok(false),
         }
     }
-    Ok(None)
+    Ok(false)
 }
 
-/// Reads what is pending; false if an object has changed since it was listed, so
-/// that only the next scan knows all.
+/// What becomes of a refused object that is asked for again.
+enum Asked {
+    Given(Box<dyn Reader>),
+    Refused,
+    /// Of the moment. None is asked for behind that: the store may take its time with each.
+    Fault,
+}
+
+async fn ask_again(
+    feed: &dyn Feed,
+    (name, part): (&str, &Part),
+    memory: &mut Memory,
+    stop: &CancellationToken,
+) -> Result<Asked, Error> {
+    let asked = match stop.run_until_cancelled(feed.open(name, part)).await.ok_or(Error::ShuttingDown)? {
+        Ok(Opened::Ready(reader)) => return Ok(Asked::Given(reader)),
+        Ok(_) => Asked::Refused,
+        Err(_) => Asked::Fault,
+    };
+    memory.asked(name, part);
+    Ok(asked)
+}
+
+/// Reads what is pending; false if something is left, or an object has changed since it was
+/// listed, so that only the next scan knows all.
 async fn read_all(
     ingest: &mut Ingest<'_>,
     feed: &dyn Feed,
     mut pending: Pending,
     memory: &mut Memory,
+    faults: &mut Faults,
 ) -> Result<bool, Error> {
     if ingest.is_exceeded(0) {
         return Err(ingest.too_many());
     }
-    let mut all = true;
-    let mut faults = Faults::default();
-    // Not those that are refused now.
-    let mut again = memory.turn().into_iter();
-    let (late, early): (Vec<_>, Vec<_>) = pending.parts.iter().partition(|(name, _)| memory.faulty.contains(*name));
-    for (name, part) in early.into_iter().chain(late) {
+    let mut all = pending.are_all;
+    for (at, (name, part)) in pending.parts.iter().enumerate() {
         let begun = pending.begun.remove(name);
         let opened = ingest.stop.run_until_cancelled(feed.open(name, part)).await.ok_or(Error::ShuttingDown)?;
         let read = match opened {
@@ -253,15 +273,29 @@ async fn read_all(
             }
             Err(error) => Err(error),
         };
-        faults.meet(name, read, memory)?;
+        if let Err(error) = faults.meet(name, read, memory) {
+            if is_of_one(&error) {
+                // There may be more of them than are remembered: the next visit begins behind it.
+                memory.from = (at < pending.ordinary).then(|| name.clone());
+            }
+            return Err(error);
+        }
     }
-    while let Some((name, Refused { part, mark }, reader)) = next_given(feed, memory, ingest.stop, &mut again).await? {
-        ingest.sources.inner.lives.expected(ingest.record.uid());
-        let read = ingest.read(&name, &part, Some(ObjectMark { refused: false, done: false, ..mark }), reader).await;
-        memory.refused.remove(&name);
-        faults.meet(&name, read, memory)?;
+    memory.from = pending.last;
+    for (name, Refused { part, mark }) in pending.again {
+        match ask_again(feed, (&name, &part), memory, ingest.stop).await? {
+            Asked::Given(reader) => {
+                ingest.sources.inner.lives.expected(ingest.record.uid());
+                let mark = ObjectMark { refused: false, done: false, ..mark };
+                let read = ingest.read(&name, &part, Some(mark), reader).await;
+                memory.given(&name, &part);
+                faults.meet(&name, read, memory)?;
+            }
+            Asked::Refused => {}
+            Asked::Fault => break,
+        }
     }
-    faults.told(all)
+    Ok(all)
 }
 
 /// Counts an object that the store does not give; what it has given of it before stays.
@@ -274,9 +308,14 @@ async fn refuse(
     why: &str,
 ) -> Result<(), Error> {
     tracing::warn!(name = %ingest.record.name(), object = name, why, "an object is not given: it is counted, and asked for again");
-    let mark = ingest.refuse(name, part, begun, why).await?;
-    memory.refused.insert(name.to_owned(), Refused { part: part.clone(), mark });
+    ingest.refuse(name, part, begun, why).await?;
+    memory.is_refused(name, part);
     Ok(())
+}
+
+/// Whether an error is about one object.
+fn is_of_one(error: &Error) -> bool {
+    matches!(error, Error::SourceUnreadable { object: Some(_), .. })
 }
 
 /// What went wrong with single objects.
@@ -292,24 +331,24 @@ impl Faults {
     fn meet(&mut self, name: &str, read: Result<(), Error>, memory: &mut Memory) -> Result<(), Error> {
         let Err(fault) = read else {
             self.in_a_row = 0;
-            memory.faulty.remove(name);
+            memory.met_none(name);
             return Ok(());
         };
-        if !matches!(fault, Error::SourceUnreadable { object: Some(_), .. }) {
+        if !is_of_one(&fault) {
             return Err(fault);
         }
         tracing::debug!(object = name, causes = causes(&fault), "an object is read at the next scan");
-        memory.faulty.insert(name.to_owned());
+        memory.met_fault(name);
         self.in_a_row += 1;
         self.others += usize::from(self.first.is_some());
         self.first.get_or_insert(fault);
-        if self.in_a_row < MAX_FAULTS { Ok(()) } else { std::mem::take(self).told(true).map(drop) }
+        if self.in_a_row < MAX_FAULTS { Ok(()) } else { std::mem::take(self).told() }
     }
 
     /// The first, and how many others there are.
-    fn told(self, all: bool) -> Result<bool, Error> {
+    fn told(self) -> Result<(), Error> {
         match self.first {
-            None => Ok(all),
+            None => Ok(()),
             Some(Error::SourceUnreadable { object, why, cause }) if self.others > 0 => {
                 let why = format!("{why}; so it is with {} others", self.others);
                 Err(Error::SourceUnreadable { object, why, cause })
@@ -317,54 +356,6 @@ impl Faults {
             Some(fault) => Err(fault),
         }
     }
-}
-
-/// Leaves out what has been read, and forgets what is no longer there: marks must
-/// not pile up behind objects that come and go.
-async fn compare(lease: &Lease, record: &Source, mut parts: BTreeMap<String, Part>) -> Result<Pending, Error> {
-    let source = record.uid();
-    let (mut begun, mut refused) = (HashMap::new(), BTreeMap::new());
-    let hidden = hidden_directories(&parts);
-    let mut after: Option<String> = None;
-    loop {
-        let page = lease.object_marks(source, after.as_deref()).await?;
-        let more = page.len() == MARKS_PAGE;
-        after = page.last().map(|(path, _)| path.clone());
-        let mut gone = Vec::new();
-        for (path, mark) in page {
-            match parts.get(&path) {
-                // It may still be there, and is not read again when that shows.
-                None if is_below(&path, &hidden) => {}
-                None => gone.push(Mark::Object(source, path, None)),
-                Some(part) if part.etag == mark.etag && mark.done => {
-                    let part = parts.remove(&path);
-                    if let Some(part) = part.filter(|_| mark.refused) {
-                        refused.insert(path, Refused { part, mark });
-                    }
-                }
-                Some(part) if part.etag == mark.etag => {
-                    begun.insert(path, mark);
-                }
-                Some(_) => {}
-            }
-        }
-        if !gone.is_empty() {
-            lease.mark(lease.tenant(), gone).await?;
-        }
-        if !more {
-            return Ok(Pending { parts, begun, refused });
-        }
-    }
-}
-
-/// The directories of which nobody knows what is in them.
-fn hidden_directories(parts: &BTreeMap<String, Part>) -> HashSet<String> {
-    let hidden = parts.iter().filter(|(name, part)| name.ends_with('/') && part.refused.is_some());
-    hidden.map(|(name, _)| name.clone()).collect()
-}
-
-fn is_below(path: &str, directories: &HashSet<String>) -> bool {
-    !directories.is_empty() && path.match_indices('/').any(|(at, _)| directories.contains(&path[..=at]))
 }
 
 /// Tells one listing from another, so that a quiet source costs no more than its
@@ -378,34 +369,4 @@ fn fingerprint(parts: &BTreeMap<String, Part>) -> u128 {
         }
     }
     hash.digest128()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::source::format::Encoding;
-
-    #[test]
-    fn what_is_in_a_directory_that_cannot_be_read_may_still_be_there() {
-        let part = |refused: Option<&'static str>| Part {
-            etag: "1".to_owned(),
-            encoding: Encoding::of("x.csv", None, None).unwrap(),
-            refused: refused.map(Into::into),
-        };
-        let parts: BTreeMap<_, _> = [("a/", Some("no")), ("b.ndjson", Some("no")), ("c/", None)]
-            .map(|(name, refused)| (name.to_owned(), part(refused)))
-            .into();
-        let hidden = hidden_directories(&parts);
-        for (path, is_hidden) in [
-            ("a/x", true),
-            ("a/b/x", true),
-            ("a/", true),
-            ("a", false),
-            ("ab/x", false),
-            ("c/x", false),
-            ("x/a/y", false),
-        ] {
-            assert_eq!(is_below(path, &hidden), is_hidden, "{path}");
-        }
-    }
 }

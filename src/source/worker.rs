@@ -8,8 +8,9 @@ use tokio_util::sync::CancellationToken;
 use super::{Sources, live::Task, memory::Memory, state};
 use crate::{
     error::{Error, causes},
-    records::{Change, Collection, Failure, Record, RetiredSource, Source, SourceState, Stored},
-    tasks::{Looks, caught},
+    records::{Change, Collection, Failure, Key, Record, RetiredSource, Source, SourceState, Stored},
+    share::Tenant,
+    tasks::{Look, Looks, caught},
 };
 
 /// Until a visit that met a fault of the service's own storage is tried again.
@@ -19,27 +20,52 @@ impl Sources {
     /// Runs until the service stops.
     pub async fn run(self, sweep_every: Duration, stop: CancellationToken) {
         let mut looks = Looks::new(sweep_every, stop.clone());
+        // What was taken before a panic is looked at again.
+        self.inner.due.again();
         if let Err(error) = self.forget_orphans().await {
             tracing::warn!(error = error.in_full(), "sources of deleted collections stay until the next start");
         }
-        while looks.next(&self.inner.bell).await {
-            if let Err(error) = self.look(&stop) {
+        while let Some(look) = looks.next_of(&self.inner.due.bell).await {
+            if let Err(error) = self.look(look, &stop) {
+                self.inner.due.again();
                 tracing::warn!(error = error.in_full(), "sources wait for the next sweep");
             }
         }
     }
 
-    fn look(&self, stop: &CancellationToken) -> Result<(), Error> {
-        let inner = &self.inner;
-        for found in inner.records.find(&Source::running())? {
-            if self.collection_of(&found)?.is_some() {
-                self.start(&found, stop);
+    fn look(&self, look: Look, stop: &CancellationToken) -> Result<(), Error> {
+        let (inner, looked) = (&self.inner, self.inner.due.take(look));
+        for key in looked.sources {
+            self.look_at(&key, stop)?;
+        }
+        for key in looked.retired {
+            if let Some(found) = inner.records.get(&key)? {
+                self.retire(found);
             }
         }
-        for found in inner.records.scan(&RetiredSource::all()) {
-            self.retire(found?);
+        if look == Look::AtAll {
+            // Few, and not for long; each that met a fault is one of them.
+            for found in inner.records.scan(&RetiredSource::all()) {
+                self.retire(found?);
+            }
+            inner.lives.keep(|uid| inner.records.count(&Source::of_uid(uid)) > 0);
         }
-        inner.lives.keep(|uid| inner.records.count(&Source::of_uid(uid)) > 0);
+        if looked.all {
+            // One after the other: there may be thousands.
+            for key in inner.records.keys(&Source::running()) {
+                self.look_at(&key, stop)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn look_at(&self, key: &Key<Source>, stop: &CancellationToken) -> Result<(), Error> {
+        if let Some(found) = self.inner.records.get(key)?
+            && state::runs(found.state())
+            && self.collection_of(&found)?.is_some()
+        {
+            self.start(&found, stop);
+        }
         Ok(())
     }
 
@@ -58,7 +84,7 @@ impl Sources {
     /// Gives a source its task, unless it has one.
     fn start(&self, found: &Source, stop: &CancellationToken) {
         let Some(task) = self.inner.lives.start(found.uid(), stop) else { return };
-        let (sources, found) = (self.clone(), found.clone());
+        let (sources, found, stopped) = (self.clone(), found.clone(), task.stop.clone());
         self.inner.tasks.work_on(&self.inner.background, "source", async move {
             let Task { stop, ended } = task;
             // Also if it panics: a suspend may wait.
@@ -67,16 +93,17 @@ impl Sources {
                 sources.tend(&found, &stop).await;
                 Ok::<_, Error>(())
             };
-            // It is begun again by the next look, if it is still to run.
+            // It is begun again by the next look at it, if it is still to run.
             let _ = caught(tended).await;
             sources.inner.lives.ended(found.uid());
             drop(ended);
+            sources.inner.due.ended(&found, stopped.is_cancelled());
         });
     }
 
     /// Visits a source at its interval for as long as it is to run.
     async fn tend(&self, found: &Source, stop: &CancellationToken) {
-        let mut memory = Memory::default();
+        let mut memory = Memory::new(self.inner.memory.share(&Tenant::of_workspace(&found.workspace)));
         while !stop.is_cancelled() {
             let seen = match self.inner.records.get(&found.key()) {
                 Ok(Some(seen)) if seen.uid() == found.uid() && state::runs(seen.state()) => seen,

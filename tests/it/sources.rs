@@ -3,6 +3,7 @@
 mod access;
 mod bad_input;
 mod bad_records;
+mod bell;
 mod changes;
 mod control;
 mod create;

@@ -27,3 +27,25 @@ async fn what_is_to_be_done_does_not_wait_for_a_sweep() {
     eventually("nothing keeps the files", async || !server.has_files(&source.uid)).await;
     server.stop().await;
 }
+
+#[apply(on_each_storage!)]
+async fn a_deleted_collection_does_not_wait_for_a_sweep() {
+    let mut server = TestServer::start_with(|config| config.sweep_every = Duration::from_hours(1)).await;
+    let source = server.given_collection("books").await;
+    server.given_collection("films").await;
+    for id in ["a", "b", "c"] {
+        server.given_documents("books", 50, 0).await;
+        server.given_snapshot("books", id).await;
+    }
+    server.delete_snapshot("b").await.unwrap();
+    server.delete_collection("books").await.unwrap();
+    // What happens elsewhere is nothing to it.
+    server.given_snapshot("films", "d").await;
+    server.request_restore("a", "again").await.unwrap();
+    server.delete_snapshot("a").await.unwrap();
+    assert_eq!(server.ended_restore("again").await.state(), State::Succeeded);
+    assert!(server.has_files(&source.uid), "one stands on them");
+    server.delete_snapshot("c").await.unwrap();
+    eventually("nothing keeps the files", async || !server.has_files(&source.uid)).await;
+    server.stop().await;
+}
