@@ -129,18 +129,20 @@ pub struct Opening<'a> {
     pub clock: Clock,
     /// Background work.
     pub tasks: Tasks,
+    /// Another process may write the log as well: nothing that is locked keeps it out.
+    pub may_have_rivals: bool,
 }
 
 /// Opens the records: exactly those of the log.
 pub async fn open(opening: Opening<'_>) -> Result<Records, Error> {
-    let Opening { data_dir, index, log, found, policy, clock, tasks } = opening;
+    let Opening { data_dir, index, log, found, policy, clock, tasks, may_have_rivals } = opening;
     let (index, reached) = reach(data_dir, index, &log, &found, &tasks).await?;
     let filling = index.clone();
     let filled = tasks.blocking("index fill", move || filling.fill_secondary()).await;
     filled.map_err(|panicked| Error::Internal(Arc::new(panicked)))??;
     let Reached { tip, time, entries, bytes } = reached;
     let compactor = Compactor::new(policy, clock.clone(), found.base(), entries, bytes);
-    let committer = Committer::new(index.clone(), log, clock, tasks, compactor, tip);
+    let committer = Committer::new(index.clone(), log, clock, tasks, compactor, tip, may_have_rivals);
     Ok(Records { view: View::new(index), committer: Arc::new(committer), found: time })
 }
 
