@@ -125,8 +125,8 @@ impl Committer {
         self.tip.lock().revision
     }
 
-    /// Whether nobody else has written behind our newest entry. Entries are collected from
-    /// the oldest on, so the newest tells.
+    /// Whether nobody else has written behind our newest entry. Who has, and has collected what
+    /// lies before, has left something newer.
     pub async fn is_newest(&self) -> Result<bool, Error> {
         let found = self.log.behind(self.revision()).await?;
         let Some(newest) = found.entries.last() else { return Ok(found.bases.is_empty()) };
