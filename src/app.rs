@@ -75,6 +75,8 @@ pub struct Config {
     pub log_policy: Policy,
     /// How often the records are looked through for work.
     pub sweep_every: Duration,
+    /// How often another server is looked for, where no lock keeps it out.
+    pub rivals_every: Duration,
     /// How long a stop may take.
     pub grace: Duration,
     /// The clock of the machine is right, whatever was known of time before.
@@ -103,6 +105,7 @@ impl Config {
             transport: Transport::default(),
             log_policy: Policy::default(),
             sweep_every: Duration::from_secs(1),
+            rivals_every: Duration::from_secs(10),
             grace: Duration::from_secs(20),
             accept_clock: false,
         }
@@ -249,6 +252,11 @@ impl App {
         tasks.worker("clock watch", (clock.clone(), records.clone()), move |(clock, records), stop| {
             timekeeper::watch(clock, records, sweep, stop)
         });
+        if records.may_have_rivals() {
+            tasks.worker("rival watch", records.clone(), move |records, stop| {
+                records.watch_rivals(config.rivals_every, stop)
+            });
+        }
         tasks.worker("space watch", (space, tasks.clone()), move |(space, tasks), _| {
             space.watch(config.space_every, tasks)
         });
@@ -355,7 +363,16 @@ pub async fn open_records(config: &Config, clock: &Clock, tasks: &Tasks) -> Resu
         found = log.look().await?;
     }
     let (clock, tasks) = (clock.clone(), tasks.clone());
-    let opening = Opening { data_dir: &config.data_dir, index, log, found, policy: config.log_policy, clock, tasks };
+    let opening = Opening {
+        data_dir: &config.data_dir,
+        index,
+        log,
+        found,
+        policy: config.log_policy,
+        clock,
+        tasks,
+        may_have_rivals: locks.root.is_none(),
+    };
     let records = records::open(opening).await?;
     if let Some(older) = instance::older(&root).await? {
         if older.is_unsealed {

@@ -96,6 +96,13 @@ impl Clock {
         self.inner.machine.read().wall
     }
 
+    /// How long the machine has run, its sleep included: what lies between two of these has
+    /// passed, whatever the wall clock was set to meanwhile.
+    #[must_use]
+    pub fn uptime(&self) -> Duration {
+        duration(self.inner.machine.read().boot)
+    }
+
     /// The time that a life counts from which begins `now`. After a start whose clock is not
     /// believed yet the time that is may be behind by as long as the machine was off, and
     /// what lived from there on would end early: then it is that of the machine, if that

@@ -43,9 +43,10 @@ mod subscribers;
 mod terms;
 mod view;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use prost::Message;
+use tokio_util::sync::CancellationToken;
 
 use self::commit::Committer;
 pub use self::{
@@ -182,6 +183,32 @@ impl Records {
     /// Whether nobody else has written behind what we know.
     pub async fn is_newest(&self) -> Result<bool, Error> {
         self.committer.is_newest().await
+    }
+
+    /// Whether another process may write the log as well.
+    #[must_use]
+    pub fn may_have_rivals(&self) -> bool {
+        self.committer.may_have_rivals()
+    }
+
+    /// Whether nobody else can write behind what this process has found at its start. Until
+    /// this is so, nothing may be destroyed that somebody else may be making: to commit
+    /// something shows it.
+    #[must_use]
+    pub fn are_ours(&self) -> bool {
+        self.committer.is_ours()
+    }
+
+    /// Looks for another server that writes the log, until the service stops, or has to
+    /// because there is one: who writes nothing would not notice.
+    pub async fn watch_rivals(self, every: Duration, stop: CancellationToken) {
+        while stop.run_until_cancelled(tokio::time::sleep(every)).await.is_some() {
+            match self.committer.look_for_rivals().await {
+                Ok(true) => {}
+                Ok(false) => return stop.cancelled().await,
+                Err(error) => tracing::debug!(%error, "another server is looked for again later"),
+            }
+        }
     }
 
     /// When what was found at the start was written last; none if there was nothing.

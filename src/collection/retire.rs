@@ -193,17 +193,104 @@ impl Collections {
 
     /// Removes what creations left that a crash, or storage that failed, cut short.
     pub async fn sweep_intents(&self) -> Result<(), Error> {
-        let inner = &self.inner;
-        for found in inner.records.scan(&Intent::all()) {
-            let id = uid(&found?.uid);
-            let is_under_way = inner.creating.lock().contains(&id);
-            // In this order: one that is made is not under way any more.
-            let is_left = !is_under_way && inner.records.get(&Intent::at(id))?.is_some();
-            if is_left && !self.is_known(id)? {
+        let records = &self.inner.records;
+        for found in records.scan(&Intent::all()) {
+            let intent = found?;
+            let id = uid(&intent.uid);
+            if self.is_left(id)? && !records.are_ours() {
+                // Another server may be about to make it, or have made it since we looked.
+                // Before anything goes there is an entry of ours behind what was found: the
+                // record of another can never come, and who tries to write it stops.
+                records.commit_if_unchanged(Change::default().replace(&intent, &intent)).await?;
+            }
+            if self.is_left(id)? {
                 tracing::info!(uid = %id, "removing what an unfinished creation left");
                 self.forget_unfinished(id).await?;
             }
         }
         Ok(())
+    }
+
+    /// Whether what an intent names is nobody's.
+    fn is_left(&self, id: Uuid) -> Result<bool, Error> {
+        let inner = &self.inner;
+        let is_under_way = inner.creating.lock().contains(&id);
+        // In this order: one that is made is not under way any more.
+        Ok(!is_under_way && inner.records.get(&Intent::at(id))?.is_some() && !self.is_known(id)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    use tokio::runtime::Handle;
+
+    use super::*;
+    use crate::{
+        clock::{Clock, new_uid},
+        documents::{Root, Store, Tuning},
+        records::{self, IndexState, Log, Opening, Policy, Records},
+        tasks::Tasks,
+        workspace::{Gates, Limits, Workspaces},
+    };
+
+    /// Where one of the servers that share a root has its entry of a revision.
+    fn entry(root: &Path, revision: u64) -> PathBuf {
+        root.join(format!("records/{revision:020}"))
+    }
+
+    /// A server on a root that no lock keeps others from.
+    async fn server(dir: &Path, root: &Root) -> (Collections, Records) {
+        let (clock, tasks) = (Clock::default(), Tasks::default());
+        let log = Log::new(root.clone(), Uuid::from_u128(1));
+        let opening = Opening {
+            data_dir: dir,
+            index: IndexState::Missing,
+            found: log.look().await.unwrap(),
+            log,
+            policy: Policy::default(),
+            clock: clock.clone(),
+            tasks: tasks.clone(),
+            may_have_rivals: true,
+        };
+        let records = records::open(opening).await.unwrap();
+        let (gates, limits) = (Gates::default(), Limits::default());
+        let workspaces = Workspaces::start(records.clone(), clock.clone(), gates, limits, None).await.unwrap();
+        let store = Store::new(root.clone(), tasks, clock.clone(), Tuning::default(), Handle::current());
+        (Collections::new(records.clone(), store, clock, workspaces), records)
+    }
+
+    #[tokio::test]
+    async fn what_another_server_may_be_making_is_removed_only_behind_an_entry_of_ours() {
+        let dir = tempfile::tempdir().unwrap();
+        let directory = dir.path().join("root");
+        let root = Root::local(&directory).unwrap();
+        root.lay_out().await.unwrap();
+        let (_, first) = server(&dir.path().join("first"), &root).await;
+        let id = new_uid();
+        let intent = Intent { uid: id.as_bytes().to_vec(), create_time: 1 };
+        first.commit(Change::default().insert(&intent)).await.unwrap();
+        let file = directory.join(format!("collections/{id}/manifest/1"));
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, "theirs").unwrap();
+
+        // The first goes on when the second has read the log.
+        let (overtaken, records) = server(&dir.path().join("second"), &root).await;
+        first.commit(Change::default().forget(Intent::at(new_uid()))).await.unwrap();
+        assert!(matches!(overtaken.sweep_intents().await, Err(Error::ShuttingDown)));
+        assert!(file.exists());
+        assert!(records.get(&Intent::at(id)).unwrap().is_some());
+
+        // The third is faster.
+        let (faster, records) = server(&dir.path().join("third"), &root).await;
+        let next = records.revision() + 1;
+        faster.sweep_intents().await.unwrap();
+        assert!(!file.exists());
+        assert!(records.get(&Intent::at(id)).unwrap().is_none());
+        let refused = first.commit(Change::default().forget(Intent::at(id))).await;
+        assert!(matches!(refused, Err(records::CommitError::Failed(Error::ShuttingDown))), "{refused:?}");
+        // One that shows whose the log is, and one without the intent.
+        assert!(entry(&directory, next + 1).exists() && !entry(&directory, next + 2).exists());
     }
 }

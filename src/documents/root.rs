@@ -273,6 +273,12 @@ impl Root {
         Ok(self.store.list(Some(prefix)).map_ok(|found| (found.location, found.size)).try_collect().await?)
     }
 
+    /// The objects below a prefix whose paths order behind another: of many, a bucket shows
+    /// the few that were asked for.
+    pub async fn list_behind(&self, prefix: &Path, path: &Path) -> Result<Vec<Path>, Error> {
+        Ok(self.store.list_with_offset(Some(prefix), path).map_ok(|found| found.location).try_collect().await?)
+    }
+
     /// The names directly below a prefix.
     pub async fn children(&self, prefix: &Path) -> Result<Vec<String>, Error> {
         let found = self.store.list_with_delimiter(Some(prefix)).await?;

@@ -61,9 +61,9 @@ pub async fn check(index: IndexState, log: &Log, tasks: &Tasks, report: &mut Rep
             "index: at revision {} of {end}: the same records (the next start reads the rest)",
             tip.revision
         )),
-        // It is made of the log, which is what counts.
+        // Nothing is lost, since it is made of the log; but something has lost or changed it.
         Ok(Err(Unbelieved { why, .. })) => {
-            report.say(format!("index: {why} (the next start makes it anew)"));
+            report.tell_wrong(format!("index: {why} (the next start makes it anew)"));
         }
         Err(why) if is_whole => report.tell_wrong(format!("index: {why}")),
         Err(why) => report.say(format!("index: not held against the log: {why}")),

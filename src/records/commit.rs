@@ -10,7 +10,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -23,7 +23,7 @@ use super::{
     checksum::Checksum,
     compact::Compactor,
     entry::{self, Hash, Tip},
-    group::Group,
+    group::{Group, Refusal},
     index::Index,
     log::{Log, Refused},
     subscribers::{Subscribers, Told},
@@ -38,8 +38,8 @@ use crate::{
 /// How long a change waits for its turn. One whose entry is being written waits for as
 /// long as that takes: nobody may undo an effect whose record can still appear.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Without a write for so long, another server may have written so many entries that
-/// those behind ours are collected.
+/// In less than this no other server writes so many entries behind ours that they are
+/// collected: that takes two bases, each of thousands of entries or of 16 MiB.
 const OVERTAKEN: Duration = Duration::from_secs(5);
 
 /// The records as they will be, by key.
@@ -57,8 +57,11 @@ pub struct Committer {
     queue: Mutex<Queue>,
     /// Of the newest entry; changed only by the task that writes.
     tip: Mutex<Tip>,
-    /// When this process last wrote an entry.
-    last_write: Mutex<Instant>,
+    /// When this process began to write its newest entry, by the time that the machine has
+    /// run: nobody was behind it then. None before the first.
+    last_write: Mutex<Option<Duration>>,
+    /// Another process may write the log as well.
+    may_have_rivals: bool,
     subscribers: Subscribers,
     tickets: AtomicU64,
 }
@@ -84,13 +87,23 @@ struct Callers {
     made: Vec<Answer>,
     /// Those that are told of a conflict, when what they conflict with can be read.
     refused: Vec<(Answer, CommitError)>,
+    /// The same, of those that conflict with one of the changes which are made.
+    beaten: Vec<Answer>,
 }
 
 type Answer = oneshot::Sender<Result<(), CommitError>>;
 
 impl Committer {
     /// Goes on behind `tip`, which the index has reached.
-    pub fn new(index: Index, log: Log, clock: Clock, tasks: Tasks, compactor: Compactor, tip: Tip) -> Self {
+    pub fn new(
+        index: Index,
+        log: Log,
+        clock: Clock,
+        tasks: Tasks,
+        compactor: Compactor,
+        tip: Tip,
+        may_have_rivals: bool,
+    ) -> Self {
         Self {
             index,
             log,
@@ -100,7 +113,8 @@ impl Committer {
             writer: new_uid(),
             queue: Mutex::default(),
             tip: Mutex::new(tip),
-            last_write: Mutex::new(Instant::now()),
+            last_write: Mutex::default(),
+            may_have_rivals,
             subscribers: Subscribers::new(tip.revision),
             tickets: AtomicU64::new(0),
         }
@@ -111,17 +125,40 @@ impl Committer {
         self.tip.lock().revision
     }
 
-    /// Whether nobody else has written behind our newest entry. Entries are collected from
-    /// the oldest on, so the newest tells.
+    /// Whether nobody else has written behind our newest entry. Who has, and has collected what
+    /// lies before, has left something newer.
     pub async fn is_newest(&self) -> Result<bool, Error> {
-        let known = self.revision();
-        let found = self.log.look().await?;
-        let Some(newest) = found.entries.last().copied().filter(|newest| *newest > known) else {
-            return Ok(found.base().is_none_or(|base| base <= known));
-        };
+        let found = self.log.behind(self.revision()).await?;
+        let Some(newest) = found.entries.last() else { return Ok(found.bases.is_empty()) };
         // It may be ours, on its way into the index.
-        let entry = self.log.read(newest).await?;
+        let entry = self.log.read(*newest).await?;
         Ok(entry.is_some_and(|entry| entry.writer == self.writer.as_bytes()))
+    }
+
+    /// Whether another process may write the log as well.
+    pub fn may_have_rivals(&self) -> bool {
+        self.may_have_rivals
+    }
+
+    /// Whether nobody else can write behind what this process has found at its start: a
+    /// lock keeps them out, or an entry of ours is there.
+    pub fn is_ours(&self) -> bool {
+        !self.may_have_rivals || self.last_write.lock().is_some()
+    }
+
+    /// Looks whether another server has written behind our newest entry, and stops this one
+    /// if so. False then.
+    pub async fn look_for_rivals(&self) -> Result<bool, Error> {
+        let next = self.revision() + 1;
+        // Both cost less than a list: nobody has written the next revision, nor so many that
+        // ours is collected. Else it may be ours that is being written.
+        let is_quiet = !self.log.has(next).await? && self.log.goes_on_at(next).await?;
+        if is_quiet || self.is_newest().await? {
+            return Ok(true);
+        }
+        self.give_way(next);
+        self.close();
+        Ok(false)
     }
 
     /// Over all records.
@@ -222,7 +259,8 @@ impl Committer {
             let Some(Waiting { change, answer, .. }) = waiting.pop_front() else { break };
             match group.add(change) {
                 Ok(()) => callers.made.push(answer),
-                Err(error) => callers.refused.push((answer, error)),
+                Err(Refusal::Records(error)) => callers.refused.push((answer, error)),
+                Err(Refusal::Before) => callers.beaten.push(answer),
             }
         }
         (group.into_writes(), callers)
@@ -231,7 +269,7 @@ impl Committer {
     /// Writes the entry, applies it, and answers: effect, record, announcement.
     /// False if nothing more can be written.
     async fn settle(&self, writes: Writes, callers: Callers) -> bool {
-        let Callers { made, refused } = callers;
+        let Callers { made, refused, beaten } = callers;
         let written = if writes.is_empty() { Ok(()) } else { self.write(writes).await };
         let goes_on = written.is_ok();
         for answer in made {
@@ -239,6 +277,11 @@ impl Committer {
         }
         for (answer, error) in refused {
             let _ = answer.send(Err(error));
+        }
+        for answer in beaten {
+            // Nobody can read what it conflicts with if that was not made.
+            let refused = written.clone().map_or_else(CommitError::from, |()| CommitError::Conflict);
+            let _ = answer.send(Err(refused));
         }
         goes_on
     }
@@ -263,8 +306,7 @@ impl Committer {
         match self.append(revision, &object).await {
             Ok(()) => {}
             Err(Refused::Taken) => {
-                tracing::error!(revision, "another server writes the record log of this storage root; this one stops");
-                self.tasks.fail();
+                self.give_way(revision);
                 return Err(Error::ShuttingDown);
             }
             Err(Refused::Unknown(error)) => {
@@ -291,17 +333,25 @@ impl Committer {
         Ok(())
     }
 
-    /// Writes an entry. A server that has long written nothing may have been overtaken by
-    /// another, whose entry of that revision is collected by now: the one that it
-    /// stands on is, too.
+    /// Writes an entry. A server that has long written nothing, be it because storage did not
+    /// answer or the machine slept, may have been overtaken by another, whose entry of that
+    /// revision is collected by now. So that is asked when the entry is there, by how long
+    /// it has taken until then.
     async fn append(&self, revision: u64, object: &Bytes) -> Result<(), Refused> {
-        let was_idle = self.last_write.lock().elapsed() >= OVERTAKEN;
-        self.log.append(revision, object, &self.tasks.stop_token()).await?;
-        *self.last_write.lock() = Instant::now();
-        if was_idle && !self.log.goes_on_at(revision).await.unwrap_or(true) {
+        let (began, stop) = (self.clock.uptime(), self.tasks.stop_token());
+        self.log.append(revision, object, &stop).await?;
+        let known = *self.last_write.lock();
+        let was_long = known.is_none_or(|known| self.clock.uptime().saturating_sub(known) >= OVERTAKEN);
+        if self.may_have_rivals && was_long && self.log.is_overtaken(revision, &stop).await? {
             return Err(Refused::Taken);
         }
+        *self.last_write.lock() = Some(began);
         Ok(())
+    }
+
+    fn give_way(&self, revision: u64) {
+        tracing::error!(revision, "another server writes the record log of this storage root; this one stops");
+        self.tasks.fail();
     }
 
     /// Reading and writing the index must not fail: the next start makes it again.
@@ -333,40 +383,4 @@ fn unknown(why: &'static str) -> Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        documents::Root,
-        records::{Policy, Subscription, Workspace},
-    };
-
-    /// It is in the log for good, so who watches must not wait for the end that it is.
-    #[tokio::test]
-    async fn what_the_index_cannot_take_is_told_all_the_same() {
-        let dir = tempfile::tempdir().unwrap();
-        let root = Root::local(dir.path()).unwrap();
-        root.lay_out().await.unwrap();
-        let index = Index::open(&dir.path().join("metadata")).unwrap();
-        let (log, tasks, clock) = (Log::new(root, Uuid::from_u128(1)), Tasks::default(), Clock::default());
-        let compactor = Compactor::new(Policy::default(), clock.clone(), None, 0, 0);
-        let is_broken = Arc::clone(&index.is_broken);
-        let committer = Committer::new(index, log.clone(), clock, tasks.clone(), compactor, Tip::start());
-        let committer = Arc::new(committer);
-        let told: Arc<Mutex<Vec<u64>>> = Arc::default();
-        let telling = Arc::clone(&told);
-        committer.subscribers().add(Subscription::default().to(move |_, after: Option<&Workspace>| {
-            telling.lock().extend(after.map(|after| after.revision));
-        }));
-        let workspace = |revision| Workspace { id: "a".to_owned(), revision, ..Workspace::default() };
-        Committer::commit(&committer, Change::default().put(&workspace(1))).await.unwrap();
-        is_broken.store(true, Ordering::SeqCst);
-        let refused = Committer::commit(&committer, Change::default().put(&workspace(2))).await;
-        assert!(matches!(refused, Err(CommitError::Failed(Error::OutcomeUnknown(_)))), "{refused:?}");
-        assert_eq!(*told.lock(), [1, 2]);
-        assert!(log.read(2).await.unwrap().is_some());
-        assert!(tasks.until(std::future::pending()).await.is_err(), "the service stops");
-        assert_eq!(committer.revision(), 1, "nobody can read it here");
-        let later = Committer::commit(&committer, Change::default().put(&workspace(3))).await;
-        assert!(matches!(later, Err(CommitError::Failed(Error::ShuttingDown))), "{later:?}");
-    }
-}
+mod tests;

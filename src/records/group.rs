@@ -11,6 +11,22 @@ use super::{
 };
 use crate::error::Error;
 
+/// Why a change does not come into a group.
+#[derive(Debug)]
+pub enum Refusal {
+    /// The records are not what it counts on, or cannot be read.
+    Records(CommitError),
+    /// What is written before it in the same entry is not: if that is not made, then nothing
+    /// is known to be against it.
+    Before,
+}
+
+impl From<CommitError> for Refusal {
+    fn from(error: CommitError) -> Self {
+        Self::Records(error)
+    }
+}
+
 /// What is written under a key, none for what is removed.
 type Write = Option<Vec<u8>>;
 
@@ -46,22 +62,31 @@ impl<'a> Group<'a> {
     }
 
     /// Takes a change in, if what it counts on is so.
-    pub fn add(&mut self, change: Change) -> Result<(), CommitError> {
-        for (key, expected) in &change.expected {
-            if !self.is_as_expected(key, *expected)? {
-                return Err(CommitError::Conflict);
-            }
-        }
-        let moves = self.moves_of(&change)?;
-        if change.limits.iter().any(|limit| self.exceeds(limit, &moves)) {
-            return Err(CommitError::Conflict);
-        }
+    pub fn add(&mut self, change: Change) -> Result<(), Refusal> {
+        let moves = match self.check(&change) {
+            Err(CommitError::Conflict) if Self::new(self.index).check(&change).is_ok() => return Err(Refusal::Before),
+            checked => checked?,
+        };
         for (term, moved) in moves {
             self.moves.entry(term).or_default().push(moved);
         }
         self.bytes += change.size();
         self.writes.extend(change.writes);
         Ok(())
+    }
+
+    /// Compares what a change counts on; returns what it does to the secondary indexes.
+    fn check(&self, change: &Change) -> Result<Vec<(RawTerm, Move)>, CommitError> {
+        for (key, expected) in &change.expected {
+            if !self.is_as_expected(key, *expected)? {
+                return Err(CommitError::Conflict);
+            }
+        }
+        let moves = self.moves_of(change)?;
+        if change.limits.iter().any(|limit| self.exceeds(limit, &moves)) {
+            return Err(CommitError::Conflict);
+        }
+        Ok(moves)
     }
 
     fn is_as_expected(&self, key: &[u8], expected: Expected) -> Result<bool, Error> {

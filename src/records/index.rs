@@ -126,6 +126,14 @@ impl Index {
         self.trees.read().clone().checksum()
     }
 
+    /// Reads all of the cache, to find out whether that can be done.
+    pub fn read_cache(&self) -> Result<(), Error> {
+        for entry in &self.cache() {
+            entry?;
+        }
+        Ok(())
+    }
+
     /// One record.
     pub fn get(&self, key: &[u8]) -> Result<Option<Raw>, Error> {
         self.records().get(key)?.map(Raw::new).transpose()

@@ -86,7 +86,8 @@ impl Found {
 pub enum Refused {
     /// Somebody else has written that revision.
     Taken,
-    /// It may or may not be there: the service stopped before storage answered.
+    /// It may or may not be there, or not count: the service stopped before storage
+    /// answered.
     Unknown(Error),
 }
 
@@ -119,8 +120,7 @@ impl Log {
     /// away is waited for.
     pub async fn append(&self, revision: u64, object: &Bytes, stop: &CancellationToken) -> Result<(), Refused> {
         let path = entry_path(revision);
-        let mut pause = PAUSE.0;
-        let mut warned = false;
+        let mut waits = Waits::new(revision, stop);
         loop {
             let failed = match self.root.put_new(&path, object.clone()).await {
                 Ok(true) => return Ok(()),
@@ -139,15 +139,28 @@ impl Log {
                 (Ok(false), None) => Error::internal("an object was there and is not"),
                 (Ok(false), Some(error)) | (Err(error), _) => error,
             };
-            if !warned {
-                tracing::warn!(error = error.in_full(), revision, "a change of the records waits for the storage");
-                warned = true;
-            }
-            if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
-                return Err(Refused::Unknown(error));
-            }
-            pause = (pause * 2).min(PAUSE.1);
+            waits.wait(error).await?;
         }
+    }
+
+    /// Whether an entry of ours that was just written lies where another server had one,
+    /// which it has collected: then it has a base there, or behind it, and we have none
+    /// yet. That an entry lies before ours would say nothing, since it may have got there
+    /// in the same way. Storage that is away is waited for.
+    pub async fn is_overtaken(&self, revision: u64, stop: &CancellationToken) -> Result<bool, Refused> {
+        let mut waits = Waits::new(revision, stop);
+        loop {
+            match self.behind(revision - 1).await {
+                Ok(found) => return Ok(!found.bases.is_empty() || found.entries.last() > Some(&revision)),
+                Err(error) => waits.wait(error).await?,
+            }
+        }
+    }
+
+    /// What there is of it behind a revision.
+    pub async fn behind(&self, revision: u64) -> Result<Found, Error> {
+        let paths = self.root.list_behind(&ObjectPath::from(FOLDER), &base_path(revision)).await?;
+        Ok(paths.iter().collect())
     }
 
     /// The entry behind `tip`, if it has been written.
@@ -165,12 +178,16 @@ impl Log {
         object.map(|object| entry::decode(&object).map_err(|damage| damaged(&path, damage))).transpose()
     }
 
-    /// Whether an entry of ours stands on what is there: on the one before, or on a base.
+    /// Whether a revision has an entry.
+    pub async fn has(&self, revision: u64) -> Result<bool, Error> {
+        Ok(self.root.size(&entry_path(revision)).await?.is_some())
+    }
+
+    /// Whether the next entry would stand on what is there: on the one before, or on a
+    /// base.
     pub async fn goes_on_at(&self, revision: u64) -> Result<bool, Error> {
         let before = revision - 1;
-        Ok(before == 0
-            || self.root.size(&entry_path(before)).await?.is_some()
-            || self.root.size(&base_path(before)).await?.is_some())
+        Ok(before == 0 || self.has(before).await? || self.root.size(&base_path(before)).await?.is_some())
     }
 
     /// The entries behind `tip` up to a revision, each checked against the one
@@ -209,15 +226,50 @@ impl Log {
 
 /// Looks what there is of a log under a root, whoever it belongs to.
 pub async fn look(root: &Root) -> Result<Found, Error> {
-    let mut found = Found::default();
-    for (path, _) in root.list(&ObjectPath::from(FOLDER)).await? {
-        match path.filename().and_then(parse) {
-            Some(Name::Entry(revision)) => found.entries.insert(revision),
-            Some(Name::Base(revision)) => found.bases.insert(revision),
-            None => false,
-        };
+    let listed = root.list(&ObjectPath::from(FOLDER)).await?;
+    Ok(listed.iter().map(|(path, _)| path).collect())
+}
+
+impl<'a> FromIterator<&'a ObjectPath> for Found {
+    fn from_iter<I: IntoIterator<Item = &'a ObjectPath>>(paths: I) -> Self {
+        let mut found = Self::default();
+        for path in paths {
+            match path.filename().and_then(parse) {
+                Some(Name::Entry(revision)) => found.entries.insert(revision),
+                Some(Name::Base(revision)) => found.bases.insert(revision),
+                None => false,
+            };
+        }
+        found
     }
-    Ok(found)
+}
+
+/// The pauses of a change that waits for storage which is away.
+struct Waits<'a> {
+    revision: u64,
+    stop: &'a CancellationToken,
+    pause: Duration,
+    warned: bool,
+}
+
+impl<'a> Waits<'a> {
+    fn new(revision: u64, stop: &'a CancellationToken) -> Self {
+        Self { revision, stop, pause: PAUSE.0, warned: false }
+    }
+
+    /// Waits until it is time for another attempt. If the service stops first, nobody
+    /// knows.
+    async fn wait(&mut self, error: Error) -> Result<(), Refused> {
+        if !std::mem::replace(&mut self.warned, true) {
+            let revision = self.revision;
+            tracing::warn!(error = error.in_full(), revision, "a change of the records waits for the storage");
+        }
+        if self.stop.run_until_cancelled(tokio::time::sleep(self.pause)).await.is_none() {
+            return Err(Refused::Unknown(error));
+        }
+        self.pause = (self.pause * 2).min(PAUSE.1);
+        Ok(())
+    }
 }
 
 /// The instance that the newest object of a log names, if it can be read.

@@ -2,7 +2,7 @@
 //! is made anew.
 //!
 //! An index is believed if what it holds adds up to what the log says of the
-//! revision that it claims to be at. Whatever else is the matter with it (missing,
+//! revision that it claims to be at, and its cache can be read. Whatever else is the matter with it (missing,
 //! damaged, set back, of another root), it is removed and made from the newest base
 //! and the entries behind it.
 
@@ -129,18 +129,20 @@ pub struct Opening<'a> {
     pub clock: Clock,
     /// Background work.
     pub tasks: Tasks,
+    /// Another process may write the log as well: nothing that is locked keeps it out.
+    pub may_have_rivals: bool,
 }
 
 /// Opens the records: exactly those of the log.
 pub async fn open(opening: Opening<'_>) -> Result<Records, Error> {
-    let Opening { data_dir, index, log, found, policy, clock, tasks } = opening;
+    let Opening { data_dir, index, log, found, policy, clock, tasks, may_have_rivals } = opening;
     let (index, reached) = reach(data_dir, index, &log, &found, &tasks).await?;
     let filling = index.clone();
     let filled = tasks.blocking("index fill", move || filling.fill_secondary()).await;
     filled.map_err(|panicked| Error::Internal(Arc::new(panicked)))??;
     let Reached { tip, time, entries, bytes } = reached;
     let compactor = Compactor::new(policy, clock.clone(), found.base(), entries, bytes);
-    let committer = Committer::new(index.clone(), log, clock, tasks, compactor, tip);
+    let committer = Committer::new(index.clone(), log, clock, tasks, compactor, tip, may_have_rivals);
     Ok(Records { view: View::new(index), committer: Arc::new(committer), found: time })
 }
 
@@ -240,7 +242,10 @@ pub(super) async fn judge(
     }
     let counted = {
         let index = index.clone();
-        match tasks.blocking("index checksum", move || index.checksum()).await {
+        // The cache as well, though nothing is lost with it: what sled cannot read there may
+        // end the start later, with a panic even.
+        let read = move || index.read_cache().and_then(|()| index.checksum());
+        match tasks.blocking("index checksum", read).await {
             Ok(counted) => counted,
             Err(panicked) => return not_so(panicked.to_string()),
         }
@@ -385,4 +390,41 @@ pub async fn take_over(index: &Index, log: &Log, now: Micros) -> Result<Vec<ApiK
     }
     base.finish().await?;
     Ok(uses)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::documents::Root;
+
+    /// What may be lost ends no start: when a key was last used, or what was known of time.
+    #[tokio::test]
+    async fn an_index_whose_cache_cannot_be_read_is_made_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = Log::new(Root::local(&dir.path().join("root")).unwrap(), Uuid::from_u128(1));
+        let directory = dir.path().join(DIRECTORY);
+        let index = open_free(&directory).unwrap();
+        index.set_tip(log.instance(), &Tip::start()).unwrap();
+        // So large that it has a file of its own.
+        index.cache().insert("large", vec![7; 1 << 20]).unwrap();
+        // sled reads the newest part of its log at each open: it lies before that.
+        for n in 10..74 {
+            index.cache().insert(format!("z{n}"), vec![n; 32 << 10]).unwrap();
+        }
+        index.flush().await.unwrap();
+        drop(index);
+        drop(open_free(&directory).unwrap());
+        for file in std::fs::read_dir(directory.join("blobs")).unwrap() {
+            std::fs::write(file.unwrap().path(), "damaged").unwrap();
+        }
+        let index = open_free(&directory).unwrap();
+        index.cache().get("large").unwrap_err();
+        drop(index);
+
+        let tasks = Tasks::default();
+        let found = IndexState::find(dir.path(), &tasks).await.unwrap();
+        assert!(matches!(found, IndexState::At(..)));
+        let (index, _) = reach(dir.path(), found, &log, &Found::default(), &tasks).await.unwrap();
+        assert!(index.cache().is_empty());
+    }
 }

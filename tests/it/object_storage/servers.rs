@@ -1,7 +1,13 @@
 //! Two servers on one root: the marker refuses the second, and if it gets past
 //! that, the databases fence the first, which stops.
 
-use stillframe::{app::App, clock::Clock, instance::StartError};
+use std::time::Duration;
+
+use stillframe::{
+    app::{App, Config},
+    clock::Clock,
+    instance::StartError,
+};
 
 use crate::{
     records::given::copy_all,
@@ -23,6 +29,11 @@ async fn a_second_server_is_refused_by_the_marker() {
 
 /// A copy of the data directory makes a twin that the marker cannot tell apart.
 async fn given_twins() -> (TestServer, TestServer) {
+    given_twins_of(|_| {}).await
+}
+
+/// The same, the first with a changed configuration.
+async fn given_twins_of(change: impl FnOnce(&mut Config)) -> (TestServer, TestServer) {
     let mut first = TestServer::start().await;
     first.given_collection("books").await;
     let twin = tempfile::tempdir().unwrap();
@@ -30,7 +41,7 @@ async fn given_twins() -> (TestServer, TestServer) {
     // Nobody writes to it any more.
     drop(records_of(&dir).await);
     copy_all(&dir.path().join("metadata"), &twin.path().join("metadata"));
-    let first = TestServer::reopen(dir).await;
+    let first = TestServer::reopen_with(dir, change).await.unwrap();
     let storage = first.loopback.as_ref().unwrap().storage();
     let second = TestServer::reopen_with(twin, |config| config.storage = Some(storage)).await.unwrap();
     (first, second)
@@ -58,6 +69,15 @@ async fn a_second_server_that_changes_records_makes_the_first_stop() {
     first.create_collection(COMMONS, "late").await.unwrap_err();
     second.given_collection("again").await;
     // The bucket is the first one's, and goes with it.
+    first.stopped_by_itself().await;
+    second.stop().await;
+}
+
+/// Who commits nothing looks for others now and then.
+#[apply(on_s3!)]
+async fn a_second_server_that_changes_records_makes_an_idle_one_stop() {
+    let (first, mut second) = given_twins_of(|config| config.rivals_every = Duration::from_millis(20)).await;
+    second.given_collection("of-the-second").await;
     first.stopped_by_itself().await;
     second.stop().await;
 }

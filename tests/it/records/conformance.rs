@@ -355,6 +355,7 @@ async fn who_was_overtaken_finds_out_without_writing() {
         policy: OFTEN,
         clock: Clock::default(),
         tasks: Tasks::default(),
+        may_have_rivals: true,
     };
     let other = stillframe::records::open(opening).await.unwrap();
     assert!(given.records.is_newest().await.unwrap() && other.is_newest().await.unwrap());

@@ -126,15 +126,29 @@ async fn what_holds_together_is_said_to() {
     assert!(told[0].starts_with("log: 0 bases, ") && told[0].ends_with(": whole"), "{told:?}");
     assert!(told[1].starts_with("index: at revision ") && told[1].ends_with(": the same records"), "{told:?}");
     assert_eq!(told[2..], ["collections: 1 directory, all known", "file lists: 1 snapshot, all there"]);
+}
 
-    // The index is made of the log: without it nothing is lost.
-    std::fs::remove_dir_all(dir.path().join("metadata")).unwrap();
-    let told = lines(&run(&["check"], dir.path(), None));
-    assert_eq!(told[1], "index: it is missing (the next start makes it anew)");
-    assert!(!dir.path().join("metadata").exists());
+/// The index is made of the log: without it nothing is lost. But all of it does not hold.
+#[apply(on_directory!)]
+async fn an_index_that_is_gone_or_damaged_is_wrong_until_the_next_start() {
+    let (dir, ..) = given_root().await;
+    let index = dir.path().join("metadata");
+    std::fs::remove_dir_all(&index).unwrap();
+    let (told, error) = failed(&run(&["check"], dir.path(), None));
+    assert!(told.contains("\nindex: it is missing (the next start makes it anew)\n"), "{told}");
+    assert!(error.contains("1 thing is wrong"), "{error}");
+    assert!(!index.exists());
     let mut server = TestServer::reopen(dir).await;
     check(&mut server).await;
-    server.stop().await;
+    let dir = server.stop().await;
+    assert!(lines(&run(&["check"], dir.path(), None))[1].ends_with(": the same records"));
+
+    std::fs::write(index.join("db"), [7; 1 << 12]).unwrap();
+    let (told, error) = failed(&run(&["check"], dir.path(), None));
+    assert!(told.contains("(the next start makes it anew)"), "{told}");
+    assert!(error.contains("1 thing is wrong"), "{error}");
+    let dir = TestServer::reopen(dir).await.stop().await;
+    lines(&run(&["check"], dir.path(), None));
 }
 
 #[apply(on_directory!)]

@@ -1,7 +1,5 @@
 //! Snapshots take turns: those of a collection whose storage is slow keep out nobody else's.
 
-use std::time::Duration;
-
 use stillframe::pb;
 
 use super::siblings::quiet;
@@ -19,8 +17,6 @@ async fn a_collection_whose_snapshots_are_slow_leaves_turns_to_others() {
     let mut server = TestServer::start_with(|config| {
         quiet(config);
         config.tuning.storage_patience.admin = 8 * DEADLINE;
-        // One is still stuck at the end.
-        config.grace = Duration::from_millis(100);
     })
     .await;
     let slow = server.given_collection("slow").await.uid;
@@ -29,7 +25,7 @@ async fn a_collection_whose_snapshots_are_slow_leaves_turns_to_others() {
         server.write(collection, vec![upsert("a", "{}")]).await;
     }
     let below = format!("collections/{slow}/");
-    let stuck = Rule::new(Harm::Delay(2 * DEADLINE)).on(Requests::Writes).below(&below).which(Which::Next(1));
+    let stuck = Rule::new(Harm::Hold).on(Requests::Writes).below(&below).which(Which::Next(1));
     let fault = server.loopback.as_ref().unwrap().harm(stuck);
     for n in 0..WAITING {
         server.create_snapshot("slow", &format!("s{n}"), pb::Snapshot::default()).await.unwrap();
@@ -38,5 +34,6 @@ async fn a_collection_whose_snapshots_are_slow_leaves_turns_to_others() {
     server.given_snapshot("quick", "q").await;
     let first = server.get_snapshot("s0").await.unwrap();
     assert_eq!(first.state(), pb::snapshot::State::Requested);
+    drop(fault);
     server.stop().await;
 }

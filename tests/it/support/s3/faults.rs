@@ -40,6 +40,8 @@ pub enum Harm {
     FailAfter,
     /// It is done, and its answer comes so much later.
     Delay(Duration),
+    /// It is done, and its answer comes when the rule is lifted.
+    Hold,
     /// It is done, and the connection ends in the middle of the answer's body.
     CutBody,
 }
@@ -134,6 +136,15 @@ impl Standing {
 pub fn of(dir: &Path, request: &Request) -> Option<Harm> {
     let standing: Vec<_> = STANDING.lock().iter().filter(|standing| standing.dir == dir).cloned().collect();
     standing.iter().filter(|standing| standing.rule.is_about(request)).find_map(|standing| standing.next())
+}
+
+/// Waits until no rule holds answers back.
+pub async fn until_lifted(dir: &Path) {
+    const LOOK: Duration = Duration::from_millis(10);
+    let is_held = || STANDING.lock().iter().any(|standing| standing.dir == dir && standing.rule.harm == Harm::Hold);
+    while is_held() {
+        tokio::time::sleep(LOOK).await;
+    }
 }
 
 /// A rule in force. It is lifted when this goes.

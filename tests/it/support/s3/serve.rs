@@ -141,6 +141,10 @@ impl Server {
                 tokio::time::sleep(by).await;
                 Ok(answer)
             }
+            Some(Harm::Hold) => {
+                faults::until_lifted(&self.dir).await;
+                Ok(answer)
+            }
             _ => Ok(answer),
         }
     }
