@@ -82,14 +82,15 @@ impl Write {
     }
 
     /// About how many bytes it takes up while it is under way.
-    pub(super) fn cost(&self) -> usize {
+    #[must_use]
+    pub fn cost(&self) -> usize {
         let body = match &self.operation {
             Operation::Upsert { body, .. } => body.len(),
             Operation::Patch(operations) => operations.iter().map(PatchOp::cost).sum(),
             Operation::Refused(error) => error.bytes(),
             Operation::Delete => 0,
         };
-        64 + self.id.len() + body
+        size_of::<Self>() + self.id.len() + body
     }
 }
 

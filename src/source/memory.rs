@@ -263,7 +263,9 @@ mod tests {
 
     fn turn(memory: &mut Memory, parts: &BTreeMap<String, Part>) -> Vec<String> {
         let turn = memory.turn(parts);
-        turn.iter().for_each(|(name, part)| memory.asked(name, part));
+        for (name, part) in &turn {
+            memory.asked(name, part);
+        }
         turn.into_iter().map(|(name, _)| name).collect()
     }
 
@@ -306,7 +308,9 @@ mod tests {
     fn what_does_not_fit_is_not_remembered_and_what_goes_makes_room() {
         let mut memory = memory_of(2 * DIGEST_BYTES);
         let names = ["a", "b", "c"].map(str::to_owned);
-        names.iter().for_each(|name| memory.met_fault(name));
+        for name in &names {
+            memory.met_fault(name);
+        }
         memory.begin();
         assert_eq!(names.each_ref().map(|name| memory.is_faulty(name)), [true, true, false]);
         assert!(!memory.is_unlike_again("a", &part("1")) && !memory.is_unlike_again("a", &part("1")));

@@ -20,6 +20,9 @@ enum Uploads {
     Small,
     /// Streams that the server does not read any further, so that windows fill.
     Stalled,
+    /// The same, in as few connections and as many streams as there may be: small messages in
+    /// frames as large as they may be.
+    Crowded,
     /// Streams of writes that are refused, whose errors wait to be read.
     Refused,
 }
@@ -36,7 +39,7 @@ const WRITES: usize = 20_000;
 const MESSAGES: usize = 20;
 
 pub fn attacks() -> Vec<Box<dyn Attack>> {
-    boxed([Uploads::Small, Uploads::Stalled, Uploads::Refused])
+    boxed([Uploads::Small, Uploads::Stalled, Uploads::Crowded, Uploads::Refused])
 }
 
 #[async_trait(?Send)]
@@ -45,6 +48,7 @@ impl Attack for Uploads {
         match self {
             Self::Small => "uploads-small",
             Self::Stalled => "uploads-stalled",
+            Self::Crowded => "uploads-crowded",
             Self::Refused => "uploads-refused",
         }
     }
@@ -63,6 +67,10 @@ impl Attack for Uploads {
             Self::Stalled => {
                 let call = Call::new("/stillframe.v1.DocumentService/IngestDocuments").keyed(&ground.attacker.writer);
                 (300, STREAMS, call, messages(ground))
+            }
+            Self::Crowded => {
+                let call = Call::new("/stillframe.v1.DocumentService/IngestDocuments").keyed(&ground.attacker.writer);
+                (9, CALLS, call, messages(ground))
             }
             Self::Refused => {
                 let call = Call::new("/stillframe.v1.DocumentService/IngestDocuments").keyed(&ground.attacker.writer);

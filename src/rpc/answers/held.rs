@@ -214,7 +214,7 @@ mod tests {
     #[tokio::test]
     async fn the_messages_of_a_stream_wait_for_a_turn_to_be_packed() {
         let turns = Turns::of(1);
-        let messages = [message(0, b"small"), message(0, &[7; 1 << 20]), message(0, b"last")];
+        let messages = [message(0, b"small"), message(0, &vec![7; 1 << 20]), message(0, b"last")];
         let mut packed = stream(Some(&turns), messages.clone());
         let turn = turns.take(&tenant("b")).await;
         assert_eq!(unpacked(&next(&mut packed).unwrap().into_data().unwrap()), messages[0]);
@@ -235,7 +235,7 @@ mod tests {
     #[tokio::test]
     async fn who_goes_away_has_no_turn() {
         let turns = Turns::of(1);
-        let mut gone = stream(Some(&turns), [(); 3].map(|()| message(0, &[7; 1 << 20])));
+        let mut gone = stream(Some(&turns), [(); 3].map(|()| message(0, &vec![7; 1 << 20])));
         let turn = turns.take(&tenant("b")).await;
         assert!(next(&mut gone).is_none());
         drop(turn);

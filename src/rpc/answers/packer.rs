@@ -163,13 +163,13 @@ pub mod tests {
     async fn large_ones_take_turns_and_small_ones_do_not() {
         let turns = Turns::of(1);
         let packer = |workspace| Packer::new(Packing::Gzip, turns.clone(), tenant(workspace));
-        let large = Bytes::from(message(0, &[7; LARGE]));
+        let large = Bytes::from(message(0, &vec![7; LARGE]));
         let (one, other) = (packer("a"), packer("b"));
         let turn = turns.take(&tenant("c")).await;
         let mut gone = Box::pin(one.pack(large.clone()));
         let mut waiting = Box::pin(other.pack(large.clone()));
         assert!((&mut gone).now_or_never().is_none() && (&mut waiting).now_or_never().is_none());
-        assert!(one.pack(message(0, &[7; LARGE / 2]).into()).now_or_never().is_some());
+        assert!(one.pack(message(0, &vec![7; LARGE / 2]).into()).now_or_never().is_some());
         drop(gone);
         drop(turn);
         assert_eq!(unpacked(&waiting.await.unwrap()), large);

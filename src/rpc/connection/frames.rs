@@ -333,7 +333,7 @@ mod tests {
 
     #[test]
     fn data_is_counted_once_as_it_comes() {
-        let came = [frame(DATA, 0, 1, &[7; 3]), frame(HEADERS, 4, 3, b"h"), frame(DATA, 0, 3, &[7; JOINED + 1])];
+        let came = [frame(DATA, 0, 1, &[7; 3]), frame(HEADERS, 4, 3, b"h"), frame(DATA, 0, 3, &vec![7; JOINED + 1])];
         let mut frames = Frames::default();
         let mut count = 0;
         let mut before_the_last = 0;

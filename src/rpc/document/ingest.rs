@@ -148,11 +148,13 @@ impl DocumentRpc {
 fn writes_of(message: pb::IngestDocumentsRequest, collection: &str, memory: &Memory) -> Result<Vec<Write>, Error> {
     let bytes = message.encoded_len();
     check_batch(message.writes.len(), bytes)?;
-    memory.raise(bytes)?;
     if !message.collection.is_empty() && message.collection != collection {
         return Err(Error::invalid("collection", "cannot change within a stream"));
     }
-    Ok(message.writes.into_iter().map(convert).collect())
+    let writes: Vec<Write> = message.writes.into_iter().map(convert).collect();
+    // A write that says nothing has two bytes in the message, and hundreds when it is refused.
+    memory.raise(bytes.max(writes.iter().map(Write::cost).sum()))?;
+    Ok(writes)
 }
 
 async fn answer(next: Next, errors_only: bool, room: Room) -> Result<pb::IngestDocumentsResponse, Status> {

@@ -23,8 +23,8 @@ use crate::{
 /// The largest batch.
 pub const MAX_WRITES: usize = 20_000;
 pub const MAX_BATCH_BYTES: usize = 10 << 20;
-/// A result without its id: above all the etag, or the kind of an error.
-const RESULT_BYTES: usize = 128;
+/// A result without what it names.
+const RESULT_BYTES: usize = size_of::<WriteResult>();
 /// The most that an error says of what a patch asks for.
 const PATCH_ERROR_BYTES: usize = 8 << 10;
 /// What `_id` and `_event_time` may add to a body before they are lifted out.

@@ -26,6 +26,10 @@ pub enum Kind {
     Stream,
 }
 
+/// Where messages are that long at most, so many of them may come in one piece: clients send
+/// and wait.
+const AT_ONCE: usize = 4;
+
 /// The next of a body.
 type Part = Option<Result<Frame<Bytes>, Status>>;
 
@@ -96,13 +100,17 @@ impl Metered {
         self.framing.advance(bytes);
         let largest = self.framing.largest;
         let Limits { longest, barred } = &self.limits;
-        if let Some(longest) = longest.filter(|longest| self.framing.announced() > *longest) {
+        let is_too_long = |longest: &usize| self.framing.announced() > *longest || bytes.len() > AT_ONCE * *longest;
+        if let Some(longest) = longest.filter(is_too_long) {
             return Err(of_transport(Status::out_of_range(format!("the message has more than {longest} bytes"))));
         }
         if let Some(barred) = barred.as_ref().filter(|_| largest > UNCOUNTED || self.framing.is_packed) {
             return Err(barred.clone().into());
         }
-        self.share.raise(largest)?;
+        // What came together stays together in the buffer of a stream, and that as large. Of
+        // those whose messages have a limit it is little.
+        let together = if self.kind == Kind::Stream && longest.is_none() { bytes.len() } else { 0 };
+        self.share.raise(largest.max(together))?;
         self.late.came(bytes.len(), self.framing.complete > complete);
         let is_more = self.framing.complete > 1 || self.framing.complete == 1 && !self.framing.is_between_messages();
         if self.kind == Kind::Single && is_more {
@@ -236,5 +244,16 @@ mod tests {
         assert_eq!(given_on(stream, [Data(MESSAGE)]).unwrap(), MESSAGE);
         assert_eq!(given_on(stream, [Data(MESSAGE), Data(b"\0")]).unwrap(), [MESSAGE, b"\0"].concat());
         assert_eq!(given_on(stream, [Data(MESSAGE), End]).unwrap(), [MESSAGE, b"."].concat());
+    }
+
+    #[tokio::test]
+    async fn what_comes_together_counts_together() {
+        /// Messages of nothing.
+        static EMPTY: [u8; 120 << 10] = [0; 120 << 10];
+        let (little, much) = EMPTY.split_at(20 << 10);
+        for whole in [little, &much[..100 << 10]] {
+            assert_eq!(given_on(Kind::Stream, [Came::Data(whole)]).unwrap(), whole);
+        }
+        assert_eq!(given_on(Kind::Stream, [Came::Data(&EMPTY)]), Err(Code::ResourceExhausted));
     }
 }
