@@ -152,7 +152,7 @@ impl Collections {
     ) -> Result<Collection, Error> {
         let (inner, name, uid) = (&self.inner, record.name(), record.uid());
         // Before anything is made for one that may not be.
-        let (_, known) = self.creation(&record, request)?;
+        let (_, known) = inner.records.decide(|| self.creation(&record, request))?;
         if known.uid() != uid {
             return Ok(known);
         }

@@ -128,7 +128,7 @@ impl Records {
     pub async fn change<T>(&self, mut decide: impl FnMut() -> Result<(Change, T), Error>) -> Result<T, Error> {
         for _ in 0..ATTEMPTS {
             let decided_at = self.revision();
-            let (change, answer) = decide()?;
+            let (change, answer) = self.decide(&mut decide)?;
             match self.commit(change).await {
                 Ok(()) => return Ok(answer),
                 // What it conflicts with can be read now. If there is nothing, then the
@@ -141,6 +141,20 @@ impl Records {
             }
         }
         Err(Error::Contended { attempts: ATTEMPTS })
+    }
+
+    /// What is decided of the records. A refusal counts only if nothing has changed
+    /// meanwhile: of two records that one change has made it may have seen the one as it was
+    /// before, and the other.
+    pub fn decide<T>(&self, mut decide: impl FnMut() -> Result<T, Error>) -> Result<T, Error> {
+        for _ in 1..ATTEMPTS {
+            let decided_at = self.at().revision();
+            match decide() {
+                Err(_) if self.at().revision() != decided_at => {}
+                decided => return decided,
+            }
+        }
+        decide()
     }
 
     /// Commits a change that somebody else may have overtaken. False if so: nothing was

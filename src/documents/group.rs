@@ -9,6 +9,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -21,6 +22,7 @@ use super::{
     filter::{Candidates, IdFilter},
     keys::{self, Bucket, ONLY_BUCKET},
     marks::Marking,
+    patience::within,
     retention::Retention,
     totals::{Entry, Totals},
     value::{self, StoredDocument},
@@ -298,12 +300,13 @@ impl<'a> Group<'a> {
         marking: Option<Box<dyn Marking>>,
         turns: &Turns,
         stop: &CancellationToken,
+        patience: Duration,
     ) -> BatchResult {
         let mut results = Vec::with_capacity(writes.len());
         for write in writes {
             let is_patch = matches!(write.operation, Operation::Patch(_));
             let result = if is_patch && self.is_heavy(&write) {
-                match self.get_ready(&write.id, tenant, turns, stop).await {
+                match self.get_ready(&write.id, tenant, turns, stop, patience).await {
                     Ok(()) => in_place(|| self.apply_one(write)),
                     Err(error) => WriteResult { id: write.id, outcome: Outcome::Failed(error), etag: None },
                 }
@@ -358,14 +361,26 @@ impl<'a> Group<'a> {
         tenant: &Tenant,
         turns: &Turns,
         stop: &CancellationToken,
+        patience: Duration,
     ) -> Result<(), Error> {
         self.patching.take_turn(tenant, turns, stop).await?;
-        if let Some(Some(old)) = self.current.get_mut(id.as_bytes())
-            && let Body::Later = old.body
-        {
-            let key = keys::document(self.totals.bucket_of(old.entry.event_time), id);
-            let value = self.db.get(&key).await?.ok_or_else(|| Error::internal("a document is gone that was there"))?;
-            old.body = Body::of(&StoredDocument::new(key, value)?);
+        let Some(Some(Old { entry, body: Body::Later })) = self.current.get(id.as_bytes()) else { return Ok(()) };
+        let key = keys::document(self.totals.bucket_of(entry.event_time), id);
+        let read = async { Ok::<_, Error>(self.db.get(&key).await?) };
+        let read = stop.run_until_cancelled(within(patience, read)).await.unwrap_or(Err(Error::ShuttingDown));
+        let body = read.and_then(|value| {
+            let value = value.ok_or_else(|| Error::internal("a document is gone that was there"))?;
+            Ok(Body::of(&StoredDocument::new(key, value)?))
+        });
+        if body.is_err() {
+            // Others may have the turn, and so it would be with all that are still to be read.
+            self.patching.end();
+            let later = self.current.values_mut().flatten().filter(|old| matches!(old.body, Body::Later));
+            later.for_each(|old| old.body = Body::Unread);
+        }
+        let body = body?;
+        if let Some(Some(old)) = self.current.get_mut(id.as_bytes()) {
+            old.body = body;
         }
         Ok(())
     }

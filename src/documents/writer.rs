@@ -283,7 +283,8 @@ impl Writer {
             // Those before it may have taken their time.
             let Some(batch) = batch.if_wanted(&self.stop) else { continue };
             let Pending { writes, marking, reply, permit, given_up: _ } = batch;
-            let result = prepared.apply(permit.tenant(), writes, marking, &self.store.turns, &self.stop).await;
+            let result =
+                prepared.apply(permit.tenant(), writes, marking, &self.store.turns, &self.stop, patience).await;
             replies.push(Reply { to: reply, result, _permit: permit });
         }
         Ok((prepared.finish(), replies))

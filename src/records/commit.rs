@@ -25,7 +25,7 @@ use super::{
     entry::{self, Hash, Tip},
     group::{Group, Refusal},
     index::Index,
-    log::{Log, Refused},
+    log::{Log, Refused, Standing},
     subscribers::{Subscribers, Told},
 };
 use crate::{
@@ -342,8 +342,15 @@ impl Committer {
         self.log.append(revision, object, &stop).await?;
         let known = *self.last_write.lock();
         let was_long = known.is_none_or(|known| self.clock.uptime().saturating_sub(known) >= OVERTAKEN);
-        if self.may_have_rivals && was_long && self.log.is_overtaken(revision, &stop).await? {
-            return Err(Refused::Taken);
+        if self.may_have_rivals && was_long {
+            match self.log.standing(revision, &stop).await? {
+                Standing::Newest => {}
+                Standing::Collected => return Err(Refused::Taken),
+                Standing::Followed => {
+                    self.give_way(revision + 1);
+                    return Err(Refused::Unknown(Error::ShuttingDown));
+                }
+            }
         }
         *self.last_write.lock() = Some(began);
         Ok(())

@@ -81,6 +81,17 @@ impl Found {
     }
 }
 
+/// What an entry is that was just written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// The newest.
+    Newest,
+    /// Another server has written behind it, on it or not.
+    Followed,
+    /// It lies where another server's was that is collected: it is none.
+    Collected,
+}
+
 /// Why an entry was not written.
 #[derive(Debug)]
 pub enum Refused {
@@ -143,15 +154,17 @@ impl Log {
         }
     }
 
-    /// Whether an entry of ours that was just written lies where another server had one,
-    /// which it has collected: then it has a base there, or behind it, and we have none
-    /// yet. That an entry lies before ours would say nothing, since it may have got there
-    /// in the same way. Storage that is away is waited for.
-    pub async fn is_overtaken(&self, revision: u64, stop: &CancellationToken) -> Result<bool, Refused> {
+    /// What an entry of ours is that was just written. Where another server had one, which
+    /// it has collected, it has a base there, or behind it, and we have none yet. That an
+    /// entry lies before ours would say nothing, since it may have got there in the same
+    /// way. Storage that is away is waited for.
+    pub async fn standing(&self, revision: u64, stop: &CancellationToken) -> Result<Standing, Refused> {
         let mut waits = Waits::new(revision, stop);
         loop {
             match self.behind(revision - 1).await {
-                Ok(found) => return Ok(!found.bases.is_empty() || found.entries.last() > Some(&revision)),
+                Ok(found) if !found.bases.is_empty() => return Ok(Standing::Collected),
+                Ok(found) if found.entries.last() > Some(&revision) => return Ok(Standing::Followed),
+                Ok(_) => return Ok(Standing::Newest),
                 Err(error) => waits.wait(error).await?,
             }
         }

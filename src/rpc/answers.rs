@@ -54,7 +54,7 @@ const CALLS: usize = 16 << 10;
 /// For all answers that need no key; each is a few kilobytes.
 const ANSWERS_TO_ALL_BYTES: usize = 16 << 20;
 /// Each tenant may have one, if there is room.
-const LARGEST_ANSWER: usize = 4 << 20;
+pub const LARGEST_ANSWER: usize = 4 << 20;
 /// What a stream has to take its last words in, once nobody may have it any more.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 

@@ -46,7 +46,7 @@ use crate::{
 /// nobody: each connection has few of them at once.
 pub const QUESTION_BYTES: usize = 4 << 10;
 /// Each tenant may have one message of this length in coming, if there is room.
-const LARGEST_MESSAGE: usize = 12 << 20;
+pub const LARGEST_MESSAGE: usize = 12 << 20;
 
 /// Makes [`RequestMemory`] services.
 #[derive(Clone)]

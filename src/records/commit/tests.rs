@@ -164,6 +164,17 @@ async fn who_was_overtaken_so_far_that_its_revision_is_free_acknowledges_nothing
     assert_eq!(given.committer.revision(), 1);
 }
 
+/// The other one may have written on it, so it may count.
+#[tokio::test]
+async fn who_is_followed_at_once_by_another_does_not_know() {
+    let given = Given::new().await;
+    given.put(1).await.unwrap();
+    given.given_rival_at(3);
+    given.clock.advance(OVERTAKEN);
+    check_unknown(given.put(2).await);
+    assert!(given.is_stopped());
+}
+
 /// It had just written when storage went away.
 #[tokio::test]
 async fn who_is_overtaken_while_storage_is_away_acknowledges_nothing() {

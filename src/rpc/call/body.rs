@@ -34,6 +34,7 @@ pub struct Asked {
 impl Asked {
     /// Counts the bytes of a body, of a call among these.
     pub fn new(body: Incoming, received: Arc<AtomicU64>, calls: &Arc<Calls>) -> Self {
+        calls.comes();
         Self { body, received, calls: Arc::clone(calls) }
     }
 }
@@ -47,6 +48,7 @@ impl Drop for Asked {
         {
             self.calls.taken(frame.data_ref().map_or(0, Bytes::len));
         }
+        self.calls.has_come();
     }
 }
 

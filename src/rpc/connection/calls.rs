@@ -40,7 +40,9 @@ pub struct Calls {
     alive: AtomicUsize,
     /// Those of them that need no key.
     questions: AtomicUsize,
-    /// Bytes that a stranger has sent and no call has taken.
+    /// Requests that are still being taken.
+    coming: AtomicUsize,
+    /// Bytes that a stranger has sent to them and they have not taken.
     unread: AtomicUsize,
     most: usize,
     /// Of the connection that waits for some to end.
@@ -112,8 +114,9 @@ impl Calls {
     /// Of a connection in a place, which is read as long as there are no more than so many.
     pub fn new(most: usize, place: Place) -> Arc<Self> {
         let (alive, waiting, next) = (AtomicUsize::new(0), AtomicWaker::new(), Mutex::default());
-        let (questions, unread, last) = (AtomicUsize::new(0), AtomicUsize::new(0), Mutex::new(Instant::now()));
-        Arc::new(Self { alive, questions, unread, most, waiting, next, last, place })
+        let (questions, coming, unread) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
+        let last = Mutex::new(Instant::now());
+        Arc::new(Self { alive, questions, coming, unread, most, waiting, next, last, place })
     }
 
     /// A call is about to be run: where it says that its answer waits, and where it runs. The
@@ -160,10 +163,24 @@ impl Calls {
         alive <= stranger::CALLS && self.unread.load(Ordering::SeqCst) <= stranger::UNREAD_BYTES
     }
 
+    /// A request begins to be taken.
+    pub fn comes(&self) {
+        self.coming.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// No more is taken of one. What was sent to it all the same nobody keeps.
+    pub fn has_come(&self) {
+        if self.coming.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.unread.store(0, Ordering::SeqCst);
+        }
+        self.waiting.wake();
+    }
+
     /// So many bytes came for its calls. They count until somebody has been let in: then
-    /// its windows are their bound.
+    /// its windows are their bound; and only if there is a call that may take them, or
+    /// nothing would ever be read again.
     pub fn came(&self, bytes: usize) {
-        if bytes > 0 && !self.is_known() {
+        if bytes > 0 && !self.is_known() && self.coming.load(Ordering::SeqCst) > 0 {
             self.unread.fetch_add(bytes, Ordering::SeqCst);
         }
     }
@@ -196,10 +213,7 @@ impl Calls {
 
 impl Drop for Call {
     fn drop(&mut self) {
-        if self.0.alive.fetch_sub(1, Ordering::SeqCst) == 1 {
-            // What is left is of calls that have ended, and nobody will take it.
-            self.0.unread.store(0, Ordering::SeqCst);
-        }
+        self.0.alive.fetch_sub(1, Ordering::SeqCst);
         if self.0.are_few() {
             self.0.waiting.wake();
         }
@@ -256,7 +270,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_stranger_is_read_while_its_calls_take_what_it_sends() {
         let calls = Calls::new(1000, Places::new(1).take().await);
-        let call = calls.begin();
+        calls.came(1 << 20);
+        assert!(is_read_after(&calls, || ()).await, "nobody is there who would take it");
+        let watch = calls.begin();
+        calls.comes();
         calls.came(stranger::UNREAD_BYTES);
         assert!(is_read_after(&calls, || ()).await);
         calls.came(2);
@@ -264,9 +281,14 @@ mod tests {
         assert!(is_read_after(&calls, || calls.taken(1)).await);
         calls.came(1 << 20);
         assert!(!is_read_after(&calls, || ()).await);
-        // Nobody is there any more who would take it.
-        assert!(is_read_after(&calls, || drop(call)).await);
+        // The call goes on, and takes no more.
+        assert!(is_read_after(&calls, || calls.has_come()).await);
         calls.came(1 << 20);
+        assert!(is_read_after(&calls, || ()).await);
+        drop(watch);
+        calls.comes();
+        calls.came(1 << 20);
+        assert!(!is_read_after(&calls, || ()).await);
         assert!(is_read_after(&calls, || OnConnection(Arc::clone(&calls)).let_in(None).unwrap()).await);
     }
 

@@ -23,7 +23,7 @@ use crate::{
     pb::{self, ingest_documents_request::ResultsMode},
     rpc::{
         answers::Room,
-        request_memory::{Memory, OffWorkers},
+        request_memory::{LARGEST_MESSAGE, Memory, OffWorkers},
         status::of_transport,
     },
     share::Share,
@@ -153,7 +153,8 @@ fn writes_of(message: pb::IngestDocumentsRequest, collection: &str, memory: &Mem
     }
     let writes: Vec<Write> = message.writes.into_iter().map(convert).collect();
     // A write that says nothing has two bytes in the message, and hundreds when it is refused.
-    memory.raise(bytes.max(writes.iter().map(Write::cost).sum()))?;
+    let cost: usize = writes.iter().map(Write::cost).sum();
+    memory.raise(bytes.max(cost.min(LARGEST_MESSAGE)))?;
     Ok(writes)
 }
 

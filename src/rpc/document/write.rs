@@ -16,7 +16,11 @@ use crate::{
         patch::{MAX_OPERATIONS, PatchOp, Pointer, Text},
     },
     pb,
-    rpc::{MAX_RESPONSE_BYTES, answers::Room, convert, etag, status},
+    rpc::{
+        MAX_RESPONSE_BYTES,
+        answers::{LARGEST_ANSWER, Room},
+        convert, etag, status,
+    },
     tasks::Slice,
 };
 
@@ -74,7 +78,8 @@ pub(super) fn results_bytes(writes: &[Write]) -> usize {
         Operation::Patch(operations) => operations.iter().map(PatchOp::cost).sum::<usize>().min(PATCH_ERROR_BYTES),
         Operation::Refused(error) => error.bytes(),
     };
-    writes.iter().map(|write| RESULT_BYTES + 2 * write.id.len() + told(&write.operation)).sum()
+    let bytes: usize = writes.iter().map(|write| RESULT_BYTES + 2 * write.id.len() + told(&write.operation)).sum();
+    bytes.min(LARGEST_ANSWER)
 }
 
 /// Results on the wire, all or those of failed writes.

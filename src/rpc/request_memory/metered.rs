@@ -28,7 +28,7 @@ pub enum Kind {
 
 /// Where messages are that long at most, so many of them may come in one piece: clients send
 /// and wait.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 8;
 
 /// The next of a body.
 type Part = Option<Result<Frame<Bytes>, Status>>;

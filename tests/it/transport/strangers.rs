@@ -97,3 +97,31 @@ async fn they_keep_no_place_for_ever_that_they_were_asked_to_leave() {
     eventually("a newcomer is let in", async || health.check(HealthCheckRequest::default()).await.is_ok()).await;
     server.stop().await;
 }
+
+/// What is still on its way to a call that was refused is read, and kept by nobody.
+#[apply(on_directory!)]
+async fn a_refused_upload_does_not_keep_its_connection_from_the_next_call() {
+    let server = TestServer::start().await;
+    let root = server.caller(None).given_key("root", &[("-", Role::Operator)]).await;
+    let caller = |key: &str| {
+        let head = post("/stillframe.v1.AccessService/GetCaller").header("authorization", format!("Bearer {key}"));
+        head.body(()).unwrap()
+    };
+    for has_watch in [false, true] {
+        let mut raw = Raw::connect(&server).await;
+        let mut watches = Vec::new();
+        if has_watch {
+            let answer = raw.send(post(WATCH).body(()).unwrap(), super::raw::frame(0, &[]));
+            watches.push(raw.drive(answer).await.unwrap());
+        }
+        for _ in 0..3 {
+            let answer = raw.send(caller("sf_none"), super::raw::frame(0, &vec![0; 250 << 10]));
+            let refusal = raw.drive(answer).await.unwrap();
+            let refusal = Status::from_header_map(refusal.headers()).unwrap();
+            assert_eq!(refusal.code(), Code::Unauthenticated);
+        }
+        let answer = raw.send(caller(&root), super::raw::frame(0, &[]));
+        assert_eq!(raw.whole(answer).await.1.code(), Code::Ok);
+    }
+    server.stop().await;
+}
