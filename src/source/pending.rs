@@ -105,11 +105,8 @@ impl Compared {
             };
             list.push((name, part));
         }
-        // From where an error has ended a visit it goes on to the end, and then from the beginning.
-        let goes_around = !behind_last.is_empty() && !before.is_empty();
         let first = if behind_last.is_empty() { before } else { behind_last };
         let (mut taken, ordinary) = (Vec::new(), first.len());
-        let end = first.last().map(|(name, _)| name.clone()).filter(|_| goes_around);
         for (name, part) in first.into_iter().chain(faulty) {
             let bytes = size(&name, &part);
             if bytes > room && !taken.is_empty() {
@@ -118,8 +115,7 @@ impl Compared {
             room = room.saturating_sub(bytes);
             taken.push((name, part));
         }
-        let cut = taken.last().filter(|_| taken.len() < ordinary).map(|(name, _)| name.clone());
-        let last = cut.or(end);
+        let last = taken.last().filter(|_| taken.len() < ordinary).map(|(name, _)| name.clone());
         let begun = taken.iter().filter_map(|(name, _)| begun.remove_entry(name)).collect();
         // Once in a visit, when all else has been read.
         let asked = if last.is_none() { ASKED_AT_ONCE } else { 0 };
