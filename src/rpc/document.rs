@@ -131,20 +131,29 @@ impl DocumentRpc {
         document: &StoredDocument,
         encoding: pb::Encoding,
     ) -> Result<pb::Document, Error> {
-        if encoding == pb::Encoding::Fields && document.body().len() > LARGE_BODY {
-            let _turn = self.turns.take(lease.tenant()).await;
-            return in_place(|| message(document, encoding));
-        }
-        message(document, encoding)
+        let computes = encoding == pb::Encoding::Fields;
+        self.in_turn(lease, document, computes, || message(document, encoding)).await
     }
 
     /// Whether a caller wants a document.
     async fn matches(&self, lease: &Lease, selection: &Selection, document: &StoredDocument) -> bool {
-        if selection.filter.is_some() && document.body().len() > LARGE_BODY {
+        self.in_turn(lease, document, selection.filter.is_some(), || selection.matches(document)).await
+    }
+
+    /// Does something with a document; what computes, and so for long if that is large, when
+    /// it has a turn, off the threads that answer others.
+    async fn in_turn<T>(
+        &self,
+        lease: &Lease,
+        document: &StoredDocument,
+        computes: bool,
+        work: impl FnOnce() -> T,
+    ) -> T {
+        if computes && document.body().len() > LARGE_BODY {
             let _turn = self.turns.take(lease.tenant()).await;
-            return in_place(|| selection.matches(document));
+            return in_place(work);
         }
-        selection.matches(document)
+        work()
     }
 
     /// Refuses writes that make a workspace larger that has as much as it may.
