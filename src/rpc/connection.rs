@@ -9,6 +9,8 @@ mod frames;
 mod questions;
 mod resets;
 mod stranger;
+mod unread;
+mod wire;
 
 use std::{
     io::{self, IoSlice},
@@ -22,15 +24,16 @@ use bytes::BufMut;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf},
     task::coop,
-    time::Sleep,
+    time::{Instant, Sleep, sleep},
 };
 use tokio_util::io::poll_read_buf;
 
 pub use self::{
     calls::{CallTasks, Calls, OnConnection, Question},
     questions::Questions,
+    unread::{Unread, Windows},
 };
-use self::{frames::Frames, resets::Resets};
+use self::{frames::Frames, resets::Resets, wire::Wire};
 use super::{peer::Peer, places::Place, tls::Tls};
 use crate::listen::Socket;
 
@@ -54,9 +57,8 @@ const FLOOD_BYTES: usize = 4 << 20;
 /// and are about to end.
 const ENDING_CALLS: usize = 256;
 
-trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
+/// How often it is looked whether the client of a connection is still there that is not read.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// A connection whose client has said that it speaks HTTP/2.
 pub struct Connection {
@@ -69,6 +71,8 @@ pub struct Connection {
     resets: Resets,
     calls: Arc<Calls>,
     peer: Peer,
+    /// While it is not read: when to look again.
+    look: Option<Pin<Box<Sleep>>>,
     linger: Option<Linger>,
 }
 
@@ -102,6 +106,7 @@ impl Connection {
             resets: Resets::new(max_streams),
             calls: Calls::new(max_streams as usize + ENDING_CALLS, place),
             peer,
+            look: None,
             linger: None,
         })
     }
@@ -116,9 +121,25 @@ impl Connection {
         self.peer
     }
 
+    /// Waits until it may be read, or its client has gone, which nothing else tells meanwhile.
+    fn poll_turn(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.calls.poll_few(context, self.peer).is_ready() {
+            self.look = None;
+            return Poll::Ready(Ok(()));
+        }
+        let look = self.look.get_or_insert_with(|| Box::pin(sleep(LOOK_EVERY)));
+        while look.as_mut().poll(context).is_ready() {
+            if self.wire.is_closed_by_peer() {
+                return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+            }
+            look.as_mut().reset(Instant::now() + LOOK_EVERY);
+        }
+        Poll::Pending
+    }
+
     /// Reads what has come, as much as may be at once.
     fn poll_frames(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.calls.poll_few(context));
+        ready!(self.poll_turn(context))?;
         let at_once = if self.calls.is_known() { READ_BYTES } else { stranger::READ_BYTES };
         let (mut count, mut is_flood) = (0, false);
         while count == 0 || (is_flood && count < FLOOD_BYTES) {
@@ -139,7 +160,7 @@ impl Connection {
                 }
             }
             self.frames.join();
-            self.calls.came(self.frames.take_data());
+            self.calls.came(self.frames.take_data(), self.frames.data_of_a_part());
             is_flood |= self.resets.count(self.frames.take_resets(), self.calls.is_known());
         }
         if !is_flood {
@@ -213,8 +234,7 @@ impl AsyncWrite for Connection {
         if linger.is_none() {
             ready!(Pin::new(&mut *wire).poll_shutdown(context))?;
         }
-        let linger =
-            linger.get_or_insert_with(|| Linger { end: Box::pin(tokio::time::sleep(LINGER)), bytes: LINGER_BYTES });
+        let linger = linger.get_or_insert_with(|| Linger { end: Box::pin(sleep(LINGER)), bytes: LINGER_BYTES });
         // Before all else: a client that sends without end must not go on for ever.
         if linger.end.as_mut().poll(context).is_ready() {
             return Poll::Ready(Ok(()));
@@ -255,6 +275,25 @@ mod tests {
         let mut read = vec![0; PREFACE.len() + READ_BYTES];
         assert_eq!(connection.read(&mut read).await.unwrap(), PREFACE.len());
         connection.read(&mut read).await.unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_has_gone_is_missed_though_it_is_not_read() {
+        let (mut client, server) = UnixStream::pair().unwrap();
+        client.write_all(PREFACE).await.unwrap();
+        let place = Places::new(1).take().await;
+        let mut connection = Connection::greet(Socket::Unix(server), place, None, 16).await.unwrap();
+        let calls = Arc::clone(&connection.calls);
+        calls.note(Unread::begin);
+        calls.came(unread::FREE + 1, 0);
+        client.write_all(&[0; 9]).await.unwrap();
+        let mut read = vec![0; PREFACE.len() + READ_BYTES];
+        connection.read_exact(&mut read[..PREFACE.len()]).await.unwrap();
+        let is_there = tokio::time::timeout(10 * LOOK_EVERY, connection.read(&mut read));
+        assert!(is_there.await.is_err(), "it has more unread than it may have");
+        drop(client);
+        let is_gone = tokio::time::timeout(10 * LOOK_EVERY, connection.read(&mut read));
+        assert_eq!(is_gone.await.unwrap().unwrap_err().kind(), io::ErrorKind::ConnectionReset);
     }
 
     #[tokio::test]

@@ -21,6 +21,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+use super::connection::Windows;
 use crate::{
     error::Error,
     share::{Budget, Division, Share, Tenant},
@@ -40,6 +41,7 @@ struct Inner {
     known: Arc<Budget>,
     /// Those on sufferance, the oldest first.
     strangers: Mutex<Strangers>,
+    windows: Windows,
 }
 
 #[derive(Debug, Default)]
@@ -70,7 +72,8 @@ impl Places {
     /// So many.
     pub fn new(count: usize) -> Self {
         let known = Budget::new("connections", Division::of(count));
-        Self(Arc::new(Inner { free: Arc::new(Semaphore::new(count)), known, strangers: Mutex::default() }))
+        let (free, strangers, windows) = (Arc::new(Semaphore::new(count)), Mutex::default(), Windows::default());
+        Self(Arc::new(Inner { free, known, strangers, windows }))
     }
 
     /// The next free one. If there is none, a stranger's is taken away, the oldest of them.
@@ -149,6 +152,11 @@ impl Place {
     /// Whose key it is kept for, if for any.
     pub fn tenant(&self) -> Option<Tenant> {
         self.share.lock().as_ref().map(|share| share.tenant().clone())
+    }
+
+    /// The room for what connections are sent ahead of its being taken.
+    pub fn windows(&self) -> &Windows {
+        &self.places.windows
     }
 
     /// Cancelled when it is somebody else's.

@@ -8,8 +8,8 @@ use prost::Message;
 use stillframe::pb;
 
 use super::{
-    attack::{Attack, Finding, boxed},
-    ground::Ground,
+    attack::{Attack, Finding, boxed, pass},
+    ground::{Ground, Tenant},
     large,
     raw::{Barrage, Call, NOTHING, frame, whole},
 };
@@ -18,7 +18,8 @@ use crate::Result;
 enum Uploads {
     /// Messages that are nearly there, and too small to be counted one by one.
     Small,
-    /// Streams that the server does not read any further, so that windows fill.
+    /// Streams that the server does not read any further, so that windows fill, on all
+    /// connections that a workspace may have.
     Stalled,
     /// The same, in as few connections and as many streams as there may be: small messages in
     /// frames as large as they may be.
@@ -30,6 +31,8 @@ enum Uploads {
 const COLLECTION: &str = "uploads";
 /// As many calls as a connection may have.
 const CALLS: usize = 1_024;
+/// Half of those that a workspace may have, for a key of two.
+const CONNECTIONS: usize = 375;
 /// One more than fill the window of a connection, each with as much as a stream's.
 const STREAMS: usize = 5;
 const STREAM: usize = 5 << 18;
@@ -59,25 +62,24 @@ impl Attack for Uploads {
     }
 
     async fn run(&self, ground: &Ground, until: Instant) -> Result<Vec<Finding>> {
-        let (connections, calls, call, bytes) = match self {
-            Self::Small => {
-                let call = Call::new("/stillframe.v1.DocumentService/WriteDocuments").keyed(&ground.attacker.reader);
-                (40, CALLS, call, frame(false, 8_100, &[0; 8_000]))
-            }
+        let Tenant { reader, writer, operator, .. } = &ground.attacker;
+        let write = Call::new("/stillframe.v1.DocumentService/WriteDocuments").keyed(reader);
+        let ingest = Call::new("/stillframe.v1.DocumentService/IngestDocuments");
+        let barrage =
+            |connections, calls, call, bytes| Barrage { connections, calls, window: NOTHING, call, bytes, end: false };
+        match self {
+            Self::Small => barrage(40, CALLS, write, frame(false, 8_100, &[0; 8_000])).hold(ground, until).await,
             Self::Stalled => {
-                let call = Call::new("/stillframe.v1.DocumentService/IngestDocuments").keyed(&ground.attacker.writer);
-                (300, STREAMS, call, messages(ground))
+                let mut held = Vec::new();
+                for key in [writer, operator] {
+                    held.push(barrage(CONNECTIONS, STREAMS, ingest.keyed(key), messages(ground)).open(ground).await);
+                }
+                pass(until).await;
+                held.into_iter().for_each(|held| held.close(ground));
             }
-            Self::Crowded => {
-                let call = Call::new("/stillframe.v1.DocumentService/IngestDocuments").keyed(&ground.attacker.writer);
-                (9, CALLS, call, messages(ground))
-            }
-            Self::Refused => {
-                let call = Call::new("/stillframe.v1.DocumentService/IngestDocuments").keyed(&ground.attacker.writer);
-                (30, STREAMS, call, refused(ground))
-            }
-        };
-        Barrage { connections, calls, window: NOTHING, call, bytes, end: false }.hold(ground, until).await;
+            Self::Crowded => barrage(9, CALLS, ingest.keyed(writer), messages(ground)).hold(ground, until).await,
+            Self::Refused => barrage(30, STREAMS, ingest.keyed(writer), refused(ground)).hold(ground, until).await,
+        }
         Ok(Vec::new())
     }
 }

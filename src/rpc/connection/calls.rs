@@ -19,7 +19,7 @@ use hyper::rt::Executor;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::{questions::Questions, stranger};
+use super::{questions::Questions, stranger, unread::Unread};
 use crate::{
     error::{Error, Whose},
     rpc::{
@@ -40,10 +40,7 @@ pub struct Calls {
     alive: AtomicUsize,
     /// Those of them that need no key.
     questions: AtomicUsize,
-    /// Requests that are still being taken.
-    coming: AtomicUsize,
-    /// Bytes that a stranger has sent to them and they have not taken.
-    unread: AtomicUsize,
+    unread: Mutex<Unread>,
     most: usize,
     /// Of the connection that waits for some to end.
     waiting: AtomicWaker,
@@ -114,9 +111,8 @@ impl Calls {
     /// Of a connection in a place, which is read as long as there are no more than so many.
     pub fn new(most: usize, place: Place) -> Arc<Self> {
         let (alive, waiting, next) = (AtomicUsize::new(0), AtomicWaker::new(), Mutex::default());
-        let (questions, coming, unread) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
-        let last = Mutex::new(Instant::now());
-        Arc::new(Self { alive, questions, coming, unread, most, waiting, next, last, place })
+        let (questions, unread, last) = (AtomicUsize::new(0), Mutex::default(), Mutex::new(Instant::now()));
+        Arc::new(Self { alive, questions, unread, most, waiting, next, last, place })
     }
 
     /// A call is about to be run: where it says that its answer waits, and where it runs. The
@@ -156,43 +152,19 @@ impl Calls {
 
     /// Whether it may be read for more.
     fn are_few(&self) -> bool {
-        let alive = self.alive.load(Ordering::SeqCst);
-        if self.is_known() {
-            return alive <= self.most;
-        }
-        alive <= stranger::CALLS && self.unread.load(Ordering::SeqCst) <= stranger::UNREAD_BYTES
+        let most = if self.is_known() { self.most } else { stranger::CALLS };
+        self.alive.load(Ordering::SeqCst) <= most
     }
 
-    /// A request begins to be taken.
-    pub fn comes(&self) {
-        self.coming.fetch_add(1, Ordering::SeqCst);
-    }
-
-    /// No more is taken of one. What was sent to it all the same nobody keeps.
-    pub fn has_come(&self) {
-        if self.coming.fetch_sub(1, Ordering::SeqCst) == 1 {
-            self.unread.store(0, Ordering::SeqCst);
-        }
+    /// Takes note of what has come and is taken; it may be read for more then.
+    pub fn note(&self, change: impl FnOnce(&mut Unread)) {
+        change(&mut self.unread.lock());
         self.waiting.wake();
     }
 
-    /// So many bytes came for its calls. They count until somebody has been let in: then
-    /// its windows are their bound; and only if there is a call that may take them, or
-    /// nothing would ever be read again.
-    pub fn came(&self, bytes: usize) {
-        if bytes > 0 && !self.is_known() && self.coming.load(Ordering::SeqCst) > 0 {
-            self.unread.fetch_add(bytes, Ordering::SeqCst);
-        }
-    }
-
-    /// A call has taken so many of them.
-    pub fn taken(&self, bytes: usize) {
-        if self.is_known() {
-            return;
-        }
-        let less = |unread: usize| Some(unread.saturating_sub(bytes));
-        let _ = self.unread.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less);
-        self.waiting.wake();
+    /// So much has come, of which so much is of a frame that goes on.
+    pub fn came(&self, bytes: usize, of_a_part: usize) {
+        self.unread.lock().came(bytes, of_a_part);
     }
 
     fn begin(self: &Arc<Self>) -> Call {
@@ -200,14 +172,25 @@ impl Calls {
         Call(Arc::clone(self))
     }
 
-    /// Waits until there are few enough.
-    pub fn poll_few(&self, context: &Context<'_>) -> Poll<()> {
-        if self.are_few() {
+    /// Waits until there are few enough, and room for more of what they are sent.
+    pub fn poll_few(&self, context: &mut Context<'_>, peer: Peer) -> Poll<()> {
+        if self.poll_more(context, peer).is_ready() {
             return Poll::Ready(());
         }
         self.waiting.register(context.waker());
         // The last may have ended in between.
-        if self.are_few() { Poll::Ready(()) } else { Poll::Pending }
+        self.poll_more(context, peer)
+    }
+
+    fn poll_more(&self, context: &mut Context<'_>, peer: Peer) -> Poll<()> {
+        if !self.are_few() {
+            return Poll::Pending;
+        }
+        let mut unread = self.unread.lock();
+        if !self.is_known() {
+            return if unread.is_little() { Poll::Ready(()) } else { Poll::Pending };
+        }
+        unread.poll_room(self.place.windows(), context, || self.place.tenant().unwrap_or_else(|| peer.tenant()))
     }
 }
 
@@ -247,11 +230,11 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rpc::places::Places;
+    use crate::rpc::{connection::unread, places::Places};
 
     /// Whether a connection that waits is read when that has been done.
     async fn is_read_after(calls: &Calls, what: impl FnOnce()) -> bool {
-        let waits = std::future::poll_fn(|context| calls.poll_few(context));
+        let waits = std::future::poll_fn(|context| calls.poll_few(context, Peer::Unix));
         let both = async { tokio::join!(biased; waits, async { what() }) };
         tokio::time::timeout(Duration::from_secs(1), both).await.is_ok()
     }
@@ -270,24 +253,15 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_stranger_is_read_while_its_calls_take_what_it_sends() {
         let calls = Calls::new(1000, Places::new(1).take().await);
-        calls.came(1 << 20);
+        calls.came(1 << 20, 0);
         assert!(is_read_after(&calls, || ()).await, "nobody is there who would take it");
-        let watch = calls.begin();
-        calls.comes();
-        calls.came(stranger::UNREAD_BYTES);
+        calls.note(Unread::begin);
+        calls.came(unread::FREE, 0);
         assert!(is_read_after(&calls, || ()).await);
-        calls.came(2);
-        assert!(!is_read_after(&calls, || calls.taken(1)).await);
-        assert!(is_read_after(&calls, || calls.taken(1)).await);
-        calls.came(1 << 20);
-        assert!(!is_read_after(&calls, || ()).await);
-        // The call goes on, and takes no more.
-        assert!(is_read_after(&calls, || calls.has_come()).await);
-        calls.came(1 << 20);
-        assert!(is_read_after(&calls, || ()).await);
-        drop(watch);
-        calls.comes();
-        calls.came(1 << 20);
+        calls.came(2, 0);
+        assert!(!is_read_after(&calls, || calls.note(|unread| unread.take(1))).await);
+        assert!(is_read_after(&calls, || calls.note(|unread| unread.take(1))).await);
+        calls.came(1 << 20, 0);
         assert!(!is_read_after(&calls, || ()).await);
         assert!(is_read_after(&calls, || OnConnection(Arc::clone(&calls)).let_in(None).unwrap()).await);
     }

@@ -5,8 +5,6 @@
 
 /// Bytes that are read at once: as many as a message may have then.
 pub const READ_BYTES: usize = 4 << 10;
-/// Bytes that have been read and that no call has taken, while it is read.
-pub const UNREAD_BYTES: usize = 64 << 10;
 /// Questions that need no key (health checks, their watches, reflection) at once.
 pub const QUESTIONS: usize = 16;
 /// Calls that are alive, while it is read.
