@@ -238,8 +238,8 @@ pub enum Error {
     LastOperatorKey(String),
     #[error("more than {limit} records are bad; resume it to go on behind them")]
     TooManyBadRecords { limit: i64 },
-    #[error("the location has more than {limit} objects that match; divide it among several sources")]
-    TooManyObjects { limit: usize },
+    #[error("the location has more than {limit} {what}; divide it among several sources")]
+    TooManyObjects { what: &'static str, limit: usize },
     #[error(
         "{} cannot be read: {why}", object.as_ref().map_or_else(|| "the location".to_owned(), |object| format!("{object:?}"))
     )]

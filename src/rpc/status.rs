@@ -103,7 +103,7 @@ fn info(error: &Error) -> HashMap<String, String> {
             ("stored_bytes", stored.to_string()),
             ("max_stored_bytes", limit.to_string()),
         ],
-        Error::TooManyObjects { limit } => vec![("limit", limit.to_string())],
+        Error::TooManyObjects { limit, .. } => vec![("limit", limit.to_string())],
         Error::Busy { limit, whose, .. } => {
             vec![("limit", limit.to_string()), ("scope", whose.word().to_owned())]
         }

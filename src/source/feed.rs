@@ -7,6 +7,7 @@
 //! of a source does not care what it reads.
 
 mod directory;
+mod listed;
 mod names;
 mod objects;
 #[cfg(feature = "s3")]
@@ -17,6 +18,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 use self::names::{NOT_UTF8, escaped};
 pub use self::{
     directory::Directory,
+    listed::Listed,
     objects::{ByteStream, ObjectFeed, Objects, Version, Wanted},
 };
 #[cfg(feature = "s3")]
@@ -31,6 +33,8 @@ use crate::error::Error;
 
 /// The most parts that a feed may have: they are compared in memory.
 pub const MAX_PARTS: usize = 100_000;
+/// And what their names and versions may take together: eight listings are made at once.
+pub const MAX_LISTED_BYTES: usize = 32 << 20;
 /// The longest name, in bytes; as long as a key of S3 may be.
 pub const MAX_NAME_BYTES: usize = 1_024;
 
@@ -72,7 +76,7 @@ impl<T> Opened<T> {
 #[async_trait::async_trait]
 pub trait Feed: Send + Sync {
     /// The parts, by their names; [`Error::TooManyObjects`] beyond
-    /// [`MAX_PARTS`].
+    /// [`MAX_PARTS`] and [`MAX_LISTED_BYTES`].
     async fn parts(&self) -> Result<BTreeMap<String, Part>, Error>;
 
     /// Reads a part from its start.

@@ -199,12 +199,17 @@ mod tests {
 
     /// What is given on before more has to come: data, `+` for trailers, `.` for the end.
     fn given_on<const N: usize>(kind: Kind, came: [Came; N]) -> Result<Vec<u8>, Code> {
+        given_within(Limits::default(), kind, came)
+    }
+
+    /// The same of messages that have limits.
+    fn given_within<const N: usize>(limits: Limits, kind: Kind, came: [Came; N]) -> Result<Vec<u8>, Code> {
         let budget = |total| Budget::new("bytes", Division::of(total));
         let share = budget(100 << 10).share(&Tenant::of_workspace("commons"));
         let share = Arc::new(Memory::new(share, &budget(1)));
         let body = Body::new(Script(came.into()));
         let late = Late::new(None, Duration::from_secs(60));
-        let mut body = Metered::new(kind, Limits::default(), body, share, late);
+        let mut body = Metered::new(kind, limits, body, share, late);
         let mut given = Vec::new();
         while let Some(part) = std::future::poll_fn(|context| Pin::new(&mut body).poll_frame(context)).now_or_never() {
             let Some(part) = part else {
@@ -255,5 +260,26 @@ mod tests {
             assert_eq!(given_on(Kind::Stream, [Came::Data(whole)]).unwrap(), whole);
         }
         assert_eq!(given_on(Kind::Stream, [Came::Data(&EMPTY)]), Err(Code::ResourceExhausted));
+    }
+
+    #[tokio::test]
+    async fn short_messages_come_together_as_far_as_they_would_one_by_one() {
+        const LONGEST: usize = 20;
+        /// Each of nothing.
+        static MESSAGES: [u8; AT_ONCE * LONGEST + 5] = [0; AT_ONCE * LONGEST + 5];
+        static LONG: [u8; 5 + LONGEST] = {
+            let mut message = [0; 5 + LONGEST];
+            message[4] = LONGEST as u8;
+            message
+        };
+        static LONGER: [u8; 5] = [0, 0, 0, 0, LONGEST as u8 + 1];
+        let given = |bytes: &'static [u8]| {
+            let limits = Limits { longest: Some(LONGEST), barred: None };
+            given_within(limits, Kind::Stream, [Came::Data(bytes)]).map(|given| given.len())
+        };
+        assert_eq!(given(&LONG), Ok(LONG.len()));
+        assert_eq!(given(&LONGER), Err(Code::ResourceExhausted));
+        assert_eq!(given(&MESSAGES[..AT_ONCE * LONGEST]), Ok(AT_ONCE * LONGEST));
+        assert_eq!(given(&MESSAGES), Err(Code::ResourceExhausted));
     }
 }

@@ -16,7 +16,7 @@ use rustix::{
 };
 use tokio_util::{io::ReaderStream, sync::CancellationToken};
 
-use super::{ByteStream, NOT_UTF8, Objects, Opened, Part, Version, Wanted, escaped};
+use super::{ByteStream, Listed, NOT_UTF8, Objects, Opened, Part, Version, Wanted, escaped};
 use crate::{
     error::Error,
     source::{access::Access, location::Location},
@@ -77,18 +77,18 @@ impl Directory {
     }
 
     fn walk(&self, wanted: &Wanted, stop: &CancellationToken) -> Result<BTreeMap<String, Part>, Error> {
-        let mut found = BTreeMap::new();
+        let mut found = Listed::default();
         let mut start = self.root()?;
         for name in wanted.directory().split_terminator('/') {
             start = match directory_in(&start, name) {
                 Ok(next) => next,
-                Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(found),
+                Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(found.into_parts()),
                 Err(errno) => return Err(unreadable(errno)),
             };
         }
         let mut walk = Walk { wanted, found: &mut found, stop };
         match walk.directory(&start, wanted.directory(), None, MAX_DEPTH) {
-            Ok(()) => Ok(found),
+            Ok(()) => Ok(found.into_parts()),
             Err(End::Of(error)) => Err(error),
             Err(End::Here(errno)) => Err(unreadable(errno)),
         }
@@ -153,7 +153,7 @@ impl From<Error> for End {
 /// A look at everything below a directory.
 struct Walk<'a> {
     wanted: &'a Wanted,
-    found: &'a mut BTreeMap<String, Part>,
+    found: &'a mut Listed,
     stop: &'a CancellationToken,
 }
 

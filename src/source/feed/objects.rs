@@ -1,17 +1,11 @@
 //! A feed whose parts are objects, wherever they are.
 
-use std::{
-    borrow::Cow,
-    collections::{BTreeMap, btree_map::Entry},
-    io,
-    pin::Pin,
-    sync::Arc,
-};
+use std::{borrow::Cow, collections::BTreeMap, io, pin::Pin, sync::Arc};
 
 use bytes::Bytes;
 use futures::Stream;
 
-use super::{Feed, MAX_NAME_BYTES, MAX_PARTS, Opened, Part, Reader};
+use super::{Feed, Listed, MAX_NAME_BYTES, Opened, Part, Reader};
 use crate::{
     error::Error,
     source::{
@@ -76,27 +70,22 @@ impl Wanted {
     /// another one whose path is the same.
     pub fn take(
         &self,
-        found: &mut BTreeMap<String, Part>,
+        found: &mut Listed,
         path: String,
         refused: Option<Cow<'static, str>>,
         version: impl FnOnce() -> Result<Version, Error>,
     ) -> Result<(), Error> {
         let Some(encoding) = self.encoding(&path) else { return Ok(()) };
-        let is_full = found.len() == MAX_PARTS;
-        let entry = found.entry(path);
-        match &entry {
-            Entry::Vacant(_) if is_full => return Err(Error::TooManyObjects { limit: MAX_PARTS }),
-            Entry::Occupied(_) if refused.is_some() => return Ok(()),
-            Entry::Vacant(_) | Entry::Occupied(_) => {}
+        if refused.is_some() && found.get(&path).is_some() {
+            return Ok(());
         }
-        entry.insert_entry(Part { etag: version()?, encoding, refused });
-        Ok(())
+        found.insert(path, Part { etag: version()?, encoding, refused })
     }
 
     /// Takes one more object of a path that is taken, under another name, if it is wanted: nobody can tell which is which.
     pub fn take_another(
         &self,
-        found: &mut BTreeMap<String, Part>,
+        found: &mut Listed,
         path: &str,
         number: usize,
         why: &'static str,
@@ -111,18 +100,14 @@ impl Wanted {
     /// Takes what may hold wanted objects and cannot be looked into, whatever its name.
     pub fn refuse(
         &self,
-        found: &mut BTreeMap<String, Part>,
+        found: &mut Listed,
         path: String,
         why: Cow<'static, str>,
         version: Version,
     ) -> Result<(), Error> {
-        if found.len() >= MAX_PARTS {
-            return Err(Error::TooManyObjects { limit: MAX_PARTS });
-        }
         let (format, compression) = (Format::NdJson, Compression::None);
         let encoding = Encoding { format, compression, dialect: Dialect::default() };
-        found.insert(path, Part { etag: version, encoding, refused: Some(why) });
-        Ok(())
+        found.insert(path, Part { etag: version, encoding, refused: Some(why) })
     }
 }
 
@@ -169,11 +154,12 @@ impl Reader for Refused {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::feed::MAX_PARTS;
 
     #[test]
     fn only_so_many_objects_are_taken_and_others_do_not_count() {
         let wanted = Wanted { pattern: Some(Arc::new("in/*".parse().unwrap())), ..Wanted::default() };
-        let mut found = BTreeMap::new();
+        let mut found = Listed::default();
         for n in 0..MAX_PARTS {
             wanted.take(&mut found, format!("in/{n}.csv"), None, || Ok(String::new())).unwrap();
         }
@@ -182,20 +168,20 @@ mod tests {
             wanted.take(&mut found, passed_over.to_owned(), None, || Ok(String::new())).unwrap();
         }
         let more = wanted.take(&mut found, "in/x.csv".to_owned(), None, || Ok(String::new()));
-        assert!(matches!(more, Err(Error::TooManyObjects { limit: MAX_PARTS })));
-        assert_eq!((found.len(), wanted.directory()), (MAX_PARTS, "in/"));
+        assert!(matches!(more, Err(Error::TooManyObjects { limit: MAX_PARTS, .. })));
+        assert_eq!((found.into_parts().len(), wanted.directory()), (MAX_PARTS, "in/"));
     }
     #[test]
     fn what_cannot_be_read_gives_way_to_what_has_its_path() {
         let wanted = Wanted::default();
         for order in [[None, Some("why")], [Some("why"), None]] {
-            let mut found = BTreeMap::new();
+            let mut found = Listed::default();
             for refused in order {
                 wanted
                     .take(&mut found, r"\xE9.csv".to_owned(), refused.map(Cow::Borrowed), || Ok(String::new()))
                     .unwrap();
             }
-            assert_eq!(found.into_values().map(|part| part.refused).collect::<Vec<_>>(), [None]);
+            assert_eq!(found.into_parts().into_values().map(|part| part.refused).collect::<Vec<_>>(), [None]);
         }
     }
 }

@@ -25,7 +25,7 @@ use self::{
     listing::Key,
     requests::Requests,
 };
-use super::{ByteStream, NOT_UTF8, Objects, Opened, Part, Wanted, escaped};
+use super::{ByteStream, Listed, NOT_UTF8, Objects, Opened, Part, Wanted, escaped};
 use crate::{
     documents::{
         Bucket, Environment,
@@ -43,7 +43,7 @@ const ANOTHER: &str = "the store lists it with another version than it has";
 /// What a list has so far.
 #[derive(Default)]
 struct Found {
-    objects: BTreeMap<String, Part>,
+    objects: Listed,
     /// How often a name has come, if more than once.
     repeated: HashMap<String, usize>,
 }
@@ -108,7 +108,7 @@ impl Objects for Prefix {
     async fn list(&self, wanted: Wanted) -> Result<BTreeMap<String, Part>, Error> {
         let mut found = Found::default();
         self.each(&self.key(wanted.directory()), |entry| self.take(&wanted, &mut found, &entry)).await?;
-        Ok(found.objects)
+        Ok(found.objects.into_parts())
     }
 
     async fn open(&self, path: &str, version: &str) -> Result<Opened<ByteStream>, Error> {
