@@ -40,6 +40,7 @@ mod timeout;
 mod tls;
 mod told;
 mod transport;
+mod windows;
 mod workspace;
 
 pub use self::{

@@ -9,6 +9,7 @@ mod frames;
 mod questions;
 mod resets;
 mod stranger;
+mod taking;
 mod unread;
 mod wire;
 
@@ -31,7 +32,7 @@ use tokio_util::io::poll_read_buf;
 pub use self::{
     calls::{CallTasks, Calls, OnConnection, Question},
     questions::Questions,
-    unread::{Unread, Windows},
+    taking::Taking,
 };
 use self::{frames::Frames, resets::Resets, wire::Wire};
 use super::{peer::Peer, places::Place, tls::Tls};
@@ -160,7 +161,7 @@ impl Connection {
                 }
             }
             self.frames.join();
-            self.calls.came(self.frames.take_data(), self.frames.data_of_a_part());
+            self.calls.came(self.frames.take_came(), self.frames.of_a_part());
             is_flood |= self.resets.count(self.frames.take_resets(), self.calls.is_known());
         }
         if !is_flood {
@@ -257,7 +258,7 @@ impl AsyncWrite for Connection {
 mod tests {
     use tokio::{io::AsyncWriteExt, net::UnixStream};
 
-    use super::*;
+    use super::{frames::Came, *};
     use crate::rpc::places::Places;
 
     /// What is given on of all that has come.
@@ -284,8 +285,8 @@ mod tests {
         let place = Places::new(1).take().await;
         let mut connection = Connection::greet(Socket::Unix(server), place, None, 16).await.unwrap();
         let calls = Arc::clone(&connection.calls);
-        calls.note(Unread::begin);
-        calls.came(unread::FREE + 1, 0);
+        let _taking = Taking::begin(&calls);
+        calls.came(Came { bytes: unread::FREE + 1, frames: 1 }, 0);
         client.write_all(&[0; 9]).await.unwrap();
         let mut read = vec![0; PREFACE.len() + READ_BYTES];
         connection.read_exact(&mut read[..PREFACE.len()]).await.unwrap();

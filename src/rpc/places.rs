@@ -21,7 +21,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::connection::Windows;
+use super::windows::Windows;
 use crate::{
     error::Error,
     share::{Budget, Division, Share, Tenant},

@@ -75,7 +75,9 @@ impl Attack for Uploads {
                     held.push(barrage(CONNECTIONS, STREAMS, ingest.keyed(key), messages(ground)).open(ground).await);
                 }
                 pass(until).await;
-                held.into_iter().for_each(|held| held.close(ground));
+                for held in held {
+                    held.close(ground);
+                }
             }
             Self::Crowded => barrage(9, CALLS, ingest.keyed(writer), messages(ground)).hold(ground, until).await,
             Self::Refused => barrage(30, STREAMS, ingest.keyed(writer), refused(ground)).hold(ground, until).await,

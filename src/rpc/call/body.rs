@@ -22,82 +22,42 @@ use super::{
     outcome::Outcome,
     panicked,
 };
-use crate::rpc::connection::{Calls, Unread};
+use crate::rpc::connection::{Calls, Taking};
 
 /// What a client sends, counted.
 pub struct Asked {
     body: Incoming,
     received: Arc<AtomicU64>,
-    calls: Arc<Calls>,
-    stage: Stage,
-}
-
-/// How much of it has come.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    /// There may be more.
-    Coming,
-    /// Nothing was there when it was looked at.
-    Hungry,
-    /// All.
-    Ended,
+    taking: Taking,
 }
 
 impl Asked {
     /// Counts the bytes of a body, of a call among these.
     pub fn new(body: Incoming, received: Arc<AtomicU64>, calls: &Arc<Calls>) -> Self {
-        calls.note(Unread::begin);
-        Self { body, received, calls: Arc::clone(calls), stage: Stage::Coming }
+        Self { body, received, taking: Taking::begin(calls) }
     }
 
-    /// What has just come, or has not.
-    fn count(&mut self, polled: &Poll<Option<Result<Frame<Bytes>, hyper::Error>>>) {
-        let (bytes, now) = match polled {
-            Poll::Pending => (0, Stage::Hungry),
-            Poll::Ready(Some(Ok(_))) if self.body.is_end_stream() => (data(polled), Stage::Ended),
-            Poll::Ready(Some(Ok(_))) => (data(polled), Stage::Coming),
-            Poll::Ready(None | Some(Err(_))) => (0, Stage::Ended),
-        };
-        self.received.fetch_add(bytes as u64, Ordering::Relaxed);
-        self.calls.note(|unread| {
-            unread.take(bytes);
-            self.stage.pass(now, unread);
-        });
+    fn poll_counted(&mut self, context: &Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let polled = self.taking.poll(context, |context| Pin::new(&mut self.body).poll_frame(context));
+        match &polled {
+            Poll::Pending => self.taking.found_nothing(),
+            Poll::Ready(Some(Ok(frame))) => {
+                let bytes = frame.data_ref().map_or(0, Bytes::len);
+                self.taking.took(bytes, self.body.is_end_stream());
+            }
+            Poll::Ready(None | Some(Err(_))) => self.taking.end(),
+        }
+        polled
     }
-}
-
-impl Stage {
-    fn pass(&mut self, next: Self, unread: &mut Unread) {
-        let before = std::mem::replace(self, next);
-        if before == next || before == Self::Ended {
-            return;
-        }
-        if before == Self::Hungry {
-            unread.feed();
-        }
-        match next {
-            Self::Coming => {}
-            Self::Hungry => unread.starve(),
-            Self::Ended => unread.end(),
-        }
-    }
-}
-
-fn data(polled: &Poll<Option<Result<Frame<Bytes>, hyper::Error>>>) -> usize {
-    let Poll::Ready(Some(Ok(frame))) = polled else { return 0 };
-    frame.data_ref().map_or(0, Bytes::len)
 }
 
 impl Drop for Asked {
     /// What has come and was not wanted is nobody's.
     fn drop(&mut self) {
-        let mut context = Context::from_waker(Waker::noop());
-        while self.stage != Stage::Ended
-            && let Poll::Ready(Some(Ok(frame))) = Pin::new(&mut self.body).poll_frame(&mut context)
-        {
-            self.calls.note(|unread| unread.take(frame.data_ref().map_or(0, Bytes::len)));
-        }
-        self.calls.note(|unread| self.stage.pass(Stage::Ended, unread));
+        let context = Context::from_waker(Waker::noop());
+        while !self.taking.has_ended()
+            && let Poll::Ready(_) = self.poll_counted(&context)
+        {}
     }
 }
 
@@ -109,8 +69,12 @@ impl http_body::Body for Asked {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(context);
-        self.count(&polled);
+        let polled = self.poll_counted(context);
+        if let Poll::Ready(Some(Ok(frame))) = &polled
+            && let Some(data) = frame.data_ref()
+        {
+            self.received.fetch_add(data.len() as u64, Ordering::Relaxed);
+        }
         polled
     }
 

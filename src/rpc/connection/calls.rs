@@ -19,7 +19,7 @@ use hyper::rt::Executor;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::{questions::Questions, stranger, unread::Unread};
+use super::{frames::Came, questions::Questions, stranger, unread::Unread};
 use crate::{
     error::{Error, Whose},
     rpc::{
@@ -162,9 +162,9 @@ impl Calls {
         self.waiting.wake();
     }
 
-    /// So much has come, of which so much is of a frame that goes on.
-    pub fn came(&self, bytes: usize, of_a_part: usize) {
-        self.unread.lock().came(bytes, of_a_part);
+    /// More has come, and so many of the bytes are of a frame that goes on.
+    pub fn came(&self, came: Came, of_a_part: usize) {
+        self.unread.lock().came(came, of_a_part);
     }
 
     fn begin(self: &Arc<Self>) -> Call {
@@ -230,7 +230,10 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rpc::{connection::unread, places::Places};
+    use crate::rpc::{
+        connection::{Taking, unread},
+        places::Places,
+    };
 
     /// Whether a connection that waits is read when that has been done.
     async fn is_read_after(calls: &Calls, what: impl FnOnce()) -> bool {
@@ -253,15 +256,16 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_stranger_is_read_while_its_calls_take_what_it_sends() {
         let calls = Calls::new(1000, Places::new(1).take().await);
-        calls.came(1 << 20, 0);
+        let come = |bytes| calls.came(Came { bytes, frames: 1 }, 0);
+        come(1 << 20);
         assert!(is_read_after(&calls, || ()).await, "nobody is there who would take it");
-        calls.note(Unread::begin);
-        calls.came(unread::FREE, 0);
+        let taking = Taking::begin(&calls);
+        come(unread::FREE);
         assert!(is_read_after(&calls, || ()).await);
-        calls.came(2, 0);
-        assert!(!is_read_after(&calls, || calls.note(|unread| unread.take(1))).await);
-        assert!(is_read_after(&calls, || calls.note(|unread| unread.take(1))).await);
-        calls.came(1 << 20, 0);
+        come(2);
+        assert!(!is_read_after(&calls, || taking.took(1, false)).await);
+        assert!(is_read_after(&calls, || taking.took(1, false)).await);
+        come(1 << 20);
         assert!(!is_read_after(&calls, || ()).await);
         assert!(is_read_after(&calls, || OnConnection(Arc::clone(&calls)).let_in(None).unwrap()).await);
     }

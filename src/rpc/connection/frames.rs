@@ -9,8 +9,12 @@
 //! comes before what the client sent on other streams in between, whose order HTTP/2 leaves
 //! open, and never before anything else of its own stream or of the connection: behind the
 //! client's answer to our settings its windows are larger.
+//!
+//! A long DATA frame goes on in parts, as it comes: of one that is not whole nobody can take
+//! anything. A frame of a kind that HTTP/2 does not know goes nowhere, and a long one of any other
+//! kind ends its connection: either would only fill the buffer that the others are read from.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, task::Poll};
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use tokio::io::ReadBuf;
@@ -21,6 +25,11 @@ const HEAD: usize = 9;
 const STREAM: u32 = u32::MAX >> 1;
 const DATA: u8 = 0;
 const RST_STREAM: u8 = 3;
+/// The last kind of HTTP/2 itself, CONTINUATION. Others may be of extensions, and whoever does
+/// not know those is to pass over them.
+const LAST_KIND: u8 = 9;
+/// More than a frame may have.
+const TOO_LONG: u32 = (1 << 24) - 1;
 const END_STREAM: u8 = 1;
 /// A frame with less than this is worth joining to another.
 const SMALL: usize = 256;
@@ -28,20 +37,47 @@ const SMALL: usize = 256;
 /// lets nobody refuse one of this length.
 const JOINED: usize = 16 << 10;
 
+/// DATA that has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Came {
+    /// Of it, without the heads of its frames.
+    pub bytes: usize,
+    /// Those that are not empty, as they go on.
+    pub frames: usize,
+}
+
 /// Frames on their way from the client.
 #[derive(Debug, Default)]
 pub struct Frames {
     /// What was read and is not looked at, or the beginning of a frame.
     read: BytesMut,
-    /// What is left of a long frame, which goes through as it comes.
-    passing: usize,
-    /// What has gone of it, if it is DATA.
-    passed: Option<usize>,
+    /// What is left of a long frame.
+    long: Option<Long>,
     ready: BytesMut,
     /// Streams that the client has reset.
     resets: u64,
-    /// Bytes of DATA.
-    data: usize,
+    came: Came,
+    /// What of that is of a frame which has not come to its end, and of which nothing can be
+    /// used before.
+    of_a_part: usize,
+}
+
+/// A frame that is not kept until it is whole.
+#[derive(Debug)]
+struct Long {
+    left: usize,
+    goes: Goes,
+}
+
+/// How a long frame goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Goes {
+    /// As it comes.
+    AsItCame,
+    /// In frames of its kind, so that what has come of it can be taken.
+    InParts { stream: u32, is_end: bool },
+    /// Not at all.
+    Nowhere,
 }
 
 /// What goes on together.
@@ -97,14 +133,14 @@ impl Frames {
         std::mem::take(&mut self.resets)
     }
 
-    /// Bytes of DATA that came since this was asked last.
-    pub fn take_data(&mut self) -> usize {
-        std::mem::take(&mut self.data)
+    /// DATA that came since this was asked last.
+    pub fn take_came(&mut self) -> Came {
+        std::mem::take(&mut self.came)
     }
 
-    /// Bytes of DATA that have come of a frame which has not come to its end.
-    pub fn data_of_a_part(&self) -> usize {
-        if self.passing > 0 { self.passed.unwrap_or_default() } else { 0 }
+    /// Bytes of DATA that have come of a frame of which nothing can be used yet.
+    pub fn of_a_part(&self) -> usize {
+        self.of_a_part
     }
 
     /// Hands on what is ready. Returns whether there was anything.
@@ -124,6 +160,9 @@ impl Frames {
     /// Nothing more comes: the beginning of a frame goes on, too, for it to be told.
     pub fn end(&mut self) {
         self.join();
+        if let Some(Long { left, goes: Goes::InParts { stream, is_end } }) = self.long.take() {
+            put_head(&mut self.ready, left, is_end, stream);
+        }
         self.ready.unsplit(self.read.split());
     }
 
@@ -135,6 +174,10 @@ impl Frames {
         }
         self.ready.reserve(pieces.iter().map(Piece::length).sum());
         for piece in pieces {
+            if let Piece::Data { length, .. } = piece {
+                self.came.bytes += length;
+                self.came.frames += usize::from(length > 0);
+            }
             piece.put(&mut self.ready);
         }
     }
@@ -142,32 +185,42 @@ impl Frames {
     /// The next piece that cannot be joined to one before.
     fn next(&mut self, pieces: &mut [Piece], open: &mut HashMap<u32, usize>) -> Option<Piece> {
         loop {
-            if self.passing > 0 && !self.read.is_empty() {
-                let now = self.passing.min(self.read.len());
-                self.passing -= now;
-                if let Some(passed) = &mut self.passed {
-                    *passed += now;
-                    self.data += now;
+            while self.long.is_some() {
+                match self.go_on() {
+                    Poll::Ready(Some(piece)) => return Some(piece),
+                    Poll::Ready(None) => {}
+                    Poll::Pending => return None,
                 }
-                return Some(Piece::AsItCame(self.read.split_to(now).freeze()));
             }
             let head = Head::of(&self.read)?;
+            if head.kind > LAST_KIND {
+                self.read.advance(HEAD);
+                self.long = Some(Long { left: head.length, goes: Goes::Nowhere });
+                continue;
+            }
             if head.length > JOINED {
                 head.end_joining(open);
-                self.passing = head.length;
-                self.passed = (head.kind == DATA).then_some(0);
-                return Some(Piece::AsItCame(self.read.split_to(HEAD).freeze()));
+                let bytes = self.read.split_to(HEAD);
+                if head.is_plain_data() {
+                    let goes = Goes::InParts { stream: head.stream, is_end: head.flags == END_STREAM };
+                    self.long = Some(Long { left: head.length, goes });
+                    continue;
+                }
+                self.long = Some(Long { left: head.length, goes: Goes::AsItCame });
+                return Some(Piece::AsItCame(if head.kind == DATA { bytes.freeze() } else { too_long(&bytes) }));
             }
             if self.read.len() < HEAD + head.length {
                 return None;
             }
             let mut frame = self.read.split_to(HEAD + head.length).freeze();
-            match head.kind {
-                RST_STREAM => self.resets += 1,
-                DATA => self.data += head.length,
-                _ => {}
+            if head.kind == RST_STREAM {
+                self.resets += 1;
             }
             if !head.is_plain_data() {
+                if head.kind == DATA {
+                    self.came.bytes += head.length;
+                    self.came.frames += 1;
+                }
                 head.end_joining(open);
                 return Some(Piece::AsItCame(frame));
             }
@@ -191,6 +244,52 @@ impl Frames {
             return Some(Piece::Data { stream: head.stream, is_end, length: head.length, parts: vec![payload] });
         }
     }
+
+    /// What goes on of a long frame, if enough of it has come.
+    fn go_on(&mut self) -> Poll<Option<Piece>> {
+        let Self { read, long, came, of_a_part, .. } = self;
+        let Some(Long { left, goes }) = long else { return Poll::Ready(None) };
+        let least = if matches!(goes, Goes::InParts { .. }) { (*left).min(JOINED) } else { (*left).min(1) };
+        if read.len() < least {
+            return Poll::Pending;
+        }
+        let now = (*left).min(read.len());
+        *left -= now;
+        let (is_whole, goes) = (*left == 0, *goes);
+        let bytes = read.split_to(now).freeze();
+        let piece = match goes {
+            Goes::Nowhere => None,
+            Goes::AsItCame => {
+                came.bytes += now;
+                came.frames += usize::from(is_whole);
+                *of_a_part = if is_whole { 0 } else { *of_a_part + now };
+                Some(Piece::AsItCame(bytes))
+            }
+            Goes::InParts { stream, is_end } => {
+                Some(Piece::Data { stream, is_end: is_end && is_whole, length: now, parts: vec![bytes] })
+            }
+        };
+        if is_whole {
+            *long = None;
+        }
+        Poll::Ready(piece)
+    }
+}
+
+/// The head of a frame that nobody needs so long. HTTP/2 ends the connection for it, and does
+/// not wait for what it says is coming.
+fn too_long(head: &[u8]) -> Bytes {
+    let mut bytes = BytesMut::with_capacity(HEAD);
+    bytes.put_uint(TOO_LONG.into(), 3);
+    bytes.put_slice(&head[3..]);
+    bytes.freeze()
+}
+
+/// The head of a DATA frame.
+fn put_head(into: &mut BytesMut, length: usize, is_end: bool, stream: u32) {
+    into.put_uint(length as u64, 3);
+    into.put_slice(&[DATA, u8::from(is_end) * END_STREAM]);
+    into.put_u32(stream);
 }
 
 impl Piece {
@@ -205,9 +304,7 @@ impl Piece {
         match self {
             Self::AsItCame(bytes) => into.put(bytes),
             Self::Data { stream, is_end, length, parts } => {
-                into.put_uint(length as u64, 3);
-                into.put_slice(&[DATA, u8::from(is_end) * END_STREAM]);
-                into.put_u32(stream);
+                put_head(into, length, is_end, stream);
                 for part in parts {
                     into.put(part);
                 }
@@ -342,26 +439,70 @@ mod tests {
 
     #[test]
     fn data_is_counted_once_as_it_comes() {
-        let came = [frame(DATA, 0, 1, &[7; 3]), frame(HEADERS, 4, 3, b"h"), frame(DATA, 0, 3, &vec![7; JOINED + 1])];
+        let came = [
+            frame(DATA, 0, 1, &[7; 3]),
+            frame(HEADERS, 4, 3, b"h"),
+            frame(DATA, END_STREAM, 3, &vec![7; JOINED + 1]),
+            frame(DATA, END_STREAM, 1, b""),
+            frame(DATA, PADDED, 5, &vec![7; JOINED + 1]),
+        ];
         let mut frames = Frames::default();
-        let mut count = 0;
-        let mut before_the_last = (0, 0);
+        let mut all = Came::default();
+        let mut parts = Vec::new();
         for byte in encode(&came) {
             frames.buffer().put_u8(byte);
             frames.join();
-            before_the_last = (count, frames.data_of_a_part());
-            count += frames.take_data();
+            let Came { bytes, frames: count } = frames.take_came();
+            all = Came { bytes: all.bytes + bytes, frames: all.frames + count };
+            parts.push(frames.of_a_part());
         }
-        // Before the last byte was counted, and with all but that of the long frame.
-        assert_eq!((before_the_last, count), ((3 + JOINED, 0), 3 + JOINED + 1));
+        assert_eq!(all, Came { bytes: 3 + 2 * (JOINED + 1), frames: 4 });
+        assert_eq!((parts.iter().max(), parts.last()), (Some(&JOINED), Some(&0)), "nobody can use half of padding");
+    }
+
+    #[test]
+    fn long_data_goes_on_in_parts() {
+        let bytes = encode(&[frame(DATA, END_STREAM, 1, &vec![7; 3 * JOINED + 1]), frame(DATA, 0, 3, b"a")]);
+        let goes = decode(&through(&bytes, 10));
+        let parts = goes.iter().filter(|frame| frame.stream == 1).collect::<Vec<_>>();
+        assert_eq!(parts.iter().map(|part| part.payload.len()).sum::<usize>(), 3 * JOINED + 1);
+        let (last, others) = parts.split_last().unwrap();
+        assert!(last.flags == END_STREAM && others.len() > 1);
+        assert!(others.iter().all(|part| part.flags == 0 && part.payload.len() >= JOINED));
+        assert_eq!(goes.last(), Some(&frame(DATA, 0, 3, b"a")));
+        // What is there of one that ends is told as it is.
+        let cut = through(&bytes[..HEAD + JOINED + 5], usize::MAX);
+        assert_eq!(cut.len(), 2 * HEAD + JOINED + 5);
+    }
+
+    #[test]
+    fn what_http2_does_not_know_goes_nowhere() {
+        let unknown = |length| frame(LAST_KIND + 1, 0, 1, &vec![7; length]);
+        let came = [frame(DATA, 0, 1, b"a"), unknown(0), unknown(3), unknown(JOINED + 1), frame(DATA, 0, 1, b"b")];
+        for at_once in [1, usize::MAX] {
+            let goes = decode(&through(&encode(&came), at_once));
+            assert_eq!(goes.iter().flat_map(|frame| &frame.payload).copied().collect::<Vec<_>>(), b"ab");
+        }
+    }
+
+    #[test]
+    fn nobody_needs_other_frames_so_long() {
+        for kind in 1..=LAST_KIND {
+            let whole = encode(&[frame(kind, 0, 1, &vec![0; JOINED])]);
+            assert_eq!(through(&whole, usize::MAX), whole);
+            let goes = through(&encode(&[frame(kind, 0, 1, &vec![0; JOINED + 1])]), usize::MAX);
+            assert_eq!(Head::of(&goes).unwrap().length, TOO_LONG as usize);
+        }
     }
 
     fn any_frame() -> impl Strategy<Value = Frame> {
         let length = prop_oneof![0..4_usize, 250..260_usize, 16_380..16_390_usize, 30_000..30_010_usize];
-        let kind = prop_oneof![4 => Just(DATA), 1 => 0..10_u8];
+        let kind = prop_oneof![4 => Just(DATA), 1 => 0..=LAST_KIND];
         let flags = prop_oneof![8 => Just(0), 1 => Just(END_STREAM), 1 => any::<u8>()];
-        (kind, flags, 0..4_u32, length, any::<u8>())
-            .prop_map(|(kind, flags, stream, length, byte)| frame(kind, flags, stream, &vec![byte; length]))
+        (kind, flags, 0..4_u32, length, any::<u8>()).prop_map(|(kind, flags, stream, length, byte)| {
+            let length = if kind == DATA { length } else { length.min(JOINED) };
+            frame(kind, flags, stream, &vec![byte; length])
+        })
     }
 
     /// The bytes of each stream's DATA and what is between them, but not where they were cut.

@@ -265,14 +265,15 @@ mod tests {
     #[tokio::test]
     async fn short_messages_come_together_as_far_as_they_would_one_by_one() {
         const LONGEST: usize = 20;
+        const LENGTH: u8 = 20;
         /// Each of nothing.
         static MESSAGES: [u8; AT_ONCE * LONGEST + 5] = [0; AT_ONCE * LONGEST + 5];
         static LONG: [u8; 5 + LONGEST] = {
             let mut message = [0; 5 + LONGEST];
-            message[4] = LONGEST as u8;
+            message[4] = LENGTH;
             message
         };
-        static LONGER: [u8; 5] = [0, 0, 0, 0, LONGEST as u8 + 1];
+        static LONGER: [u8; 5] = [0, 0, 0, 0, LENGTH + 1];
         let given = |bytes: &'static [u8]| {
             let limits = Limits { longest: Some(LONGEST), barred: None };
             given_within(limits, Kind::Stream, [Came::Data(bytes)]).map(|given| given.len())

@@ -14,13 +14,15 @@ pub struct Listed {
 
 impl Listed {
     /// The part of a name, if it is among them.
+    #[must_use]
     pub fn get(&self, name: &str) -> Option<&Part> {
         self.parts.get(name)
     }
 
     /// Adds one, in the place of another one of its name.
     pub fn insert(&mut self, name: String, part: Part) -> Result<(), Error> {
-        let bytes = |name: &str, part: &Part| name.len() + part.etag.len();
+        let bytes =
+            |name: &str, part: &Part| name.len() + part.etag.len() + part.refused.as_ref().map_or(0, |why| why.len());
         let before = self.get(&name).map(|before| bytes(&name, before));
         if before.is_none() && self.parts.len() >= MAX_PARTS {
             return Err(Error::TooManyObjects { what: "objects that match", limit: MAX_PARTS });
@@ -36,6 +38,7 @@ impl Listed {
     }
 
     /// All of them.
+    #[must_use]
     pub fn into_parts(self) -> BTreeMap<String, Part> {
         self.parts
     }

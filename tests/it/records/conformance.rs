@@ -116,6 +116,52 @@ async fn a_change_is_made_as_a_whole_or_not_at_all() {
     assert_eq!((at(records, "b"), at(records, "c")), (None, Some(1)));
 }
 
+/// A change that is made while a decision looks at what it changes.
+fn made_meanwhile(records: &Records, change: Change) {
+    let made = tokio::runtime::Handle::current().block_on(records.commit(change));
+    made.unwrap();
+}
+
+#[apply(on_each_storage!)]
+async fn a_refusal_is_of_records_that_were_there_together() {
+    let dir = tempfile::tempdir().unwrap();
+    let given = Given::new(dir.path()).await;
+    let records = given.records.clone();
+    // Two records that are there both or not at all.
+    let both = || Change::default().insert(&workspace("a", 1)).insert(&workspace("b", 1));
+    let decide = move || {
+        let (mut times, mut first) = (0, None);
+        let seen = records.decide(|| {
+            times += 1;
+            let a = at(&records, "a");
+            if times == 1 {
+                made_meanwhile(&records, both());
+            }
+            first = first.or(Some((a, at(&records, "b"))));
+            match (a, at(&records, "b")) {
+                (None, Some(_)) => Err(Error::internal("one without the other")),
+                there => Ok(there),
+            }
+        });
+        assert_eq!((first, seen.unwrap(), times), (Some((None, Some(1))), (Some(1), Some(1)), 2));
+        // What is refused of records that stay is refused at once, and what is granted counts
+        // though they change: the commit compares.
+        times = 0;
+        let refused = records.decide(|| {
+            times += 1;
+            Err::<(), _>(Error::internal("no"))
+        });
+        assert_eq!((refused.is_err(), times), (true, 1));
+        let granted = records.decide(|| {
+            times += 1;
+            made_meanwhile(&records, Change::default().insert(&workspace("c", 1)));
+            Ok(())
+        });
+        assert_eq!((granted.is_ok(), times), (true, 2));
+    };
+    Tasks::default().blocking("decide", decide).await.unwrap();
+}
+
 #[apply(on_each_storage!)]
 async fn every_change_of_one_record_is_made_once_and_told_in_its_order() {
     let dir = tempfile::tempdir().unwrap();
