@@ -350,7 +350,7 @@ impl Collections {
             Some(known) => known,
             None => {
                 let lease = self.open(&record.name(), uid).await?;
-                (lease.totals(), lease.stored_bytes().await)
+                (lease.engine().totals(), lease.engine().stored_bytes().await)
             }
         };
         Ok(Stats::new(totals, stored_bytes, self.inner.clock.now()))

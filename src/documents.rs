@@ -13,51 +13,40 @@
 //! records/<revision>    the record log: all else that is known
 //! ```
 
-mod adopt;
 mod base;
-mod buffers;
-mod checkpoint;
+mod checkpoints;
 mod compactions;
-mod copy;
-mod culprit;
-mod cutoff;
-mod drain;
+mod copies;
+mod databases;
 mod engine;
+mod entry;
 mod fault;
 mod filter;
-mod flusher;
-mod frozen;
 #[cfg(any(test, feature = "fuzz"))]
 pub(crate) mod fuzzed;
-mod group;
-mod inspect;
 mod intervals;
-mod keep;
 mod keys;
-mod lists;
 mod location;
 mod manifest;
+mod mark;
 mod marks;
-mod merges;
 mod overlay;
+mod paths;
 mod patience;
-mod plan;
 mod positions;
 mod reader;
-mod repair;
 mod retention;
 mod root;
 mod sealed;
 mod settings;
-mod store;
 mod stored;
 mod submit;
-mod ticks;
 mod totals;
+mod truncation;
 mod value;
-mod verify;
-mod writer;
-mod young;
+mod verification;
+mod write;
+mod writing;
 
 /// What sources read from, of the same version as the storage root.
 #[cfg(any(test, feature = "s3"))]
@@ -68,33 +57,45 @@ pub use slatedb::object_store::path::Path as ObjectPath;
 #[cfg(feature = "s3")]
 pub use self::root::s3::{Answer, Reach, connect};
 pub use self::{
-    adopt::{Adopted, Adoption},
-    checkpoint::{Checkpoint, CutOutcome, Files, UnfinishedCheckpoint},
-    copy::{Copied, CopyMode, Transfer},
-    culprit::Culprit,
-    drain::Drained,
+    checkpoints::{
+        checkpoint::{Checkpoint, CutOutcome, UnfinishedCheckpoint},
+        files::Files,
+        frozen::{Frozen, FrozenManifest, Held, load_manifest},
+        lists::RecordedList,
+        saved::Saved,
+    },
+    copies::{
+        adopt::{Adopted, Adoption},
+        copy::{Copied, CopyMode, Transfer},
+    },
+    databases::{
+        keep::{IsAlone, Keep},
+        store::Store,
+    },
     engine::{Engine, Known},
-    frozen::{Frozen, FrozenManifest, Held, load_manifest},
-    group::{BatchResult, Operation, Outcome, Write, WriteResult},
-    inspect::{Least, Newest},
-    keep::{IsAlone, Keep},
-    lists::{RecordedList, Saved},
     location::{Bucket, Environment, Storage},
-    marks::{Mark, Marking, PAGE as MARKS_PAGE},
+    mark::{Mark, Marking},
+    marks::PAGE as MARKS_PAGE,
+    paths::{collections as collections_folder, files as file_list, probes},
     patience::StoragePatience,
     positions::MAX_POSITIONS,
     reader::{Cursor, Scan, Scanned, Span},
-    repair::{Left, Survey},
     retention::Retention,
-    root::{Root, Unusable, Upload, collections as collections_folder, files as file_list, probes},
+    root::{Root, Unusable, Upload},
     sealed::{Sealed, Since},
     settings::Tuning,
-    store::Store,
     stored::Manifests,
     submit::Submitted,
     totals::{Dropped, Totals},
+    truncation::drained::Drained,
     value::StoredDocument,
-    writer::Reusable,
+    verification::{
+        culprit::Culprit,
+        inspect::{Least, Newest},
+        repair::{Left, Survey},
+    },
+    write::{BatchResult, Operation, Outcome, Write, WriteResult},
+    writing::writer::Reusable,
 };
 
 /// The largest body, in bytes, so that every stock gRPC client (4 MiB) can

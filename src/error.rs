@@ -457,15 +457,6 @@ pub fn causes(error: &Error) -> String {
     all.join(": ")
 }
 
-impl From<sled::Error> for Error {
-    fn from(error: sled::Error) -> Self {
-        match error {
-            sled::Error::Corruption { .. } => Self::DataLoss(error.to_string()),
-            _ => Self::Unavailable(Arc::new(error)),
-        }
-    }
-}
-
 impl From<std::io::Error> for Error {
     fn from(error: std::io::Error) -> Self {
         Self::Unavailable(Arc::new(error))

@@ -6,6 +6,7 @@
 
 mod error;
 mod lexer;
+mod literal;
 mod needle;
 mod parser;
 mod text;
@@ -15,7 +16,7 @@ use std::cmp::Ordering;
 
 pub use self::{
     error::{FilterError, shown},
-    lexer::{Literal, Operator},
+    literal::{Literal, Operator},
     parser::{Name, Path, parse},
     text::{Pattern, TextTest},
     time::time,

@@ -8,7 +8,6 @@
 
 mod fresh;
 mod lock;
-pub mod place;
 
 use std::{
     net::SocketAddr,

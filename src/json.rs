@@ -1,6 +1,7 @@
 //! JSON documents: validation at the door, conversion, patches and filters.
 
 pub mod body;
+mod error;
 pub mod fields;
 pub mod filter;
 mod keys;

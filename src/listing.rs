@@ -57,7 +57,7 @@ mod tests {
         let bound = Bound::new("ListItems").text(parent).text(filter_text).text(order_by).finish();
         let after = match page_token {
             "" => None,
-            text => Some(Cursor::decode(&PageToken::decode(text, bound)?, &order)?),
+            text => Some(Cursor::decode(&PageToken::decode(text, bound)?, order.width())?),
         };
         let (page, next) = paginate(items.iter(), &filter, &order, size, after.as_ref());
         let next = next.map_or_else(String::new, |last| PageToken { bound, cursor: last.encode() }.encode());

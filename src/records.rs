@@ -26,19 +26,23 @@ mod commit;
 mod compact;
 mod dump;
 mod entry;
+mod faults;
 mod follower;
 mod frame;
 mod group;
 mod index;
+mod key;
 mod keys;
 mod kinds;
 mod log;
 mod merged;
+mod raw;
 mod secondary;
 mod shown;
 #[cfg(test)]
 mod sizes;
 mod start;
+mod states;
 mod subscribers;
 mod terms;
 mod view;
@@ -51,7 +55,7 @@ use tokio_util::sync::CancellationToken;
 use self::commit::Committer;
 pub use self::{
     at::At,
-    cache::{Cache, Cached},
+    cache::Cache,
     change::{Change, CommitError, MAX_CHANGE_BYTES, MAX_RECORD_BYTES},
     check::{Report, check},
     checksum::Checksum,
@@ -59,10 +63,10 @@ pub use self::{
     dump::{dump, dump_entries},
     entry::Tip,
     follower::Follower,
-    index::Version,
-    keys::Key,
+    key::Key,
     kinds::*,
     log::{Found, Log, instance_of, look},
+    raw::Version,
     secondary::{Entries, Indexed, Order, Term},
     start::{DIRECTORY, IndexState, Opening, make_anew, open, take_over},
     subscribers::{Subscription, TooOld},
@@ -76,6 +80,15 @@ const ATTEMPTS: usize = 1_000;
 
 /// A record of one kind.
 pub trait Record: Message + Default + Clone {
+    /// What the keys of the kind begin with.
+    const PREFIX: &'static str;
+
+    /// The key it lives under, unique over all kinds.
+    fn key(&self) -> Key<Self>;
+}
+
+/// A cached value of one kind. Nothing is decided by it.
+pub trait Cached: Message + Default {
     /// What the keys of the kind begin with.
     const PREFIX: &'static str;
 

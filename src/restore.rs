@@ -16,6 +16,7 @@ mod progress;
 mod room;
 mod state;
 mod subscriptions;
+mod work;
 mod worker;
 
 use std::{
@@ -34,7 +35,7 @@ use uuid::Uuid;
 pub use self::{
     plan::Plan,
     progress::{Phase, Progress},
-    state::{advance, is_cancellable, is_terminal, state_name},
+    state::{advance, is_cancellable, state_name},
 };
 use crate::{
     clock::{Clock, Micros},
@@ -49,7 +50,7 @@ use crate::{
         Change, Collection, CollectionState, Records, Restore, RestoreInfo, RestoreState, Snapshot, SnapshotState,
         Stored, Verification, Workspace,
     },
-    restore::worker::Work,
+    restore::work::Work,
     share::{Budget, Division},
     snapshot::{self, Snapshots},
     tasks::Tasks,
@@ -307,7 +308,7 @@ impl Restores {
     #[must_use]
     pub fn progress(&self, record: &Restore) -> Progress {
         match self.inner.busy.lock().get(&record.uid()) {
-            Some(work) => Progress::of(record, work),
+            Some(work) => work.progress(record),
             None => Progress::at_rest(record),
         }
     }
@@ -317,7 +318,7 @@ impl Restores {
         let uid = self.stored(name)?.uid();
         self.inner.hub.watch(uid, || {
             let record = self.get(name)?;
-            let last = is_terminal(record.state());
+            let last = record.state().is_terminal();
             Ok((self.progress(&record), last))
         })
     }

@@ -1,64 +1,21 @@
-//! The gRPC face: the only place that names tonic and the generated types.
-//! Handlers convert, call, convert.
+//! The gRPC face: the only place that names tonic and the generated types. What comes goes
+//! through the transport and the layers to a service, and its answer the same way back.
 
-mod access;
-mod admission;
-mod answers;
-mod authenticate;
-mod call;
-mod certificates;
-mod change;
 pub(crate) mod codec;
-mod collection;
-mod connection;
-mod convert;
-mod deadline;
-mod delivery;
-mod document;
-mod ending;
-mod etag;
-mod foreign;
-#[cfg(any(test, feature = "fuzz"))]
-pub(crate) mod fuzzed;
-mod health;
-mod incoming;
-mod listing;
-mod peer;
-mod places;
-mod reflection;
-mod request_memory;
-mod restore;
-mod rules;
+mod layer;
 mod server;
-mod server_info;
-mod serving;
-mod snapshot;
-mod source;
+mod service;
 mod status;
-mod streams;
-mod timeout;
-mod tls;
-mod told;
 mod transport;
-mod windows;
-mod workspace;
 
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) use self::service::fuzzed;
+#[cfg(test)]
+pub(crate) use self::service::limits;
 pub use self::{
     server::{Services, serve},
-    tls::Tls,
-    transport::{TlsFiles, Transport},
+    transport::{TlsFiles, Transport, tls::Tls},
 };
 
 /// No response message is larger, so that every stock client can read it.
 const MAX_RESPONSE_BYTES: usize = 3 << 20;
-
-/// What requests may say, for the tests that add up the largest records.
-#[cfg(test)]
-pub(crate) mod limits {
-    pub use super::{
-        access::MAX_BINDINGS,
-        convert::{
-            MAX_DESCRIPTION_BYTES, MAX_LABEL_KEY_BYTES, MAX_LABEL_VALUE_BYTES, MAX_LABELS, MAX_REQUEST_ID_BYTES,
-        },
-    };
-}

@@ -27,7 +27,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
-pub use self::state::{advance, is_over, state_name};
+pub use self::state::{advance, state_name};
 use crate::{
     clock::{Clock, Expiration, Micros, micros},
     collection::Collections,
@@ -161,7 +161,7 @@ impl Snapshots {
         inner.workspaces.check_preview(&workspace)?;
         let source = inner.collections.ready(collection)?.uid();
         if let Some(min_offset) = *min_offset {
-            let offset = inner.collections.lease(collection).await?.totals().offset;
+            let offset = inner.collections.lease(collection).await?.engine().totals().offset;
             if offset < min_offset {
                 return Err(Error::OffsetNotReached { collection: collection.to_string(), offset, min_offset });
             }

@@ -263,7 +263,7 @@ impl Sources {
 
     async fn read_mark(&self, collection: &CollectionName, uid: Uuid) -> Result<SourceMark, Error> {
         let lease = self.inner.collections.lease(collection).await?;
-        Ok(lease.source_mark(uid).await?.unwrap_or_default())
+        Ok(lease.engine().source_mark(uid).await?.unwrap_or_default())
     }
 
     /// A source with what is known of its counters.

@@ -13,8 +13,8 @@ use super::{ApiKeys, Secret, caller::SERVER, role::everywhere};
 use crate::{
     durable,
     error::Error,
-    instance::place,
     names::{ApiKeyName, Id},
+    paths,
     records::{AccessPolicy, ApiKey, BootstrapSecret, Change, Record, Role},
     regular,
 };
@@ -131,7 +131,7 @@ pub fn check(file: &Path, data_dir: &Path) -> Result<(), BootstrapError> {
     if above == data_dir && above.as_ref().is_some_and(|above| !above.exists()) {
         return Ok(());
     }
-    place::for_new_file(file).map_err(|cause| failed(file, cause))
+    paths::for_new_file(file).map_err(|cause| failed(file, cause))
 }
 
 /// The key in a file, if there is one.

@@ -79,7 +79,7 @@ impl Collections {
             }
             return Ok(Dropped::default());
         }
-        self.lease(&record.name()).await?.expire().await
+        self.lease(&record.name()).await?.engine().expire().await
     }
 
     /// Whether a closed collection has given back what was dropped, now at the

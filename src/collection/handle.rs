@@ -6,7 +6,6 @@ mod fill;
 
 use std::{
     collections::HashSet,
-    ops::Deref,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -155,18 +154,16 @@ impl Lease {
         &self.handle
     }
 
+    /// Its documents.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
     /// Runs something that ends with the collection.
     pub async fn unless_deleted<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         let deleted = || Error::CollectionDeleted(self.name.clone());
         self.handle.deleted.run_until_cancelled(work).await.unwrap_or_else(|| Err(deleted()))
-    }
-}
-
-impl Deref for Lease {
-    type Target = Engine;
-
-    fn deref(&self) -> &Engine {
-        &self.engine
     }
 }
 

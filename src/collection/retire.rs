@@ -15,7 +15,6 @@ use crate::{
     documents::{Files, RecordedList},
     error::Error,
     records::{Change, Expected, Intent, Key, Record, Restore, Retired, Snapshot, uid},
-    restore,
     tasks::{Look, Looks},
 };
 
@@ -141,7 +140,7 @@ impl Collections {
             (pins, at.find(&Restore::pending_of(id))?)
         };
         for restore in restores {
-            if restore::is_terminal(restore.state()) {
+            if restore.state().is_terminal() {
                 pins.awaited = true;
             } else if !restore.has_copy() {
                 pins.restores.push(restore.key());

@@ -10,10 +10,11 @@ use slatedb::{
 use uuid::Uuid;
 
 use super::{
+    databases::store::Store,
     keys::{Range, Segments},
+    paths,
     patience::within,
-    root, settings,
-    store::Store,
+    settings,
 };
 use crate::error::Error;
 
@@ -109,7 +110,7 @@ impl Store {
     /// Opens a database that cannot be written to, with all that is in its log. What an
     /// open to write would make durable by its own entries is made so here.
     pub(super) async fn open_to_read(&self, uid: Uuid) -> std::result::Result<DbReader, Error> {
-        self.root().sync_tree(&root::collection(uid)).await?;
+        self.root().sync_tree(&paths::collection(uid)).await?;
         let options = DbReaderOptions {
             manifest_poll_interval: NEVER,
             checkpoint_lifetime: NEVER * 2,
@@ -117,10 +118,10 @@ impl Store {
             ..DbReaderOptions::default()
         };
         let (_, cache_id) = uid.as_u64_pair();
-        let reader = DbReader::builder(root::collection(uid), self.root().store())
+        let reader = DbReader::builder(paths::collection(uid), self.root().store())
             .with_reader_mode(DbReaderMode::FollowLatest)
             .with_segment_extractor(Arc::new(Segments))
-            .with_system_clock(self.ticks(&root::collection(uid)).await?)
+            .with_system_clock(self.ticks(&paths::collection(uid)).await?)
             .with_db_cache(self.cache(), cache_id)
             .with_options(options);
         within(self.tuning.storage_patience.open, reader.build()).await

@@ -4,7 +4,7 @@
 use slatedb::object_store::path::Path;
 use uuid::Uuid;
 
-use super::{root::collection, store::Store};
+use super::{databases::store::Store, paths::collection};
 use crate::error::Error;
 
 impl Store {

@@ -12,20 +12,24 @@ use uuid::Uuid;
 
 use super::{
     base::Base,
-    buffers::{Database, Ticket},
-    checkpoint::CutOutcome,
-    cutoff::Cutoff,
-    drain::{Drained, Floor},
+    checkpoints::checkpoint::CutOutcome,
+    databases::{
+        buffers::{Database, Ticket},
+        keep::Keep,
+        store::Store,
+    },
     fault,
     filter::IdFilter,
-    keep::Keep,
     keys::{self, Bucket},
+    paths,
     retention::Retention,
-    root,
-    store::Store,
     stored::{self, LastCount, Manifests},
     totals::{Dropped, Totals},
-    writer::{self, Command, Reusable},
+    truncation::{drain::Drains, drained::Drained, floor::Floor},
+    writing::{
+        cutoff::Cutoff,
+        writer::{self, Command, Reusable},
+    },
 };
 use crate::error::Error;
 
@@ -93,7 +97,8 @@ impl Engine {
         }
         let floor = Arc::new(Floor::default());
         // From here on it is closed, or the engine's: left open it would go on writing.
-        let db = store.open_database(uid, Arc::clone(&keep), Arc::clone(&floor)).await?;
+        let scheduler = Drains::and_compactions(Arc::clone(&floor));
+        let db = store.open_database(uid, Arc::clone(&keep), scheduler).await?;
         let mut totals = match checked_totals(&db, uid, known).await {
             Ok(totals) => totals,
             Err(error) => {
@@ -389,7 +394,7 @@ pub(super) fn scan_options() -> ScanOptions {
 async fn checked_totals(db: &(impl DbReadOps + Sync), uid: Uuid, known: &Known) -> Result<Totals, Error> {
     let totals = read_totals(db).await?;
     match known.least.iter().find_map(|least| least.missing_in(&totals)) {
-        Some(why) => Err(Error::DataLoss(format!("{} is not what was left: {why}", root::collection(uid)))),
+        Some(why) => Err(Error::DataLoss(format!("{} is not what was left: {why}", paths::collection(uid)))),
         None => Ok(totals),
     }
 }
@@ -409,7 +414,7 @@ pub(super) async fn read_totals(db: &(impl DbReadOps + Sync)) -> Result<Totals, 
 
 /// Where the ids are saved.
 pub(super) fn filter_path(uid: Uuid) -> slatedb::object_store::path::Path {
-    root::collection(uid).join("ids.filter")
+    paths::collection(uid).join("ids.filter")
 }
 
 /// Settles what a crash left open: a cut resets the change counter with the

@@ -10,7 +10,7 @@ use slatedb::{PrefixExtractor, PrefixTarget};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
-    checkpoint::Files,
+    checkpoints::files::Files,
     filter::{self, Candidates, IdFilter},
     keys,
     totals::Totals,

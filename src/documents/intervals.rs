@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{keys::Bucket, retention::Retention, totals::Entry};
+use super::{entry::Entry, keys::Bucket, retention::Retention};
 use crate::{clock::Micros, digest::Digest, stored};
 
 /// Parts of an interval whose documents are counted apart, to tell how many of

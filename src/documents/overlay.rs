@@ -13,7 +13,7 @@ use slatedb::object_store::{
 };
 use uuid::Uuid;
 
-use super::{frozen::Frozen, manifest, root};
+use super::{checkpoints::frozen::Frozen, manifest, paths};
 use crate::error::Error;
 
 /// Such a store.
@@ -29,7 +29,7 @@ pub(super) struct Overlay {
 impl Overlay {
     /// Shows a manifest over the files of a collection.
     pub async fn new(below: Arc<dyn ObjectStore>, collection: Uuid, frozen: &Frozen) -> Result<Self, Error> {
-        let (memory, database) = (InMemory::new(), root::collection(collection));
+        let (memory, database) = (InMemory::new(), paths::collection(collection));
         memory.put(&manifest::path(&database, frozen.manifest.id()), frozen.bytes.clone().into()).await?;
         Ok(Self { memory, files: database.join("compacted"), below })
     }

@@ -9,15 +9,15 @@ use slatedb::{
 };
 
 use super::{
-    cutoff::Cutoff,
+    databases::keep::ScanGuard,
     engine::{Engine, scan_options},
     filter::Candidates,
-    keep::ScanGuard,
     keys::{self, Bucket, ONLY_BUCKET},
     patience::{StoragePatience, within},
     retention::Retention,
     totals::Totals,
     value::StoredDocument,
+    writing::cutoff::Cutoff,
 };
 use crate::{
     clock::Micros,

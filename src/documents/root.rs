@@ -34,7 +34,10 @@ use self::disk::Disk;
 pub(super) use self::ends::{END, End};
 pub use self::unusable::Unusable;
 #[cfg(feature = "s3")]
-use super::location::Bucket;
+use super::{
+    location::Bucket,
+    paths::{collection, staging},
+};
 use super::{
     location::Storage,
     sealed::{Older, Sealed},
@@ -329,48 +332,12 @@ impl Root {
     }
 }
 
-/// Where a start tries what a store can do.
-#[must_use]
-pub fn probes() -> Path {
-    Path::from("probe")
-}
-
 /// What is not there need not be removed, nor what was in it.
 fn unless_gone(removed: std::io::Result<()>) -> std::io::Result<()> {
     match removed {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
         removed => removed,
     }
-}
-
-/// Where the collection's database is.
-#[must_use]
-pub fn collection(uid: Uuid) -> Path {
-    Path::from_iter(["collections".to_owned(), uid.to_string()])
-}
-
-/// Where a restore prepares its manifest.
-#[must_use]
-pub fn staging(uid: Uuid) -> Path {
-    Path::from_iter(["staging".to_owned(), uid.to_string()])
-}
-
-/// The parent of all collections.
-#[must_use]
-pub fn collections() -> Path {
-    Path::from("collections")
-}
-
-/// Where the file list of a snapshot or of a restore is.
-#[must_use]
-pub fn files(uid: Uuid) -> Path {
-    Path::from_iter(["files".to_owned(), uid.to_string()])
-}
-
-/// Where the copy of a snapshot's manifest is.
-#[must_use]
-pub fn manifest(snapshot: Uuid) -> Path {
-    Path::from_iter(["manifests".to_owned(), snapshot.to_string()])
 }
 
 #[cfg(test)]

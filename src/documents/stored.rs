@@ -10,7 +10,7 @@ use slatedb::{VersionedManifest, manifest::SsTableView};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{root::collection, store::Store};
+use super::{databases::store::Store, paths::collection};
 use crate::error::Error;
 
 /// How long a count of manifests is good: on S3 each is a billed request.

@@ -6,11 +6,11 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    databases::store::LARGEST_BATCH_BYTES,
     engine::Engine,
-    group::{BatchResult, Write},
-    marks::Marking,
-    store::LARGEST_BATCH_BYTES,
-    writer::{Command, Pending},
+    mark::Marking,
+    write::{BatchResult, Write},
+    writing::writer::{Command, Pending},
 };
 use crate::{error::Error, share::Tenant};
 

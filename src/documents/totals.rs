@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use super::{
+    entry::Entry,
     intervals::{self, Interval},
     keys::{Bucket, ONLY_BUCKET},
     retention::Retention,
@@ -51,19 +52,6 @@ pub struct Totals {
     pub restore: Option<Uuid>,
     /// Batches with marks of sources: a change without a move of the offset.
     pub marks: i64,
-}
-
-/// What the totals need to know of an entry that comes or goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// Its digest.
-    pub digest: u128,
-    /// What it counts for.
-    pub size: i64,
-    /// The offset of the write that made it.
-    pub changed_at: i64,
-    /// When it happened.
-    pub event_time: Micros,
 }
 
 /// Documents that a retention dropped.

@@ -4,8 +4,8 @@
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::{
+    entry::Entry,
     keys::{self, Bucket, ONLY_BUCKET},
-    totals::Entry,
 };
 use crate::{clock::Micros, error::Error};
 

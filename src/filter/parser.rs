@@ -2,7 +2,8 @@
 
 use super::{
     Expression, FilterError, MAX_BYTES, MAX_DEPTH, Node, Pattern, Terms,
-    lexer::{Lexer, Literal, Spanned, Token},
+    lexer::{Lexer, Spanned, Token},
+    literal::Literal,
 };
 
 /// What stands in front of an operator: names with dots between them.

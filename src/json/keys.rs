@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use super::body::{BodyError, is_reserved, join};
+use super::error::{BodyError, is_reserved, join};
 
 /// The keys of all open objects on one stack: no allocation per object. Most objects have few keys, for which
 /// comparing fingerprints beats hashing; a large one gets a set (seeded, so that no client can flood it).

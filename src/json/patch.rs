@@ -378,7 +378,7 @@ impl Patch<'_> {
             _ => return Err(not_found()),
         };
         self.document.change(added, 0);
-        self.document.size.weight += if is_member { work::MEMBER } else { 0 };
+        self.document.size.weight += if is_member { measure::MEMBER } else { 0 };
         self.document.size.add(&new);
         self.let_go(old)
     }
@@ -441,7 +441,7 @@ impl Patch<'_> {
         };
         self.document.change(0, removed);
         let size = &mut self.document.size;
-        size.weight = size.weight.saturating_sub(if is_member { work::MEMBER } else { 0 });
+        size.weight = size.weight.saturating_sub(if is_member { measure::MEMBER } else { 0 });
         Ok(value)
     }
 }

@@ -5,7 +5,8 @@
 
 use serde_json::{Map, Number, Value};
 
-use super::body::{BodyError, is_reserved, utf8};
+use super::body::utf8;
+use super::error::{BodyError, is_reserved};
 use super::scan::{Cursor, Kind};
 
 /// Any JSON value, by the rules of a body: what a patch works on, and the operands in it.

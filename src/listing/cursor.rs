@@ -6,7 +6,6 @@
 use uuid::Uuid;
 
 use super::listed::Value;
-use super::order::Order;
 use super::token::TokenError;
 
 const TEXT: u8 = 1;
@@ -48,12 +47,12 @@ impl Cursor {
         self.values.first().and_then(Value::text)
     }
 
-    /// Reads what [`Cursor::encode`] wrote for a cursor of this order.
+    /// Reads what [`Cursor::encode`] wrote for a cursor of so many values.
     ///
     /// # Errors
     /// [`TokenError::Malformed`] for anything else.
-    pub fn decode(bytes: &[u8], order: &Order) -> Result<Self, TokenError> {
-        read(bytes, order.width()).ok_or(TokenError::Malformed)
+    pub fn decode(bytes: &[u8], width: usize) -> Result<Self, TokenError> {
+        read(bytes, width).ok_or(TokenError::Malformed)
     }
 }
 
@@ -99,7 +98,10 @@ fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::listing::fixture::{Item, any_value};
+    use crate::listing::{
+        fixture::{Item, any_value},
+        order::Order,
+    };
     use proptest::prelude::*;
 
     fn order(text: &str) -> Order {
@@ -122,8 +124,8 @@ mod tests {
     #[test]
     fn a_cursor_of_another_order_is_malformed() {
         let bytes = order("").cursor(&Item::default()).encode();
-        assert!(Cursor::decode(&bytes, &order("name desc")).is_ok());
-        assert_eq!(Cursor::decode(&bytes, &order("end_time")), Err(TokenError::Malformed));
+        assert!(Cursor::decode(&bytes, order("name desc").width()).is_ok());
+        assert_eq!(Cursor::decode(&bytes, order("end_time").width()), Err(TokenError::Malformed));
     }
 
     proptest! {

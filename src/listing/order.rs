@@ -76,7 +76,8 @@ impl Order {
     }
 
     /// How many values a cursor of this order has.
-    pub(super) fn width(&self) -> usize {
+    #[must_use]
+    pub fn width(&self) -> usize {
         self.terms.len()
     }
 }

@@ -127,7 +127,7 @@ mod tests {
     fn through_a_token(cursor: &Cursor, order: &Order) -> Cursor {
         let bound = Bound::new("ListItems").finish();
         let token = PageToken { bound, cursor: cursor.encode() }.encode();
-        Cursor::decode(&PageToken::decode(&token, bound).unwrap(), order).unwrap()
+        Cursor::decode(&PageToken::decode(&token, bound).unwrap(), order.width()).unwrap()
     }
 
     /// Reads all pages; `world` tells what there is at each of them.

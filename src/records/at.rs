@@ -6,8 +6,8 @@ use std::ops::{Bound, ControlFlow};
 use super::{
     Key, Record, Stored,
     index::Reading,
+    raw::decode,
     secondary::{Order, Term},
-    view::decode,
 };
 use crate::{clock::Micros, error::Error};
 

@@ -1,19 +1,8 @@
 //! What may be lost: derived values that cost something to find out again, beside
 //! the index and never in the log.
 
-use prost::Message;
-
-use super::{Key, index::Index};
+use super::{Cached, Key, index::Index};
 use crate::error::Error;
-
-/// A value of one kind. Nothing is decided by it.
-pub trait Cached: Message + Default {
-    /// What the keys of the kind begin with.
-    const PREFIX: &'static str;
-
-    /// The key it lives under, unique over all kinds.
-    fn key(&self) -> Key<Self>;
-}
 
 /// The cached values.
 #[derive(Clone)]

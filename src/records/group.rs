@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::{
     change::{Change, CommitError, Expected, Limit},
-    index::{Index, Version},
+    index::Index,
+    raw::Version,
     secondary::{Entry, Order, RawTerm},
     terms,
 };

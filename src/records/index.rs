@@ -21,6 +21,7 @@ pub use self::reading::Reading;
 use super::{
     checksum::Checksum,
     entry::{Hash, Tip},
+    raw::{Raw, joined, split},
     secondary::SecondaryIndexes,
     terms,
 };
@@ -34,10 +35,6 @@ const CACHE_BYTES: u64 = 16 << 20;
 /// Where the tip is. No key of a record begins like that.
 const TIP: &[u8] = b"\0tip";
 const FIRST_KEY: &[u8] = b"\x01";
-const VERSION_BYTES: usize = 8;
-
-/// The revision that wrote a record.
-pub type Version = u64;
 
 /// The database and its parts.
 #[derive(Clone)]
@@ -295,38 +292,4 @@ fn remove_leftovers(directory: &Path) -> std::io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// A record as it is stored, with its version.
-#[derive(Clone, Debug)]
-pub struct Raw(sled::IVec);
-
-impl Raw {
-    fn new(raw: sled::IVec) -> Result<Self, Error> {
-        split(&raw)?;
-        Ok(Self(raw))
-    }
-
-    /// The revision that wrote it.
-    #[must_use]
-    pub fn version(&self) -> Version {
-        split(&self.0).map_or(0, |(version, _)| version)
-    }
-
-    /// The record's bytes.
-    #[must_use]
-    pub fn value(&self) -> &[u8] {
-        split(&self.0).map_or(&[], |(_, value)| value)
-    }
-}
-
-fn joined(version: Version, value: &[u8]) -> Vec<u8> {
-    [&version.to_be_bytes(), value].concat()
-}
-
-fn split(raw: &[u8]) -> Result<(Version, &[u8]), Error> {
-    let (version, value) = raw
-        .split_first_chunk::<VERSION_BYTES>()
-        .ok_or_else(|| Error::DataLoss("the index of the records is damaged".to_owned()))?;
-    Ok((u64::from_be_bytes(*version), value))
 }

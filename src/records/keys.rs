@@ -1,70 +1,13 @@
 //! The keys of records and of cached values: a letter for the kind, then the ids, each
 //! behind a `/`, which no id contains.
 
-use std::{
-    fmt,
-    hash::{Hash, Hasher},
-    marker::PhantomData,
-};
-
 use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::{
-    AccessPolicy, ApiKey, ApiKeyUse, BootstrapSecret, Cached, ClockSeen, Collection, Expected, Instance, Intent,
+    AccessPolicy, ApiKey, ApiKeyUse, BootstrapSecret, Cached, ClockSeen, Collection, Expected, Instance, Intent, Key,
     Record, RequestId, Restore, Retired, RetiredSource, Snapshot, Source, SourcePosition, Workspace, uid,
 };
-
-/// The key of a record of kind `R`, or a prefix of such keys.
-pub struct Key<R> {
-    bytes: Vec<u8>,
-    kind: PhantomData<fn() -> R>,
-}
-
-impl<R> Key<R> {
-    fn new(text: String) -> Self {
-        Self::from_bytes(text.into_bytes())
-    }
-
-    pub(super) fn from_bytes(bytes: Vec<u8>) -> Self {
-        Self { bytes, kind: PhantomData }
-    }
-
-    pub(super) fn as_bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    pub(super) fn into_bytes(self) -> Vec<u8> {
-        self.bytes
-    }
-}
-
-// A derived one would ask the same of `R`.
-impl<R> Clone for Key<R> {
-    fn clone(&self) -> Self {
-        Self { bytes: self.bytes.clone(), kind: PhantomData }
-    }
-}
-
-impl<R> PartialEq for Key<R> {
-    fn eq(&self, other: &Self) -> bool {
-        self.bytes == other.bytes
-    }
-}
-
-impl<R> Eq for Key<R> {}
-
-impl<R> Hash for Key<R> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.bytes.hash(state);
-    }
-}
-
-impl<R> fmt::Debug for Key<R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&String::from_utf8_lossy(&self.bytes))
-    }
-}
 
 /// What records of a key's kind are called.
 pub(super) fn kind_of(key: &[u8]) -> &'static str {

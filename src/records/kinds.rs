@@ -9,18 +9,12 @@ pub use crate::stored::{
     Retired, RetiredSource, Role, RoleBinding, SealedFrom, Snapshot, SnapshotState, Source, SourceCompression,
     SourceFormat, SourceMark, SourcePosition, SourceState, Totals, Verification, Workspace,
 };
+pub use crate::uid::uid;
 use crate::{
     documents::{FrozenManifest, Held, RecordedList},
     error::Error,
     names::{ApiKeyName, CollectionName, Id, RestoreName, SnapshotName, SourceName, WorkspaceName},
 };
-
-/// The uid in a record. Only ever 16 bytes that we wrote; anything else reads
-/// as the nil uid, which no resource bears.
-#[must_use]
-pub fn uid(bytes: &[u8]) -> Uuid {
-    Uuid::from_slice(bytes).unwrap_or_default()
-}
 
 /// Ids in records were checked when they came in.
 fn id(text: &str) -> Id {

@@ -9,7 +9,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use parking_lot::Mutex;
 
-use super::{Record, change::MAX_CHANGE_BYTES, index::Raw};
+use super::{Record, change::MAX_CHANGE_BYTES, raw::Raw};
 use crate::stored::RecordWrite;
 
 /// Changes that are kept: not more than so many, and not more bytes than of one entry.

@@ -7,9 +7,8 @@ use uuid::Uuid;
 
 use super::{
     ApiKey, Collection, CollectionState, Entries, Indexed, RequestId, Restore, RestoreState, Snapshot, SnapshotState,
-    Source, SourceState, Term, Workspace,
-    index::Raw,
-    keys,
+    Source, SourceState, Term, Workspace, keys,
+    raw::Raw,
     secondary::{Entry, unreadable},
     uid,
 };

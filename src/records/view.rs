@@ -8,8 +8,9 @@ use std::{
 
 use super::{
     At, Key, Record, Stored,
-    index::{Index, Raw},
+    index::Index,
     keys,
+    raw::decode,
     secondary::{Order, Term},
 };
 use crate::{clock::Micros, error::Error};
@@ -172,8 +173,4 @@ impl View {
 fn behind_all_of(prefix: &str) -> Order {
     let parent = prefix.strip_suffix('/').unwrap_or(prefix);
     format!("{parent}0").as_str().into()
-}
-
-pub(super) fn decode<R: Record>(raw: &Raw) -> Result<Stored<R>, Error> {
-    Ok(Stored { record: R::decode(raw.value())?, version: raw.version() })
 }

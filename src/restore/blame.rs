@@ -1,7 +1,7 @@
 //! Says what a restore failed by in words that a caller can act on: damage of the snapshot,
 //! with the object, which is still there; or of the copy alone, which is removed.
 
-use super::{Restores, worker::Work};
+use super::{Restores, work::Work};
 use crate::{
     documents::{Culprit, Totals, Transfer},
     error::Error,

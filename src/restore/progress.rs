@@ -1,11 +1,8 @@
 //! How far a restore is.
 
-use std::sync::atomic::Ordering::Relaxed;
-
-use super::{is_terminal, worker::Work};
 use crate::{
     clock::Micros,
-    records::{Failure, Restore, RestoreState, Verification},
+    records::{Failure, Restore, RestoreState},
 };
 
 /// What a restore is doing.
@@ -90,31 +87,6 @@ impl Progress {
         let done = |progress: &Self| (progress.phase, progress.bytes.0, progress.files.0, progress.documents.0);
         // A clean-up is no lesser progress, but news.
         let cleans_up = matches!(self.state, RestoreState::Failing | RestoreState::Cancelling);
-        !is_terminal(self.state) && !cleans_up && done(self) < done(other)
-    }
-
-    /// Of a restore being worked on.
-    pub(super) fn of(record: &Restore, work: &Work) -> Self {
-        let mut progress = Self::at_rest(record);
-        if is_terminal(record.state()) {
-            return progress;
-        }
-        progress.bytes.0 = progress.bytes.0.max(work.copied.bytes.load(Relaxed).min(progress.bytes.1));
-        progress.files.0 = progress.files.0.max(work.copied.files.load(Relaxed).min(progress.files.1));
-        progress.documents.0 = work.proven.load(Relaxed);
-        progress.end_time = work.ending.load(Relaxed);
-        if record.state() == RestoreState::Verifying {
-            // Not in the record yet.
-            let trimmed = work.trimmed.load(Relaxed);
-            progress.documents.1 -= trimmed;
-            progress.dropped += trimmed;
-        }
-        if record.state() == RestoreState::Verifying
-            && (progress.documents.0 == 0 || record.verification() == Verification::Structure)
-        {
-            progress.phase = Phase::Finalizing;
-        }
-        progress.remaining = work.remaining(&progress);
-        progress
+        !self.state.is_terminal() && !cleans_up && done(self) < done(other)
     }
 }

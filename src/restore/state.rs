@@ -15,12 +15,6 @@ const fn successors(state: State) -> &'static [State] {
     }
 }
 
-/// Whether it has ended.
-#[must_use]
-pub const fn is_terminal(state: State) -> bool {
-    matches!(state, State::Succeeded | State::Failed | State::Cancelled)
-}
-
 /// Whether it may still be cancelled.
 #[must_use]
 pub const fn is_cancellable(state: State) -> bool {

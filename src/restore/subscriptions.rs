@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{Inner, Restores, is_terminal};
+use super::{Inner, Restores};
 use crate::records::{Restore, RestoreState};
 
 pub(super) fn subscribe(inner: &Arc<Inner>) {
@@ -16,7 +16,7 @@ pub(super) fn subscribe(inner: &Arc<Inner>) {
             work.stop.cancel();
         }
         let restores = Restores { inner };
-        let is_last = is_terminal(now.state());
+        let is_last = now.state().is_terminal();
         restores.inner.hub.publish(now.uid(), restores.progress(now), is_last);
         restores.inner.bell.notify_one();
     });

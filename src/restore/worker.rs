@@ -3,23 +3,19 @@
 
 use std::{
     convert::Infallible,
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
-use parking_lot::Mutex;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{Phase, Progress, Restores, advance, is_cancellable, is_terminal};
+use super::{Restores, advance, is_cancellable, work::Work};
 use crate::{
-    clock::{Micros, micros},
+    clock::micros,
     collection,
-    documents::{Adopted, Adoption, Copied, Totals, Transfer},
+    documents::{Adopted, Adoption, Totals, Transfer},
     ended,
     error::Error,
     records::{
@@ -32,66 +28,10 @@ use crate::{
 
 /// How often watchers see a new value.
 const TICK: Duration = Duration::from_millis(100);
-/// A pace is told from at least so much time, in which a hundredth was done; after the longer one from whatever was
-/// done.
-const PACE_SHORTEST: Duration = Duration::from_millis(500);
-const PACE_LONGEST: Duration = Duration::from_secs(10);
 /// A restore that has met nothing but storage faults for so long fails.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// How long an ended restore is kept.
 const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-
-/// The work on one restore.
-#[derive(Debug)]
-pub(super) struct Work {
-    pub copied: Copied,
-    pub proven: Arc<AtomicI64>,
-    /// Documents dropped from the interval that the cutoff falls into.
-    pub trimmed: Arc<AtomicI64>,
-    /// Cancelled by a caller or by the end of the service.
-    pub stop: CancellationToken,
-    /// The end time that is about to be recorded, or 0: time stands still until it is.
-    pub ending: AtomicI64,
-    /// When the phase began whose pace is measured.
-    pace: Mutex<(Phase, Instant)>,
-}
-
-impl Work {
-    fn new(stop: CancellationToken) -> Self {
-        Self {
-            copied: Copied::new(stop.clone()),
-            proven: Arc::default(),
-            trimmed: Arc::default(),
-            stop,
-            ending: AtomicI64::new(0),
-            pace: Mutex::new((Phase::Pending, Instant::now())),
-        }
-    }
-
-    /// A guess at the time left, from the pace of this phase.
-    pub fn remaining(&self, progress: &Progress) -> Option<Micros> {
-        let mut pace = self.pace.lock();
-        if pace.0 != progress.phase {
-            *pace = (progress.phase, Instant::now());
-        }
-        let (done, total) = match progress.phase {
-            Phase::Copying => progress.bytes,
-            Phase::Verifying => progress.documents,
-            _ => return None,
-        };
-        guess(pace.1.elapsed(), done, total)
-    }
-}
-
-/// What is left of a work, by its pace so far; `None` before there is one.
-fn guess(elapsed: Duration, done: i64, total: i64) -> Option<Micros> {
-    let left = total.checked_sub(done)?;
-    let has_pace = elapsed >= PACE_SHORTEST && (done >= total / 100 || elapsed >= PACE_LONGEST);
-    if done <= 0 || left < 0 || !has_pace {
-        return None;
-    }
-    micros(elapsed).checked_mul(left)?.checked_div(done)
-}
 
 impl Restores {
     /// Runs until the service stops.
@@ -160,7 +100,7 @@ impl Restores {
     async fn drive_steps(&self, found: &Restore, work: &Work) -> Result<(), Error> {
         loop {
             let Some(seen) = self.inner.records.get(&found.key())? else { return Ok(()) };
-            if is_terminal(seen.state()) {
+            if seen.state().is_terminal() {
                 return self.let_go(&seen).await;
             }
             if self.inner.tasks.stop_token().is_cancelled() {
@@ -200,8 +140,8 @@ impl Restores {
             tick.tick().await;
             // Unreadable now is readable at the next tick, or the steps will say.
             let Ok(Some(record)) = self.inner.records.get(&found.key()) else { continue };
-            let progress = Progress::of(&record, work);
-            if !is_terminal(record.state()) && self.inner.hub.latest(&found.uid()).as_ref() != Some(&progress) {
+            let progress = work.progress(&record);
+            if !record.state().is_terminal() && self.inner.hub.latest(&found.uid()).as_ref() != Some(&progress) {
                 self.inner.hub.publish(found.uid(), progress, false);
             }
         }
@@ -357,7 +297,7 @@ impl Restores {
         let Next { restore, with } = next;
         // Cancelled meanwhile, if not: the next look sees it.
         let is_made = self.inner.records.commit_if_unchanged(with.replace(seen, &restore)).await?;
-        if is_made && is_terminal(restore.state()) {
+        if is_made && restore.state().is_terminal() {
             tracing::info!(
                 name = %restore.name(),
                 state = super::state_name(restore.state()),
@@ -393,22 +333,4 @@ fn failed(seen: &Restore, error: &Error) -> Result<Next, Error> {
     let mut next = to(seen, RestoreState::Failing)?;
     next.error = Some(Failure::from(error));
     Ok(Next::only(next))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_is_guessed_before_there_is_a_pace() {
-        let after = |millis, done, total| guess(Duration::from_millis(millis), done, total);
-        assert_eq!(after(80, 999, 77_231_686), None, "three small files of six");
-        assert_eq!(after(800, 999, 77_231_686), None);
-        assert_eq!(after(499, 50, 100), None);
-        assert_eq!(after(500, 50, 100), Some(500_000));
-        assert_eq!(after(1_000, 1, 100), Some(99_000_000));
-        assert_eq!(after(10_000, 1, 1_000), Some(9_990_000_000), "slow, but known");
-        assert_eq!(after(10_000, 0, 1_000), None);
-        assert_eq!(after(10_000, 1_000, 1_000), Some(0));
-    }
 }

@@ -1,6 +1,6 @@
 //! Gives back what ended snapshots held, and forgets them in the end.
 
-use super::{Snapshots, TOMBSTONE, advance, is_over};
+use super::{Snapshots, TOMBSTONE, advance};
 use crate::{
     clock::micros,
     ended,
@@ -42,7 +42,7 @@ impl Snapshots {
     /// Whether an ended snapshot still has its files, and nobody else needs them.
     pub(super) fn may_be_released(&self, key: &Key<Snapshot>) -> Result<bool, Error> {
         let records = &self.inner.records;
-        let ended = records.get(key)?.filter(|now| is_over(now.state()) && !now.released);
+        let ended = records.get(key)?.filter(|now| now.state().is_over() && !now.released);
         // A restore needs them until it has made its own checkpoint.
         Ok(ended.is_some_and(|ended| records.count(&Restore::awaiting(ended.uid())) == 0))
     }

@@ -14,12 +14,6 @@ const fn successors(state: State) -> &'static [State] {
     }
 }
 
-/// Whether its data is gone, or never was.
-#[must_use]
-pub const fn is_over(state: State) -> bool {
-    matches!(state, State::Failed | State::Expired | State::Deleted)
-}
-
 /// The record in its next state; `None` if there is no such edge.
 #[must_use]
 pub fn advance(record: &Snapshot, to: State, now: Micros) -> Option<Snapshot> {
@@ -30,7 +24,7 @@ pub fn advance(record: &Snapshot, to: State, now: Micros) -> Option<Snapshot> {
     next.set_state(to);
     next.update_time = now;
     next.revision += 1;
-    if is_over(to) {
+    if to.is_over() {
         next.end_time = now;
         // What FAILED has released already is not released again.
         next.released &= record.state() == State::Failed;

@@ -4,10 +4,7 @@
 use std::sync::Arc;
 
 use super::Inner;
-use crate::{
-    records::{Record, Restore, Snapshot, SnapshotState},
-    restore,
-};
+use crate::records::{Record, Restore, Snapshot, SnapshotState};
 
 pub(super) fn subscribe(inner: &Arc<Inner>) {
     let this = Arc::downgrade(inner);
@@ -22,7 +19,7 @@ pub(super) fn subscribe(inner: &Arc<Inner>) {
     let this = Arc::downgrade(inner);
     inner.records.subscribe(move |before: Option<&Restore>, after: Option<&Restore>| {
         // It has a checkpoint of its own now, or needs nothing any more.
-        let lets_go = after.is_none_or(|now| now.pinned || restore::is_terminal(now.state()));
+        let lets_go = after.is_none_or(|now| now.pinned || now.state().is_terminal());
         if let Some(inner) = this.upgrade().filter(|_| lets_go)
             && let Some(snapshot) = before.or(after).and_then(Restore::snapshot_key)
         {

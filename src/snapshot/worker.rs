@@ -112,14 +112,14 @@ impl Snapshots {
     async fn take_in_turn(&self, seen: &Stored<Snapshot>, lease: &Lease) -> Result<(), Error> {
         let inner = &self.inner;
         let (uid, collection) = (seen.uid(), seen.collection_uid());
-        if lease.has_checkpoint(uid) {
+        if lease.engine().has_checkpoint(uid) {
             // A cut whose record a crash prevented: it is cut again.
             inner.collections.unpin(collection, uid).await?;
         }
         let previous = self.previous(seen).await?;
         let reuse = self.reusable(seen, lease, previous.as_ref()).await?;
         let (reuse, copy) = reuse.unzip();
-        let cut = lease.cut(uid, reuse).await?;
+        let cut = lease.engine().cut(uid, reuse).await?;
         let checkpoint = cut.checkpoint.as_ref().map(UnfinishedCheckpoint::id);
         let taken = async {
             crate::crash_point!(SnapshotCut);
@@ -137,7 +137,7 @@ impl Snapshots {
             // It may have failed behind its record.
             Err(_) => seen.is_created(&inner.records)?,
         };
-        lease.settle_cut(uid, created).await?;
+        lease.engine().settle_cut(uid, created).await?;
         match checkpoint {
             Some(id) if created => {
                 if let Err(error) = inner.collections.delete_checkpoint(collection, id).await {
@@ -226,7 +226,7 @@ impl Snapshots {
     ) -> Result<Option<(Reusable, Frozen)>, Error> {
         let Some(Previous { record, .. }) = previous else { return Ok(None) };
         let Some(totals) = &record.totals else { return Ok(None) };
-        if lease.totals().offset != totals.offset {
+        if lease.engine().totals().offset != totals.offset {
             return Ok(None);
         }
         let reusable = Reusable { offset: totals.offset, floor: totals.floor, marks: totals.marks };

@@ -1,5 +1,5 @@
 //! Bytes out of gzip or zstd, in bounded memory: 64 KiB of unpacked bytes, the decoder's window (32 KiB for gzip, at
-//! most [`MAX_ZSTD_WINDOW`] for zstd), and the packed chunk at hand, whose size the stream decides.
+//! most [`MAX_ZSTD_WINDOW`](super::format::MAX_ZSTD_WINDOW) for zstd), and the packed chunk at hand, whose size the stream decides.
 //!
 //! A failure of the stream ends the bytes, and is told only when all bytes before it have been read: a decoder that
 //! meets an error upstream throws away what it has already unpacked, and with it the records before the failure (O2).
@@ -20,15 +20,10 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt, BufReader};
 use tokio_util::io::StreamReader;
 
 use self::zstd::FrameGuard;
-use super::{error::ReadError, format::Compression};
-
-/// The base 2 logarithm of [`MAX_ZSTD_WINDOW`].
-const MAX_ZSTD_WINDOW_LOG: u32 = 23;
-
-/// The most a zstd frame may ask for as its window: 8 MiB. RFC 8878 asks every decoder for this much and every encoder
-/// for no more, and the levels up to 19 keep to it; `--ultra` and `--long` do not. The window is memory for as long as
-/// the object is read, so the operator's bound on objects read at once is multiplied by it.
-pub const MAX_ZSTD_WINDOW: u64 = 1 << MAX_ZSTD_WINDOW_LOG;
+use super::{
+    error::ReadError,
+    format::{Compression, MAX_ZSTD_WINDOW_LOG},
+};
 
 /// How much is unpacked at a time.
 const UNPACKED_BYTES: usize = 64 << 10;

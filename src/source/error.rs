@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, io, sync::Arc};
 
-use super::{decode::MAX_ZSTD_WINDOW, format::Compression};
+use super::format::{Compression, MAX_ZSTD_WINDOW};
 
 /// The object cannot be read on. Whatever was read before it stands; the same object fails again at the same record,
 /// unless the error [is transient](Self::is_transient).

@@ -2,6 +2,14 @@
 
 use std::fmt;
 
+/// The base 2 logarithm of [`MAX_ZSTD_WINDOW`].
+pub const MAX_ZSTD_WINDOW_LOG: u32 = 23;
+
+/// The most a zstd frame may ask for as its window: 8 MiB. RFC 8878 asks every decoder for this much and every encoder
+/// for no more, and the levels up to 19 keep to it; `--ultra` and `--long` do not. The window is memory for as long as
+/// the object is read, so the operator's bound on objects read at once is multiplied by it.
+pub const MAX_ZSTD_WINDOW: u64 = 1 << MAX_ZSTD_WINDOW_LOG;
+
 /// How an object is divided into records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Format {

@@ -49,7 +49,16 @@ pub(super) struct Ingest<'a> {
     pub durable: SourceMark,
     /// Bad records that are not durable yet, as far as the reader knows.
     pub bad_ahead: i64,
-    pub flights: VecDeque<(Submitted, Arc<Plan>)>,
+    pub flights: VecDeque<Flight>,
+}
+
+/// A batch under way.
+pub(super) struct Flight {
+    submitted: Submitted,
+    /// Bad records that are not among its writes.
+    bad: i64,
+    /// Whether it is the last of its object.
+    done: bool,
 }
 
 impl Ingest<'_> {
@@ -117,13 +126,12 @@ impl Ingest<'_> {
 
     async fn submit(&mut self, plan: Plan, writes: Vec<Write>) -> Result<(), Error> {
         self.sources.inner.collections.admit_into(&self.record.workspace)?;
-        let plan = Arc::new(plan);
-        let (source, tally) = (self.record.uid(), Arc::clone(&self.tally));
-        let counting = Counting { source, tally, plan: Arc::clone(&plan) };
+        let (bad, done) = (plan.bad, plan.mark.done);
+        let counting = Counting { source: self.record.uid(), tally: Arc::clone(&self.tally), plan };
         let submitted =
-            self.lease.unless_deleted(self.lease.submit_marked(self.lease.tenant(), writes, counting)).await?;
-        self.bad_ahead += plan.bad;
-        self.flights.push_back((submitted, plan));
+            self.lease.unless_deleted(self.lease.engine().submit_marked(self.lease.tenant(), writes, counting)).await?;
+        self.bad_ahead += bad;
+        self.flights.push_back(Flight { submitted, bad, done });
         if self.flights.len() >= WINDOW { self.land().await } else { Ok(()) }
     }
 
@@ -137,13 +145,13 @@ impl Ingest<'_> {
 
     /// Waits for the oldest batch.
     async fn land(&mut self) -> Result<(), Error> {
-        let Some((submitted, plan)) = self.flights.pop_front() else { return Ok(()) };
+        let Some(Flight { submitted, bad, done }) = self.flights.pop_front() else { return Ok(()) };
         let result = self.lease.unless_deleted(submitted.acknowledged()).await?;
         crate::crash_point!(SourceLanded);
-        plan.count(&mut self.durable, &result.results);
-        self.bad_ahead -= plan.bad;
+        self.durable = result.settled.ok_or_else(|| Error::internal("a batch of a source without its mark"))?;
+        self.bad_ahead -= bad;
         let (lives, uid) = (&self.sources.inner.lives, self.record.uid());
-        lives.landed(uid, &self.durable, plan.mark.done);
+        lives.landed(uid, &self.durable, done);
         self.sources.announce(self.record);
         Ok(())
     }

@@ -55,7 +55,7 @@ impl Compared {
         let hidden = hidden_directories(&parts);
         let mut after: Option<String> = None;
         loop {
-            let page = lease.object_marks(source, after.as_deref()).await?;
+            let page = lease.engine().object_marks(source, after.as_deref()).await?;
             let more = page.len() == MARKS_PAGE;
             after = page.last().map(|(path, _)| path.clone());
             let mut gone = Vec::new();
@@ -77,7 +77,7 @@ impl Compared {
                 }
             }
             if !gone.is_empty() {
-                lease.mark(lease.tenant(), gone).await?;
+                lease.engine().mark(lease.tenant(), gone).await?;
             }
             if !more {
                 return Ok(Self { parts, begun, refused });

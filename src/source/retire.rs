@@ -30,14 +30,14 @@ impl Sources {
         // With the collection its database goes.
         if let Some(name) = self.collection_if(retired.collection_name(), collection)? {
             let lease = self.inner.collections.lease(&name).await?;
-            while lease.uid() == collection {
-                let page = lease.object_marks(source, None).await?;
+            while lease.engine().uid() == collection {
+                let page = lease.engine().object_marks(source, None).await?;
                 let more = page.len() == MARKS_PAGE;
                 let mut gone: Vec<_> = page.into_iter().map(|(path, _)| Mark::Object(source, path, None)).collect();
                 if !more {
                     gone.push(Mark::Source(source, None));
                 }
-                lease.mark(lease.tenant(), gone).await?;
+                lease.engine().mark(lease.tenant(), gone).await?;
                 if !more {
                     break;
                 }

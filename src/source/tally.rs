@@ -1,9 +1,8 @@
 //! What a batch of records counts for (**O5**).
 //!
 //! Whether a record becomes a document is known only when the writer has applied
-//! it. So the writer settles the marks, and writes them with the documents; who
-//! waits for the batch counts the same a second time from its result, and so
-//! knows what is durable.
+//! it. So the writer settles the marks, and writes them with the documents; what it
+//! has settled comes back with the result, when it is durable.
 
 use std::sync::Arc;
 
@@ -90,7 +89,7 @@ pub struct Counting {
     /// What it has counted, as far as the writer is.
     pub tally: Arc<Mutex<SourceMark>>,
     /// What is to be counted.
-    pub plan: Arc<Plan>,
+    pub plan: Plan,
 }
 
 impl Marking for Counting {
@@ -98,10 +97,7 @@ impl Marking for Counting {
         let Self { source, tally, plan } = *self;
         let mut tally = tally.lock();
         plan.count(&mut tally, results);
-        vec![
-            Mark::Source(source, Some(tally.clone())),
-            Mark::Object(source, plan.object.clone(), Some(plan.mark.clone())),
-        ]
+        vec![Mark::Source(source, Some(tally.clone())), Mark::Object(source, plan.object, Some(plan.mark))]
     }
 }
 

@@ -47,7 +47,7 @@ impl Sources {
         let lease = self.lease(seen).await?;
         self.inner.collections.admit()?;
         self.inner.collections.admit_into(&seen.workspace)?;
-        let mark = match lease.source_mark(seen.uid()).await? {
+        let mark = match lease.engine().source_mark(seen.uid()).await? {
             // A new allowance of bad records.
             Some(mark) => SourceMark { bad_records_excused: mark.bad_records, first_bad_records: Vec::new(), ..mark },
             None => {
@@ -57,7 +57,7 @@ impl Sources {
             }
         };
         // Last: until it is there, all of this is done again.
-        lease.mark(lease.tenant(), vec![Mark::Source(seen.uid(), Some(mark.clone()))]).await?;
+        lease.engine().mark(lease.tenant(), vec![Mark::Source(seen.uid(), Some(mark.clone()))]).await?;
         crate::crash_point!(SourceInitialised);
         self.inner.lives.counted(seen.uid(), &mark);
         let Some(next) = state::advance(&seen.record, SourceState::Active, self.inner.clock.now()) else {
@@ -78,11 +78,11 @@ impl Sources {
             let known = records::uid(&position.source_uid);
             let mut after: Option<String> = None;
             loop {
-                let page = lease.object_marks(known, after.as_deref()).await?;
+                let page = lease.engine().object_marks(known, after.as_deref()).await?;
                 let more = page.len() == MARKS_PAGE;
                 after = page.last().map(|(path, _)| path.clone());
                 let taken = page.into_iter().map(|(path, mark)| Mark::Object(record.uid(), path, Some(mark)));
-                lease.mark(lease.tenant(), taken.collect()).await?;
+                lease.engine().mark(lease.tenant(), taken.collect()).await?;
                 if !more {
                     break;
                 }
@@ -176,7 +176,7 @@ impl Sources {
         memory.known = None;
         memory.keep(&parts);
         let lease = self.lease(record).await?;
-        let durable = lease.source_mark(uid).await?.unwrap_or_default();
+        let durable = lease.engine().source_mark(uid).await?.unwrap_or_default();
         inner.lives.counted(uid, &durable);
         let compared = Compared::new(&lease, record, parts).await?;
         memory.all_refused(&compared.refused);
@@ -199,7 +199,7 @@ impl Sources {
         let name = self.collection_of(record)?.ok_or_else(deleted)?;
         let lease = self.inner.collections.lease(&name).await?;
         // Another one may have taken the name.
-        if lease.uid() == record.collection_uid() { Ok(lease) } else { Err(deleted()) }
+        if lease.engine().uid() == record.collection_uid() { Ok(lease) } else { Err(deleted()) }
     }
 }
 

@@ -19,8 +19,10 @@ use slatedb::object_store::path::Path;
 use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::collection;
-use crate::documents::sealed::{Kind, Place};
+use crate::documents::{
+    paths::collection,
+    sealed::{Kind, Place},
+};
 
 /// The name of the file.
 pub const END: &str = "end";

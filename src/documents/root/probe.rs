@@ -10,10 +10,14 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::{
     Root,
     advice::{Step, failed, late},
-    probes, s3,
+    s3,
     unusable::Unusable,
 };
-use crate::{clock::new_uid, documents::location::Bucket, error::Error};
+use crate::{
+    clock::new_uid,
+    documents::{location::Bucket, paths::probes},
+    error::Error,
+};
 
 const PROBE: Duration = Duration::from_secs(15);
 /// What a probe that failed has put is removed by then, or by a later start.

@@ -4,7 +4,8 @@ use std::path::{Path as FilePath, PathBuf};
 
 use uuid::Uuid;
 
-use super::{Root, collection, staging};
+use super::Root;
+use crate::documents::paths::{collection, staging};
 
 impl Root {
     /// Removes what uploads and copies left half-done when the process was

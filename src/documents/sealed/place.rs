@@ -3,7 +3,7 @@
 use slatedb::object_store::path::Path;
 use uuid::Uuid;
 
-use crate::documents::keep::file_id;
+use crate::documents::paths::file_id;
 
 /// The kinds of objects that have seals. The numbers are in the seals, for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

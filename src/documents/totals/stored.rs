@@ -10,7 +10,8 @@ use crate::{
     digest::Digest,
     documents::{intervals::Interval, keys::Bucket, retention::Retention},
     error::Error,
-    records, stored,
+    stored,
+    uid::uid,
 };
 
 impl Totals {
@@ -115,7 +116,7 @@ impl From<stored::Totals> for Totals {
             pending: totals
                 .pending_cuts
                 .iter()
-                .map(|cut| PendingCut { snapshot: records::uid(&cut.snapshot_uid), changed_bytes: cut.changed_bytes })
+                .map(|cut| PendingCut { snapshot: uid(&cut.snapshot_uid), changed_bytes: cut.changed_bytes })
                 .collect(),
             retention: Retention::from_stored(totals.retention, totals.interval),
             floor: totals.floor,
@@ -125,7 +126,7 @@ impl From<stored::Totals> for Totals {
                 .iter()
                 .map(|interval| (interval.bucket, Interval::from_stored(interval)))
                 .collect(),
-            restore: (!totals.restore_uid.is_empty()).then(|| records::uid(&totals.restore_uid)),
+            restore: (!totals.restore_uid.is_empty()).then(|| uid(&totals.restore_uid)),
             marks: totals.marks,
         }
     }

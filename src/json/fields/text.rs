@@ -2,7 +2,10 @@
 
 use prost_types::{ListValue, Struct, Value, value::Kind as Field};
 
-use crate::json::body::{BodyError, MAX_DEPTH, is_reserved};
+use crate::json::{
+    body::{BodyError, MAX_DEPTH},
+    error::is_reserved,
+};
 
 /// Doubles below this are exact integers if they are integers at all.
 const EXACT: f64 = 9_007_199_254_740_992.0;

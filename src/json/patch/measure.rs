@@ -2,8 +2,14 @@
 
 use serde_json::Value;
 
-use super::{Outcome, PatchReason, work};
-use crate::json::body::{MAX_DEPTH, is_reserved};
+use super::{Outcome, PatchReason};
+use crate::json::{body::MAX_DEPTH, error::is_reserved};
+
+/// What values take to be made and dropped again, beside their bytes: allocations, all over
+/// the memory. A list or an object has room for some items, a member a place in a table.
+pub(super) const VALUE: usize = 16;
+pub(super) const CONTAINER: usize = 40;
+pub(super) const MEMBER: usize = 48;
 
 /// Objects and arrays inside each other; a scalar has depth 0. Does not recurse.
 #[must_use]
@@ -50,9 +56,9 @@ impl Measure {
 pub(super) fn measure(value: &Value) -> Outcome<Measure> {
     fn walk(value: &Value, above: usize, total: &mut Measure) -> Outcome {
         total.weight += match value {
-            Value::Array(_) => work::CONTAINER,
-            Value::Object(members) => work::CONTAINER + work::MEMBER * members.len(),
-            _ => work::VALUE,
+            Value::Array(_) => CONTAINER,
+            Value::Object(members) => CONTAINER + MEMBER * members.len(),
+            _ => VALUE,
         };
         total.bytes += match value {
             Value::Null | Value::Bool(true) => 4,

@@ -2,13 +2,11 @@
 //! it, failures too, in units of which one is about five nanoseconds of a release build: what
 //! a byte of a string takes to be parsed, at most.
 
-use super::{Outcome, PatchReason, measure::Measure};
+use super::{
+    Outcome, PatchReason,
+    measure::{CONTAINER, Measure},
+};
 
-/// What values take to be made and dropped again, beside their bytes: allocations, all over
-/// the memory. A list or an object has room for some items, a member a place in a table.
-pub(super) const VALUE: usize = 16;
-pub(super) const CONTAINER: usize = 40;
-pub(super) const MEMBER: usize = 48;
 /// How many times cheaper it is to look at a value, or to write it down, than to make it.
 const LOOK: usize = 4;
 /// What an operation takes, and each byte of its pointers: a step is a look into a table.

@@ -4,11 +4,14 @@ use std::ops::{Bound, ControlFlow};
 
 use parking_lot::RwLockReadGuard;
 
-use super::{Newest, Raw, TIP};
+use super::{Newest, TIP};
 use crate::{
     clock::Micros,
     error::Error,
-    records::secondary::{Order, RawTerm},
+    records::{
+        raw::Raw,
+        secondary::{Order, RawTerm},
+    },
 };
 
 /// The index at one revision: no change is applied while it is held.

@@ -4,8 +4,9 @@
 //! the linked library reads as well (another dependency turns them on) and which may take 128 MiB; nor does its error
 //! say how much a frame asked for.
 
-use super::{MAX_ZSTD_WINDOW, ReadError};
+use super::ReadError;
 use crate::source::format::Compression;
+use crate::source::format::MAX_ZSTD_WINDOW;
 
 const MAGIC: u32 = 0xFD2F_B528;
 /// Frames for others to read; sixteen numbers.
