@@ -17,6 +17,7 @@ extern crate macro_rules_attribute;
 mod support;
 
 mod access;
+mod architecture;
 mod clocks;
 mod collections;
 mod concurrency;
