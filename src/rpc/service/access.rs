@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{
     change::to_its_end,
     convert, etag,
-    listing::{Page, page},
+    listing::{List, page},
 };
 use crate::{
     access::{ApiKeys, Caller, CreateApiKey, State, View},
@@ -58,16 +58,7 @@ impl pb::access_service_server::AccessService for AccessRpc {
         request: Request<pb::ListApiKeysRequest>,
     ) -> Result<Response<pb::ListApiKeysResponse>, Status> {
         let (caller, request) = self.gate.admit(request)?;
-        let pb::ListApiKeysRequest { page_size, page_token, filter, order_by } = request;
-        let arguments = Page {
-            domain: "ListApiKeys",
-            bound: &[],
-            page_size,
-            page_token: &page_token,
-            filter: &filter,
-            order_by: &order_by,
-        };
-        let found = page(&arguments, || self.keys.list(&caller))?;
+        let found = page(&request.page(), || self.keys.list(&caller))?;
         let (api_keys, next_page_token) = found.messages(async |view| Ok(pb::ApiKey::from(view))).await?;
         Ok(Response::new(pb::ListApiKeysResponse { api_keys, next_page_token }))
     }

@@ -9,7 +9,7 @@ use super::{
     change::to_its_end,
     convert::{self, Mask},
     etag,
-    listing::{Page, page_by_name},
+    listing::{List, page_by_name},
 };
 use crate::{
     access::Caller,
@@ -83,19 +83,10 @@ impl pb::collection_service_server::CollectionService for CollectionRpc {
         &self,
         request: Request<pb::ListCollectionsRequest>,
     ) -> Result<Response<pb::ListCollectionsResponse>, Status> {
-        let (caller, pb::ListCollectionsRequest { parent, page_size, page_token, filter, order_by }) =
-            self.gate.admit(request)?;
-        let of: ListParent = parent.parse().map_err(|why| Error::invalid("parent", why))?;
-        let arguments = Page {
-            domain: "ListCollections",
-            bound: &[&parent],
-            page_size,
-            page_token: &page_token,
-            filter: &filter,
-            order_by: &order_by,
-        };
+        let (caller, request) = self.gate.admit(request)?;
+        let of: ListParent = request.parent.parse().map_err(|why| Error::invalid("parent", why))?;
         let readable = self.gate.readable(&caller)?;
-        let found = page_by_name(&arguments, |from, each| {
+        let found = page_by_name(&request.page(), |from, each| {
             let mut each = readable.passing(|found: &Collection| &found.workspace, each);
             self.collections.list(&of, from, &mut each)
         })

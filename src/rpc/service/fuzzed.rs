@@ -11,7 +11,7 @@ use tonic_types::pb as rich;
 
 use super::{
     access, collection, convert, document,
-    listing::{Page, page},
+    listing::{List, page},
     restore, snapshot, source, workspace,
 };
 use crate::{
@@ -115,15 +115,7 @@ fn span(sent: prost_types::Duration) -> Result<(), Error> {
 }
 
 fn list(request: pb::ListSnapshotsRequest) -> Result<(), Error> {
-    let pb::ListSnapshotsRequest { parent, page_size, page_token, filter, order_by, show_deleted: _ } = request;
-    let arguments = Page {
-        domain: "ListSnapshots",
-        bound: &[&parent],
-        page_size,
-        page_token: &page_token,
-        filter: &filter,
-        order_by: &order_by,
-    };
+    let arguments = request.page();
     // A refusal of one is a refusal; all of them read the same arguments.
     let all = [
         page(&arguments, || Ok(vec![records::Workspace::default(); 3])).map(drop),
@@ -133,7 +125,7 @@ fn list(request: pb::ListSnapshotsRequest) -> Result<(), Error> {
         page(&arguments, || Ok(vec![view(records::Source::default())])).map(drop),
     ];
     all.into_iter().filter_map(Result::err).for_each(is_refused);
-    parent.parse::<ListParent>().map(drop).map_err(|why| Error::invalid("parent", why))
+    request.parent.parse::<ListParent>().map(drop).map_err(|why| Error::invalid("parent", why))
 }
 
 /// A name has one text.

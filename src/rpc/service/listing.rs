@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use crate::{
     error::{Error, Violations},
     listing::{Bound, Cursor, Filter, Listed, ListingError, Order, PageToken, Pager, TokenError, page_size, paginate},
+    pb,
     rpc::MAX_RESPONSE_BYTES,
     tasks::SLICE,
 };
@@ -17,12 +18,49 @@ const FRAMING_BYTES: usize = 8;
 const DEFAULT_PAGE: usize = 50;
 pub const MAX_PAGE: usize = 1000;
 
+/// A List request.
+pub trait List {
+    /// Its arguments.
+    fn page(&self) -> Page<'_>;
+}
+
+/// One line for each: the message, its RPC, and what its tokens are bound to beside filter and
+/// order.
+macro_rules! lists {
+    ($($request:ident, $rpc:literal, |$asked:ident| [$($bound:expr),*];)*) => {$(
+        impl List for pb::$request {
+            fn page(&self) -> Page<'_> {
+                let $asked = self;
+                Page {
+                    domain: $rpc,
+                    bound: vec![$($bound),*],
+                    page_size: $asked.page_size,
+                    page_token: &$asked.page_token,
+                    filter: &$asked.filter,
+                    order_by: &$asked.order_by,
+                }
+            }
+        }
+    )*};
+}
+
+lists! {
+    ListApiKeysRequest, "ListApiKeys", |asked| [];
+    ListWorkspacesRequest, "ListWorkspaces", |asked| [];
+    ListCollectionsRequest, "ListCollections", |asked| [&asked.parent];
+    ListSnapshotsRequest, "ListSnapshots", |asked| [
+        &asked.parent, if asked.show_deleted { "show_deleted" } else { "" }
+    ];
+    ListRestoresRequest, "ListRestores", |asked| [&asked.parent];
+    ListSourcesRequest, "ListSources", |asked| [&asked.parent];
+}
+
 /// The arguments of a List call.
 pub struct Page<'a> {
     /// Names the RPC and its other arguments, for the token.
     pub domain: &'static str,
     /// The parent and what else the token is bound to.
-    pub bound: &'a [&'a str],
+    pub bound: Vec<&'a str>,
     /// As sent.
     pub page_size: i32,
     /// As sent.
@@ -140,7 +178,7 @@ impl Asked {
         let (Some(size), Some(filter), Some(order)) = (size, filter, order) else { return Err(bad.into()) };
 
         let mut bound = Bound::new(arguments.domain).text(arguments.filter).text(arguments.order_by);
-        for part in arguments.bound {
+        for part in &arguments.bound {
             bound = bound.text(part);
         }
         let bound = bound.finish();
@@ -199,7 +237,7 @@ mod tests {
         let (mut pages, mut page_token) = (Vec::new(), String::new());
         loop {
             let arguments =
-                Page { domain: "List", bound: &[], page_size: 4, page_token: &page_token, filter, order_by };
+                Page { domain: "List", bound: Vec::new(), page_size: 4, page_token: &page_token, filter, order_by };
             let page = page_in_slices(&arguments, show, slice).await.unwrap();
             let (items, next) = page.messages(async |found| Ok(found)).await.unwrap();
             pages.push(items.iter().map(|item| item.uid[0]).collect());

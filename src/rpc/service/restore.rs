@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{
     change::to_its_end,
     convert,
-    listing::{Page, page_by_name},
+    listing::{List, page_by_name},
     watching::until_stopped,
 };
 use crate::{
@@ -84,19 +84,10 @@ impl pb::restore_service_server::RestoreService for RestoreRpc {
         &self,
         request: Request<pb::ListRestoresRequest>,
     ) -> Result<Response<pb::ListRestoresResponse>, Status> {
-        let (caller, pb::ListRestoresRequest { parent, page_size, page_token, filter, order_by }) =
-            self.gate.admit(request)?;
-        let of: ListParent = parent.parse().map_err(|why| Error::invalid("parent", why))?;
-        let arguments = Page {
-            domain: "ListRestores",
-            bound: &[&parent],
-            page_size,
-            page_token: &page_token,
-            filter: &filter,
-            order_by: &order_by,
-        };
+        let (caller, request) = self.gate.admit(request)?;
+        let of: ListParent = request.parent.parse().map_err(|why| Error::invalid("parent", why))?;
         let readable = self.gate.readable(&caller)?;
-        let found = page_by_name(&arguments, |from, each| {
+        let found = page_by_name(&request.page(), |from, each| {
             let mut each = readable.passing(|found: &Restore| &found.workspace, each);
             self.restores.list(&of, from, &mut each)
         })

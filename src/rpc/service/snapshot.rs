@@ -12,7 +12,7 @@ use super::{
     change::to_its_end,
     convert::{self, Mask},
     etag,
-    listing::{Page, page_by_name},
+    listing::{List, page_by_name},
     watching::until_stopped,
 };
 use crate::{
@@ -68,21 +68,12 @@ impl pb::snapshot_service_server::SnapshotService for SnapshotRpc {
         &self,
         request: Request<pb::ListSnapshotsRequest>,
     ) -> Result<Response<pb::ListSnapshotsResponse>, Status> {
-        let (caller, pb::ListSnapshotsRequest { parent, page_size, page_token, filter, order_by, show_deleted }) =
-            self.gate.admit(request)?;
-        let of: ListParent = parent.parse().map_err(|why| Error::invalid("parent", why))?;
-        let arguments = Page {
-            domain: "ListSnapshots",
-            bound: &[&parent, if show_deleted { "show_deleted" } else { "" }],
-            page_size,
-            page_token: &page_token,
-            filter: &filter,
-            order_by: &order_by,
-        };
+        let (caller, request) = self.gate.admit(request)?;
+        let of: ListParent = request.parent.parse().map_err(|why| Error::invalid("parent", why))?;
         let readable = self.gate.readable(&caller)?;
-        let found = page_by_name(&arguments, |from, each| {
+        let found = page_by_name(&request.page(), |from, each| {
             let mut each = readable.passing(|found: &Snapshot| &found.workspace, each);
-            self.snapshots.list(&of, show_deleted, from, &mut each)
+            self.snapshots.list(&of, request.show_deleted, from, &mut each)
         })
         .await?;
         let (snapshots, next_page_token) = found.messages(async |found| Ok(pb::Snapshot::from(found))).await?;

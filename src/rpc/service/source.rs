@@ -14,7 +14,7 @@ use self::create::create;
 use super::{
     change::to_its_end,
     etag,
-    listing::{Page, page_by_name},
+    listing::{List, page_by_name},
     watching::until_stopped,
 };
 use crate::{
@@ -65,19 +65,10 @@ impl pb::source_service_server::SourceService for SourceRpc {
         &self,
         request: Request<pb::ListSourcesRequest>,
     ) -> Result<Response<pb::ListSourcesResponse>, Status> {
-        let (caller, pb::ListSourcesRequest { parent, page_size, page_token, filter, order_by }) =
-            self.gate.admit(request)?;
-        let of: SourceParent = parent.parse().map_err(|why| Error::invalid("parent", why))?;
-        let arguments = Page {
-            domain: "ListSources",
-            bound: &[&parent],
-            page_size,
-            page_token: &page_token,
-            filter: &filter,
-            order_by: &order_by,
-        };
+        let (caller, request) = self.gate.admit(request)?;
+        let of: SourceParent = request.parent.parse().map_err(|why| Error::invalid("parent", why))?;
         let readable = self.gate.readable(&caller)?;
-        let found = page_by_name(&arguments, |from, each| {
+        let found = page_by_name(&request.page(), |from, each| {
             let mut each = readable.passing(|found: &View| &found.record.workspace, each);
             self.sources.list(&of, from, &mut each)
         })

@@ -9,7 +9,7 @@ use super::{
     change::to_its_end,
     convert::{self, Mask},
     etag,
-    listing::{Page, page},
+    listing::{List, page},
 };
 use crate::{
     access::Caller,
@@ -62,18 +62,9 @@ impl pb::workspace_service_server::WorkspaceService for WorkspaceRpc {
         &self,
         request: Request<pb::ListWorkspacesRequest>,
     ) -> Result<Response<pb::ListWorkspacesResponse>, Status> {
-        let (caller, pb::ListWorkspacesRequest { page_size, page_token, filter, order_by }) =
-            self.gate.admit(request)?;
-        let arguments = Page {
-            domain: "ListWorkspaces",
-            bound: &[],
-            page_size,
-            page_token: &page_token,
-            filter: &filter,
-            order_by: &order_by,
-        };
+        let (caller, request) = self.gate.admit(request)?;
         let readable = self.gate.readable(&caller)?;
-        let found = page(&arguments, || Ok(readable.only(self.workspaces.list()?, |workspace| &workspace.id)))?;
+        let found = page(&request.page(), || Ok(readable.only(self.workspaces.list()?, |workspace| &workspace.id)))?;
         let (workspaces, next_page_token) = found.messages(async |found| Ok(pb::Workspace::from(found))).await?;
         Ok(Response::new(pb::ListWorkspacesResponse { workspaces, next_page_token }))
     }
