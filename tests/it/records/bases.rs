@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use stillframe::records::Policy;
+use stillframe::{app::Config, records::Policy};
 
 use super::{given::everything, index::files};
 use crate::support::{TestServer, eventually, records_of};
@@ -41,6 +41,39 @@ async fn what_lies_before_a_base_is_collected_and_nothing_is_lost() {
         std::fs::remove_dir_all(dir.path().join("metadata")).unwrap();
         assert_eq!(everything(&records_of(&dir).await), before);
     }
+}
+
+/// The bases that are there, the oldest first.
+fn bases(data: &Path) -> Vec<String> {
+    names(data).into_iter().filter(|name| name.contains(".base")).collect()
+}
+
+/// What lies before the newest base may be gone, so the next one is made of that base, also of
+/// one that another process has made.
+#[apply(on_each_storage!)]
+async fn bases_go_on_behind_a_start() {
+    let often = |config: &mut Config| config.log_policy = OFTEN;
+    let mut server = TestServer::start_with(often).await;
+    let data = server.dir.path().to_owned();
+    let mut count = 0;
+    eventually("there are two bases", async || {
+        count += 1;
+        server.given_collection(&format!("c{count}")).await;
+        bases(&data).len() == 2
+    })
+    .await;
+    let dir = server.stop().await;
+    let before = bases(dir.path());
+    let mut server = TestServer::reopen_with(dir, often).await.unwrap();
+    let data = server.dir.path().to_owned();
+    eventually("both are followed by others", async || {
+        count += 1;
+        server.given_collection(&format!("c{count}")).await;
+        let now = bases(&data);
+        now.len() == 2 && now.iter().all(|base| !before.contains(base))
+    })
+    .await;
+    server.stop().await;
 }
 
 fn dir_of(dir: &tempfile::TempDir) -> tempfile::TempDir {
