@@ -50,19 +50,19 @@ impl Taking {
     pub fn found_nothing(&self) {
         self.0.note(|unread, state| {
             let now = if state.was_woken { Stage::Coming } else { Stage::Hungry };
-            state.pass(unread, None, now);
+            state.pass(unread, 0, now);
         });
     }
 
     /// So many bytes were there, and were taken.
     pub fn took(&self, bytes: usize, is_last: bool) {
         let now = if is_last { Stage::Ended } else { Stage::Coming };
-        self.0.note(|unread, state| state.pass(unread, Some(bytes), now));
+        self.0.note(|unread, state| state.pass(unread, bytes, now));
     }
 
     /// No more is taken.
     pub fn end(&self) {
-        self.0.note(|unread, state| state.pass(unread, None, Stage::Ended));
+        self.0.note(|unread, state| state.pass(unread, 0, Stage::Ended));
     }
 
     /// Whether no more is taken.
@@ -78,8 +78,8 @@ impl Drop for Taking {
 }
 
 impl State {
-    fn pass(&mut self, unread: &mut Unread, taken: Option<usize>, to: Stage) {
-        let taken = taken.filter(|bytes| *bytes > 0).map(|bytes| Came { bytes, frames: 1 }).unwrap_or_default();
+    fn pass(&mut self, unread: &mut Unread, bytes: usize, to: Stage) {
+        let taken = Came { bytes, frames: usize::from(bytes > 0) };
         let from = self.stage;
         self.stage = if from == Stage::Ended { from } else { to };
         unread.take(taken, from, self.stage);
@@ -98,7 +98,7 @@ impl Wake for Inner {
         self.note(|unread, state| {
             state.was_woken = true;
             if state.stage == Stage::Hungry {
-                state.pass(unread, None, Stage::Coming);
+                state.pass(unread, 0, Stage::Coming);
             }
         });
         self.waker.wake();
