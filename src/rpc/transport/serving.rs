@@ -28,9 +28,10 @@ const RESETS_PER_STREAM: usize = 4;
 /// may have open: what a client did wrong, and what was still on its way to a call that was
 /// refused, message by message. It fills nothing, so this only ends what has no end.
 const ERRORS_PER_STREAM: usize = 16 << 10;
-/// As many small messages as that holds may wait for their stream to be read: each costs a
-/// quarter of a KiB beside what it holds, and there is half of a connection's window for that.
-const STREAM_WINDOW_BYTES: u32 = 256 << 10;
+/// Two messages of 1,000 documents can come while one is written: with less, one stream waits
+/// for its client after each, at the cost of a tenth of its speed. What is there counts
+/// (`connection/unread.rs`), and one stream leaves half of the connection's to others.
+const STREAM_WINDOW_BYTES: u32 = 2 << 20;
 /// How connections are served.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {

@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 use crate::share::{Budget, Division, Share, Tenant};
 
 /// What HTTP/2 lets a client send on a connection ahead of its being taken.
-pub const CONNECTION_BYTES: u32 = 1 << 20;
+pub const CONNECTION_BYTES: u32 = 4 << 20;
 /// What is granted to a connection at once.
 pub const GRANT: usize = 128 << 10;
 /// What all connections may have of that.

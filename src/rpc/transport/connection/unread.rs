@@ -22,7 +22,7 @@ pub const FREE: usize = 64 << 10;
 const FRAME_BYTES: usize = 8 << 10;
 /// What a connection counts at most. HTTP/2 lets no more than a window's bytes be there, and
 /// what seems to be more was dropped unseen; small frames rarely keep a buffer each.
-const MOST: usize = 4 << 20;
+const MOST: usize = CONNECTION_BYTES as usize;
 
 /// How far the request of a call has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,7 +94,7 @@ impl Unread {
 
     /// What it counts.
     fn charge(&self) -> usize {
-        self.bytes.min(CONNECTION_BYTES as usize).max(self.frames * FRAME_BYTES).min(MOST)
+        self.bytes.max(self.frames * FRAME_BYTES).min(MOST)
     }
 
     fn needed(&self) -> usize {
