@@ -38,7 +38,7 @@ use crate::{
     clock::Clock,
     error::Error,
     names::ApiKeyName,
-    records::{AccessPolicy, ApiKey, ApiKeyUse, Records},
+    records::{AccessPolicy, ApiKey, ApiKeyUse, Record, Records},
     workspace::Workspaces,
 };
 
@@ -65,8 +65,8 @@ fn read_keys(inner: &Inner) -> Result<u64, Error> {
     };
     keyring.all().iter().for_each(|known| keyring.remove(&known.record));
     for found in keys {
-        let used = records.cache().get(&ApiKeyUse::at(found.uid())).unwrap_or_else(|error| {
-            tracing::warn!(error = error.in_full(), key = %found.id, "when an API key was last used cannot be read");
+        let used = records.cache().get(&ApiKeyUse::at(found.uid)).unwrap_or_else(|error| {
+            tracing::warn!(error = error.in_full(), key = %found.name, "when an API key was last used cannot be read");
             None
         });
         keyring.put(found.record, used.map_or(0, |used| used.last_used_time));

@@ -125,40 +125,34 @@ impl Collections {
         unnamed::create(&self.inner.clock, Kind::Collection, id, |id, uid| {
             let now = self.inner.clock.now();
             let record = Collection {
-                workspace: workspace.to_string(),
-                id: id.to_string(),
-                uid: uid.as_bytes().to_vec(),
+                name: CollectionName { workspace: workspace.clone(), id },
+                uid,
                 description: description.clone().unwrap_or_default(),
                 labels: labels.clone().unwrap_or_default(),
                 create_time: now,
                 update_time: now,
                 revision: 1,
-                state: CollectionState::Ready.into(),
+                state: CollectionState::Ready,
                 restore_info: None,
-                retention: retention.map_or(0, |retention| retention.keep()),
-                interval: retention.map_or(0, |retention| retention.interval()),
+                retention,
             };
-            self.make(record, retention, request)
+            self.make(record, request)
         })
         .await
     }
 
     /// Makes the database of a new collection, then its record.
-    async fn make(
-        &self,
-        record: Collection,
-        retention: Option<Retention>,
-        request: Option<&Request>,
-    ) -> Result<Collection, Error> {
-        let (inner, name, uid) = (&self.inner, record.name(), record.uid());
+    async fn make(&self, record: Collection, request: Option<&Request>) -> Result<Collection, Error> {
+        let inner = &self.inner;
+        let Collection { name, uid, retention, .. } = record.clone();
         // Before anything is made for one that may not be.
         let (_, known) = inner.records.decide(|| self.creation(&record, request))?;
-        if known.uid() != uid {
+        if known.uid != uid {
             return Ok(known);
         }
         self.admit()?;
         let creating = Creating::begin(inner, uid);
-        let intent = Intent { uid: record.uid.clone(), create_time: record.create_time };
+        let intent = Intent { uid, create_time: record.create_time };
         inner.records.change(|| Ok((Change::default().insert(&intent), ()))).await?;
         crate::crash_point!(CollectionIntended);
         let made = async {
@@ -167,7 +161,7 @@ impl Collections {
             crate::crash_point!(CollectionBeforeRecord);
             let creation = || {
                 let (change, made) = self.creation(&record, request)?;
-                Ok((if made.uid() == uid { change.put(&expected) } else { change }, made))
+                Ok((if made.uid == uid { change.put(&expected) } else { change }, made))
             };
             inner.records.change(creation).await
         };
@@ -177,7 +171,7 @@ impl Collections {
             creating.stay();
             return made;
         }
-        let is_made = made.as_ref().is_ok_and(|made| made.uid() == uid);
+        let is_made = made.as_ref().is_ok_and(|made| made.uid == uid);
         if !is_made {
             if let Err(error) = &made {
                 tracing::warn!(error = error.in_full(), %name, "a collection could not be created; what is left of it is removed");
@@ -193,15 +187,15 @@ impl Collections {
     /// A new collection under a free name, in place of its intent; or the one that the
     /// same request has made already.
     fn creation(&self, record: &Collection, request: Option<&Request>) -> Result<(Change, Collection), Error> {
-        let (inner, name) = (&self.inner, record.name());
+        let (inner, name) = (&self.inner, &record.name);
         let workspace = inner.workspaces.stored(&name.workspace)?;
         if let Some(answer) = idempotency::answered(&inner.records, &inner.clock, request)? {
             let found = self.get(&answer.name()?)?;
-            let uid = found.uid();
+            let uid = found.uid;
             return Ok((Change::default(), answer.if_same(found, uid)?));
         }
-        self.check_free(&name)?;
-        let uid = record.uid();
+        self.check_free(name)?;
+        let uid = record.uid;
         let change = Change::default().insert(record).forget(Intent::at(uid));
         let change = self.check_room(change, &workspace)?;
         let answer = (&*name.to_string(), uid);
@@ -216,7 +210,7 @@ impl Collections {
 
     /// Refuses if the name is taken, by a collection in restoring, too.
     pub fn check_free(&self, name: &CollectionName) -> Result<(), Error> {
-        match self.inner.records.get(&key(name))? {
+        match self.inner.records.get(&Collection::at(name))? {
             Some(_) => Err(Error::Exists { kind: Kind::Collection, name: name.to_string() }),
             None => Ok(()),
         }
@@ -227,12 +221,12 @@ impl Collections {
     pub fn check_room(&self, change: Change, workspace: &Workspace) -> Result<Change, Error> {
         let room = Room {
             kind: Kind::Collection,
-            parent: workspace.name().to_string(),
+            parent: workspace.name.to_string(),
             limit: self.inner.workspaces.limits().collections,
-            term: &Collection::in_workspace(&workspace.id),
+            term: &Collection::in_workspace(&workspace.name.0),
             after: None,
         };
-        room.check(change.require_any(Workspace::at(&workspace.id)), &self.inner.records)
+        room.check(change.require_any(Workspace::at(&workspace.name.0)), &self.inner.records)
     }
 
     /// Removes what an unfinished creation left, then its intent.
@@ -250,17 +244,15 @@ impl Collections {
 
     /// One collection, to be changed or required.
     pub fn stored(&self, name: &CollectionName) -> Result<Stored<Collection>, Error> {
-        self.inner.records.get(&key(name))?.ok_or_else(|| Error::NotFound(name.to_string()))
+        self.inner.records.get(&Collection::at(name))?.ok_or_else(|| Error::NotFound(name.to_string()))
     }
 
     /// One collection that must be READY.
     pub fn ready(&self, name: &CollectionName) -> Result<Stored<Collection>, Error> {
         let found = self.stored(name)?;
-        match found.state() {
+        match found.state {
             CollectionState::Ready => Ok(found),
-            CollectionState::Restoring | CollectionState::Unspecified => {
-                Err(Error::CollectionNotReady(name.to_string()))
-            }
+            CollectionState::Restoring => Err(Error::CollectionNotReady(name.to_string())),
         }
     }
 
@@ -296,7 +288,7 @@ impl Collections {
     ) -> Result<Collection, Error> {
         let change = || {
             let seen = self.stored(name)?;
-            Etag::check(etag, &name.to_string(), &seen.uid, seen.revision)?;
+            Etag::check(etag, &name.to_string(), seen.uid, seen.revision)?;
             let mut next = seen.record.clone();
             let Settings { description, labels } = settings.clone();
             next.description = description.unwrap_or(next.description);
@@ -313,18 +305,17 @@ impl Collections {
         let inner = &self.inner;
         let change = || {
             let seen = self.ready(name)?;
-            Etag::check(etag, &name.to_string(), &seen.uid, seen.revision)?;
-            let retired =
-                Retired { uid: seen.record.uid.clone(), name: name.to_string(), delete_time: inner.clock.now() };
+            Etag::check(etag, &name.to_string(), seen.uid, seen.revision)?;
+            let retired = Retired { uid: seen.uid, name: name.clone(), delete_time: inner.clock.now() };
             // Before: its bytes may be given back, and the handle dropped, at once.
-            let handle = self.handle(seen.uid());
+            let handle = self.handle(seen.uid);
             // Its sources go with it; what they have noted goes with the database.
-            let its_sources = Source::of_collection(seen.uid());
+            let its_sources = Source::of_collection(seen.uid);
             let sources = inner.records.find(&its_sources)?;
             let change = sources.iter().fold(Change::default(), Change::remove);
             // And what it knew of those of another one.
             let change =
-                self.source_positions(seen.uid())?.iter().fold(change, |change, known| change.forget(known.key()));
+                self.source_positions(seen.uid)?.iter().fold(change, |change, known| change.forget(known.key()));
             Ok((change.remove(&seen).insert(&retired).at_most(0, &its_sources, None), handle))
         };
         let handle = inner.records.change(change).await?;
@@ -337,10 +328,10 @@ impl Collections {
     /// What a collection holds. One that is not open and whose statistics were
     /// not saved, because of a crash, is opened; but not again and again if it cannot be.
     pub async fn stats(&self, record: &Collection) -> Result<Stats, Error> {
-        if record.state() != CollectionState::Ready {
+        if record.state != CollectionState::Ready {
             return Ok(Stats::default());
         }
-        let uid = record.uid();
+        let uid = record.uid;
         self.check_sound(uid)?;
         let known = match self.if_open(uid).await {
             None => self.statistics(uid).await?,
@@ -349,7 +340,7 @@ impl Collections {
         let (totals, stored_bytes) = match known {
             Some(known) => known,
             None => {
-                let lease = self.open(&record.name(), uid).await?;
+                let lease = self.open(&record.name, uid).await?;
                 (lease.engine().totals(), lease.engine().stored_bytes().await)
             }
         };
@@ -388,10 +379,10 @@ impl Collections {
         let at = self.inner.records.at();
         let mut known = HashSet::new();
         for found in at.scan(&Collection::all()) {
-            known.insert(found?.uid());
+            known.insert(found?.uid);
         }
         for found in at.scan(&Retired::all()) {
-            known.insert(crate::records::uid(&found?.uid));
+            known.insert(found?.uid);
         }
         Ok(known)
     }
@@ -428,10 +419,4 @@ impl Drop for Creating<'_> {
     fn drop(&mut self) {
         self.inner.creating.lock().remove(&self.uid);
     }
-}
-
-/// The key of a name.
-#[must_use]
-pub fn key(name: &CollectionName) -> crate::records::Key<Collection> {
-    Collection::at(name.workspace.as_str(), name.id.as_str())
 }

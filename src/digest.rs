@@ -41,13 +41,6 @@ impl Digest {
     pub fn remove(&mut self, document: u128) {
         self.0 = self.0.wrapping_sub(document);
     }
-
-    /// Reads the 16 bytes of the stored form; nothing stored is the digest of
-    /// nothing.
-    #[must_use]
-    pub fn from_le_bytes(bytes: &[u8]) -> Self {
-        Self(bytes.try_into().map(u128::from_le_bytes).unwrap_or_default())
-    }
 }
 
 impl fmt::Display for Digest {

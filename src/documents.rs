@@ -30,6 +30,7 @@ mod location;
 mod manifest;
 mod mark;
 mod marks;
+mod object_hash;
 mod overlay;
 mod paths;
 mod patience;
@@ -76,9 +77,10 @@ pub use self::{
     location::{Bucket, Environment, Storage},
     mark::{Mark, Marking},
     marks::PAGE as MARKS_PAGE,
+    object_hash::ObjectHash,
     paths::{collections as collections_folder, files as file_list, probes},
     patience::StoragePatience,
-    positions::MAX_POSITIONS,
+    positions::{MAX_POSITIONS, Position},
     reader::{Cursor, Scan, Scanned, Span},
     retention::Retention,
     root::{Root, Unusable, Upload},

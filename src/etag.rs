@@ -2,6 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
+use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::error::Error;
@@ -15,12 +16,12 @@ pub struct Etag(u64);
 impl Etag {
     /// That of a record.
     #[must_use]
-    pub fn of(uid: &[u8], revision: u64) -> Self {
-        Self(xxh3_64_with_seed(uid, revision))
+    pub fn of(uid: Uuid, revision: u64) -> Self {
+        Self(xxh3_64_with_seed(uid.as_bytes(), revision))
     }
 
     /// Refuses unless the caller's etag, if there is one, is current.
-    pub fn check(given: Option<Self>, name: &str, uid: &[u8], revision: u64) -> Result<(), Error> {
+    pub fn check(given: Option<Self>, name: &str, uid: Uuid, revision: u64) -> Result<(), Error> {
         let current = Self::of(uid, revision);
         match given {
             Some(given) if given != current => {
@@ -58,9 +59,11 @@ pub fn hexadecimal(text: &str, digits: usize) -> Option<u128> {
 mod tests {
     use super::*;
 
+    const A: Uuid = Uuid::from_u128(7);
+
     #[test]
     fn etags_round_trip_in_one_form_only() {
-        for etag in [Etag(0xabc), Etag(u64::MAX), Etag::of(b"uid", 1)] {
+        for etag in [Etag(0xabc), Etag(u64::MAX), Etag::of(Uuid::from_u128(7), 1)] {
             assert_eq!(etag.to_string().parse(), Ok(etag));
         }
         for bad in ["", "abc", "+000000000000abc", "0000000000000ABC", "\"0000000000000abc\"", "00000000000000abc"] {
@@ -70,9 +73,9 @@ mod tests {
 
     #[test]
     fn a_record_has_another_with_each_revision_and_each_uid() {
-        let all = [Etag::of(b"a", 1), Etag::of(b"a", 2), Etag::of(b"b", 1)];
+        let all = [Etag::of(A, 1), Etag::of(A, 2), Etag::of(Uuid::from_u128(8), 1)];
         assert!(all[0] != all[1] && all[0] != all[2] && all[1] != all[2]);
-        let check = |given| Etag::check(given, "x", b"a", 1);
+        let check = |given| Etag::check(given, "x", A, 1);
         assert!(check(None).is_ok() && check(Some(all[0])).is_ok());
         assert!(
             matches!(check(Some(all[1])), Err(Error::EtagMismatch { current, .. }) if current == all[0].to_string())

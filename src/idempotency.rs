@@ -9,7 +9,7 @@ use crate::{
     clock::{Clock, Micros, micros},
     ended,
     error::Error,
-    records::{self, Change, Record, Records, RequestId},
+    records::{Change, Record, Records, RequestId},
 };
 
 /// How long an answer is remembered.
@@ -55,10 +55,10 @@ pub fn answered(records: &Records, clock: &Clock, request: Option<&Request>) -> 
     if is_over(&known, clock.now()) {
         return Ok(None);
     }
-    if known.arguments != request.fingerprint.to_le_bytes() {
+    if known.arguments != request.fingerprint {
         return Err(Error::RequestIdReused);
     }
-    Ok(Some(Answer { uid: records::uid(&known.uid), name: known.record.name }))
+    Ok(Some(Answer { uid: known.uid, name: known.record.name }))
 }
 
 /// Remembers in the change that creates the resource what it answers. A change that
@@ -76,8 +76,8 @@ pub fn remember(
         caller: request.caller.clone(),
         request_id: request.id.clone(),
         name: name.to_owned(),
-        uid: uid.as_bytes().to_vec(),
-        arguments: request.fingerprint.to_le_bytes().to_vec(),
+        uid,
+        arguments: request.fingerprint,
         create_time: now,
     };
     Ok(match records.get(&answer.key())? {

@@ -1,6 +1,6 @@
 //! Resource names are types: `name.to_string().parse() == Ok(name)`.
 
-use std::{fmt, str::FromStr};
+use std::{borrow::Borrow, fmt, str::FromStr};
 
 use chrono::DateTime;
 use uuid::Uuid;
@@ -62,6 +62,13 @@ const SIGNS: [char; 32] = [
 fn sign(bits: u128) -> char {
     let place = usize::try_from(bits % 32).unwrap_or_default();
     SIGNS.get(place).copied().unwrap_or('0')
+}
+
+/// Ids are looked up by their texts.
+impl Borrow<str> for Id {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
 }
 
 impl FromStr for Id {

@@ -16,9 +16,11 @@
 //!
 //! sled 0.34 is pinned and stays behind `index.rs` and `cache.rs`.
 
+mod as_stored;
 mod at;
 mod base;
 mod cache;
+mod cached;
 mod change;
 mod check;
 mod checksum;
@@ -42,7 +44,6 @@ mod shown;
 #[cfg(test)]
 mod sizes;
 mod start;
-mod states;
 mod subscribers;
 mod terms;
 mod view;
@@ -53,9 +54,13 @@ use prost::Message;
 use tokio_util::sync::CancellationToken;
 
 use self::commit::Committer;
+#[cfg(any(test, feature = "fuzz"))]
+pub use self::kinds::fixture;
 pub use self::{
+    as_stored::AsStored,
     at::At,
     cache::Cache,
+    cached::{ApiKeyUse, ClockSeen},
     change::{Change, CommitError, MAX_CHANGE_BYTES, MAX_RECORD_BYTES},
     check::{Report, check},
     checksum::Checksum,
@@ -64,7 +69,11 @@ pub use self::{
     entry::Tip,
     follower::Follower,
     key::Key,
-    kinds::*,
+    kinds::{
+        AccessPolicy, ApiKey, BootstrapSecret, Collection, CollectionState, Contents, Expected, Holder, Intent,
+        Manifest, RequestId, Restore, RestoreInfo, RestoreState, Retired, RetiredSource, Role, RoleBinding, Scope,
+        Snapshot, SnapshotState, Source, SourcePosition, SourceState, Verification, Workspace,
+    },
     log::{Found, Log, instance_of, look},
     raw::Version,
     secondary::{Entries, Indexed, Order, Term},
@@ -72,19 +81,40 @@ pub use self::{
     subscribers::{Subscription, TooOld},
     view::View,
 };
-use crate::{clock::Micros, error::Error};
+pub use crate::stored::{
+    Acceptance, BadRecord, Failure, ObjectMark, SealedFrom, SourceCompression, SourceFormat, SourceMark,
+};
+use crate::{clock::Micros, damage::Damage, error::Error};
 
 /// How often a change is decided anew because others were faster. Each time one of them
 /// was, so it takes as many who want the same record at once.
 const ATTEMPTS: usize = 1_000;
 
 /// A record of one kind.
-pub trait Record: Message + Default + Clone {
+pub trait Record: Clone {
+    /// What it is stored as.
+    type Message: Message + Default;
     /// What the keys of the kind begin with.
     const PREFIX: &'static str;
 
     /// The key it lives under, unique over all kinds.
     fn key(&self) -> Key<Self>;
+
+    /// Reads the stored form.
+    ///
+    /// # Errors
+    ///
+    /// If the message is none that a version has written.
+    fn read(message: Self::Message) -> Result<Self, Damage>;
+
+    /// The stored form.
+    fn message(&self) -> Self::Message;
+
+    /// The prefix of all records of this kind.
+    #[must_use]
+    fn all() -> Key<Self> {
+        Key::of("")
+    }
 }
 
 /// A cached value of one kind. Nothing is decided by it.

@@ -40,15 +40,15 @@ pub use self::{
 use crate::{
     clock::{Clock, Micros},
     collection::Collections,
-    documents::{CopyMode, Store},
+    documents::{CopyMode, Store, Totals},
     ended,
     error::{Error, Kind},
     hub::Hub,
     idempotency::{self, Request},
     names::{CollectionName, Id, ListParent, RestoreName, SnapshotName},
     records::{
-        Change, Collection, CollectionState, Records, Restore, RestoreInfo, RestoreState, Snapshot, SnapshotState,
-        Stored, Verification, Workspace,
+        Change, Collection, CollectionState, Contents, Records, Restore, RestoreInfo, RestoreState, Snapshot,
+        SnapshotState, Stored, Verification, Workspace,
     },
     restore::work::Work,
     share::{Budget, Division},
@@ -161,8 +161,8 @@ impl Restores {
         let (inner, command) = (&self.inner, &command);
         unnamed::create(&inner.clock, Kind::Restore, command.id.as_ref(), |id, uid| async move {
             let record = inner.records.change(|| self.request(command, &id, uid)).await?;
-            if record.uid() == uid {
-                tracing::info!(name = %record.name(), snapshot = %record.snapshot, "restore requested");
+            if record.uid == uid {
+                tracing::info!(name = %record.name, snapshot = %record.snapshot, "restore requested");
             }
             Ok(record)
         })
@@ -177,15 +177,15 @@ impl Restores {
         let request = command.request.as_ref();
         if let Some(answer) = idempotency::answered(&inner.records, &inner.clock, request)? {
             let found = self.get(&answer.name()?)?;
-            let uid = found.uid();
+            let uid = found.uid;
             return Ok((Change::default(), answer.if_same(found, uid)?));
         }
         let snapshot = inner.snapshots.stored(&command.snapshot)?;
         let change = self.check(command, Some(id), &workspace, &snapshot)?;
-        let record = self.record(command, &snapshot, Some((id, uid)));
-        let collection = restoring(&record, &snapshot, command.description.clone(), command.labels.clone());
+        let record = self.record(command, id, uid, &snapshot)?;
+        let collection = restoring(&record, &snapshot, command.description.clone(), command.labels.clone())?;
         let change = change.insert(&record).insert(&collection).require(&snapshot).require(&workspace);
-        let answer = (&*record.name().to_string(), uid);
+        let answer = (&*record.name.to_string(), uid);
         let change = idempotency::remember(change, &inner.records, request, answer, record.create_time)?;
         Ok((change, record))
     }
@@ -201,20 +201,19 @@ impl Restores {
         let inner = &self.inner;
         inner.workspaces.check_preview(workspace)?;
         let name = command.snapshot.to_string();
-        match inner.snapshots.effective(snapshot).state() {
+        match inner.snapshots.effective(snapshot).state {
             SnapshotState::Created => {}
             SnapshotState::Expired => return Err(Error::SnapshotExpired { name }),
             other => return Err(Error::SnapshotNotReady { name, state: snapshot::state_name(other) }),
         }
-        let retention = snapshot.totals.as_ref().map(|totals| totals.retention);
-        if command.retention.is_some() && command.retention != retention {
+        let Totals { retention, size_bytes, .. } = snapshot.contents()?.totals;
+        if command.retention.is_some() && command.retention != Some(retention.map_or(0, |retention| retention.keep())) {
             return Err(Error::RetentionImmutable);
         }
-        let size_bytes = snapshot.totals.as_ref().map_or(0, |totals| totals.size_bytes);
         if size_bytes > workspace.max_restore_bytes {
             return Err(Error::RestoreTooLarge {
                 snapshot: name,
-                workspace: workspace.name().to_string(),
+                workspace: workspace.name.to_string(),
                 size_bytes,
                 limit: workspace.max_restore_bytes,
                 contact: inner.workspaces.contact(),
@@ -225,9 +224,8 @@ impl Restores {
         let change = inner.collections.check_room(Change::default(), workspace)?;
         let change = self.check_room(change, workspace)?;
         if let Some(id) = id {
-            let key = Restore::at(command.workspace.as_str(), id.as_str());
-            if inner.records.get(&key)?.is_some() {
-                let name = RestoreName { workspace: command.workspace.clone(), id: id.clone() };
+            let name = RestoreName { workspace: command.workspace.clone(), id: id.clone() };
+            if inner.records.get(&Restore::at(&name))?.is_some() {
                 return Err(Error::Exists { kind: Kind::Restore, name: name.to_string() });
             }
         }
@@ -242,44 +240,48 @@ impl Restores {
         let Limits { restores, ended_restores, .. } = self.inner.workspaces.limits();
         let room = Room {
             kind: Kind::Restore,
-            parent: workspace.name().to_string(),
+            parent: workspace.name.to_string(),
             limit: *restores,
-            term: &Restore::live_in(&workspace.id),
+            term: &Restore::live_in(&workspace.name.0),
             after: None,
         };
         let change = room.check(change, records)?;
-        ended::give_way(change, records, &Restore::released_in(&workspace.id), *ended_restores)
+        ended::give_way(change, records, &Restore::released_in(&workspace.name.0), *ended_restores)
     }
 
     /// The record as it is requested; what the retention drops is settled when
     /// the work begins.
-    fn record(&self, command: &CreateRestore, snapshot: &Snapshot, made: Option<(&Id, Uuid)>) -> Restore {
-        let (id, uid) = made.unzip();
-        Restore {
-            workspace: command.workspace.to_string(),
-            id: id.or(command.id.as_ref()).map(Id::to_string).unwrap_or_default(),
-            uid: uid.map(|uid| uid.as_bytes().to_vec()).unwrap_or_default(),
-            snapshot: command.snapshot.to_string(),
-            snapshot_uid: snapshot.uid.clone(),
-            collection: command.collection.id.to_string(),
-            collection_uid: uid.map(|_| self.inner.clock.new_uid().as_bytes().to_vec()).unwrap_or_default(),
-            verification: command.verification.into(),
+    fn record(&self, command: &CreateRestore, id: &Id, uid: Uuid, snapshot: &Snapshot) -> Result<Restore, Error> {
+        let Contents { totals, referenced_bytes, file_count, manifest, .. } = snapshot.contents()?;
+        Ok(Restore {
+            name: RestoreName { workspace: command.workspace.clone(), id: id.clone() },
+            uid,
+            snapshot: command.snapshot.clone(),
+            snapshot_uid: snapshot.uid,
+            collection: command.collection.id.clone(),
+            collection_uid: self.inner.clock.new_uid(),
+            verification: command.verification,
             created_by: command.caller.clone(),
             create_time: self.inner.clock.now(),
+            start_time: None,
+            end_time: None,
             revision: 1,
-            state: if uid.is_some() { RestoreState::Pending } else { RestoreState::Unspecified }.into(),
-            source_collection_uid: snapshot.collection_uid.clone(),
-            checkpoint_id: snapshot.checkpoint_id.clone(),
-            manifest_id: snapshot.manifest_id,
-            totals: snapshot.totals.clone(),
-            bytes: snapshot.referenced_bytes,
-            files: snapshot.file_count,
-            file_list_hash: snapshot.file_list_hash.clone(),
-            manifest_hash: snapshot.manifest_hash.clone(),
+            state: RestoreState::Pending,
+            error: None,
+            source_collection_uid: snapshot.collection_uid,
+            manifest: *manifest,
+            totals: totals.clone(),
+            bytes: *referenced_bytes,
+            files: *file_count,
+            pinned: false,
+            copy_micros: 0,
+            verify_micros: 0,
+            released: false,
             description: command.description.clone(),
             labels: command.labels.clone(),
-            ..Restore::default()
-        }
+            documents_dropped: 0,
+            bytes_dropped: 0,
+        })
     }
 
     /// One restore.
@@ -288,7 +290,7 @@ impl Restores {
     }
 
     fn stored(&self, name: &RestoreName) -> Result<Stored<Restore>, Error> {
-        let found = self.inner.records.get(&Restore::at(name.workspace.as_str(), name.id.as_str()))?;
+        let found = self.inner.records.get(&Restore::at(name))?;
         found.ok_or_else(|| Error::NotFound(name.to_string()))
     }
 
@@ -307,7 +309,7 @@ impl Restores {
     /// How far a restore is.
     #[must_use]
     pub fn progress(&self, record: &Restore) -> Progress {
-        match self.inner.busy.lock().get(&record.uid()) {
+        match self.inner.busy.lock().get(&record.uid) {
             Some(work) => work.progress(record),
             None => Progress::at_rest(record),
         }
@@ -315,10 +317,10 @@ impl Restores {
 
     /// Watches a restore until it ends.
     pub fn watch(&self, name: &RestoreName) -> Result<(Progress, Option<watch::Receiver<Progress>>), Error> {
-        let uid = self.stored(name)?.uid();
+        let uid = self.stored(name)?.uid;
         self.inner.hub.watch(uid, || {
             let record = self.get(name)?;
-            let last = record.state().is_terminal();
+            let last = record.state.is_terminal();
             Ok((self.progress(&record), last))
         })
     }
@@ -327,11 +329,11 @@ impl Restores {
     pub async fn cancel(&self, name: &RestoreName) -> Result<Restore, Error> {
         let change = || {
             let seen = self.stored(name)?;
-            if seen.state() == RestoreState::Cancelling {
+            if seen.state == RestoreState::Cancelling {
                 return Ok((Change::default(), seen.record));
             }
             let Some(next) = advance(&seen.record, RestoreState::Cancelling) else {
-                return Err(Error::RestoreNotCancellable { name: name.to_string(), state: state_name(seen.state()) });
+                return Err(Error::RestoreNotCancellable { name: name.to_string(), state: state_name(seen.state) });
             };
             Ok((Change::default().replace(&seen, &next), next))
         };
@@ -345,27 +347,25 @@ fn restoring(
     snapshot: &Snapshot,
     description: String,
     labels: BTreeMap<String, String>,
-) -> Collection {
-    Collection {
-        workspace: restore.workspace.clone(),
-        id: restore.collection.clone(),
-        uid: restore.collection_uid.clone(),
+) -> Result<Collection, Error> {
+    let Contents { snapshot_time, totals, .. } = snapshot.contents()?;
+    Ok(Collection {
+        name: restore.collection_name(),
+        uid: restore.collection_uid,
         description,
         labels,
         create_time: restore.create_time,
         update_time: restore.create_time,
         revision: 1,
-        state: CollectionState::Restoring.into(),
+        state: CollectionState::Restoring,
         restore_info: Some(RestoreInfo {
             snapshot: restore.snapshot.clone(),
-            snapshot_uid: restore.snapshot_uid.clone(),
-            restore: restore.name().to_string(),
-            source_collection: snapshot.collection_name().to_string(),
-            source_collection_uid: snapshot.collection_uid.clone(),
-            snapshot_time: snapshot.snapshot_time,
-            source_positions: Vec::new(),
+            snapshot_uid: restore.snapshot_uid,
+            restore: restore.name.clone(),
+            source_collection: snapshot.collection_name(),
+            source_collection_uid: snapshot.collection_uid,
+            snapshot_time: *snapshot_time,
         }),
-        retention: snapshot.totals.as_ref().map_or(0, |totals| totals.retention),
-        interval: snapshot.totals.as_ref().map_or(0, |totals| totals.interval),
-    }
+        retention: totals.retention,
+    })
 }

@@ -7,7 +7,6 @@ use std::time::Duration;
 use crate::{
     clock::{Micros, micros, words},
     documents::Retention,
-    records::Collection,
 };
 
 /// The shortest retention.
@@ -22,12 +21,6 @@ pub fn check(keep: Micros, shortest: Duration) -> Result<Retention, String> {
         return Err(format!("must be at least {shortest} and less than 3,650 days"));
     }
     Ok(Retention::new(keep))
-}
-
-/// How long a collection keeps its documents; absent: for ever.
-#[must_use]
-pub fn of(collection: &Collection) -> Option<Micros> {
-    (collection.retention != 0).then_some(collection.retention)
 }
 
 #[cfg(test)]

@@ -159,7 +159,7 @@ impl Snapshots {
             return self.by_uid(&answer.name()?, answer.uid);
         }
         inner.workspaces.check_preview(&workspace)?;
-        let source = inner.collections.ready(collection)?.uid();
+        let source = inner.collections.ready(collection)?.uid;
         if let Some(min_offset) = *min_offset {
             let offset = inner.collections.lease(collection).await?.engine().totals().offset;
             if offset < min_offset {
@@ -170,7 +170,7 @@ impl Snapshots {
         unnamed::create(&inner.clock, Kind::Snapshot, id.as_ref(), |id, uid| async move {
             let name = SnapshotName { workspace: command.workspace.clone(), id };
             let record = inner.records.change(|| self.request(command, &name, uid, source)).await?;
-            if record.uid() == uid {
+            if record.uid == uid {
                 tracing::info!(%name, %uid, %collection, "snapshot requested");
             }
             Ok(record)
@@ -201,26 +201,28 @@ impl Snapshots {
             return Err(Error::Exists { kind: Kind::Snapshot, name: name.to_string() });
         }
         let found = inner.collections.ready(collection)?;
-        if found.uid() != source {
+        if found.uid != source {
             return Err(Error::NotFound(collection.to_string()));
         }
         inner.store.space().admit()?;
         inner.collections.admit_into(name.workspace.as_str())?;
         let record = Snapshot {
-            workspace: name.workspace.to_string(),
-            id: name.id.to_string(),
-            uid: uid.as_bytes().to_vec(),
-            collection: collection.id.to_string(),
-            collection_uid: source.as_bytes().to_vec(),
+            name: name.clone(),
+            uid,
+            collection: collection.id.clone(),
+            collection_uid: source,
             description: description.clone(),
             labels: labels.clone(),
             created_by: caller.clone(),
             create_time: now,
             update_time: now,
             revision: 1,
-            state: SnapshotState::Requested.into(),
+            state: SnapshotState::Requested,
+            error: None,
             expire_time,
-            ..Snapshot::default()
+            contents: None,
+            end_time: None,
+            released: false,
         };
         let change = Change::default().insert(&record).require(&found).require(&workspace);
         let change = change.at_most(1, &bearers, Some(now));
@@ -237,20 +239,20 @@ impl Snapshots {
         let Limits { snapshots, ended_snapshots, .. } = self.inner.workspaces.limits();
         let room = Room {
             kind: Kind::Snapshot,
-            parent: workspace.name().to_string(),
+            parent: workspace.name.to_string(),
             limit: *snapshots,
-            term: &Snapshot::live_in(&workspace.id),
+            term: &Snapshot::live_in(&workspace.name.0),
             after: Some(now),
         };
         let change = room.check(change, records)?;
-        ended::give_way(change, records, &Snapshot::released_in(&workspace.id), *ended_snapshots)
+        ended::give_way(change, records, &Snapshot::released_in(&workspace.name.0), *ended_snapshots)
     }
 
     fn by_uid(&self, name: &SnapshotName, uid: Uuid) -> Result<Snapshot, Error> {
-        let all = self.inner.records.scan(&Snapshot::named(name.workspace.as_str(), name.id.as_str()));
+        let all = self.inner.records.scan(&Snapshot::named(name));
         for found in all {
             let found = found?;
-            if found.uid() == uid {
+            if found.uid == uid {
                 return Ok(self.effective(&found));
             }
         }
@@ -264,8 +266,7 @@ impl Snapshots {
         if let Some(live) = live.filter(|live| !self.has_expired(live)) {
             return Ok(Some(live));
         }
-        let prefix = Snapshot::named(name.workspace.as_str(), name.id.as_str());
-        self.inner.records.scan(&prefix).last().transpose()
+        self.inner.records.scan(&Snapshot::named(name)).last().transpose()
     }
 
     /// One snapshot, to be changed or required.
@@ -285,13 +286,13 @@ impl Snapshots {
     pub fn effective(&self, record: &Snapshot) -> Snapshot {
         let mut record = record.clone();
         if self.has_expired(&record) {
-            record.set_state(SnapshotState::Expired);
+            record.state = SnapshotState::Expired;
         }
         record
     }
 
     fn has_expired(&self, record: &Snapshot) -> bool {
-        record.state() == SnapshotState::Created && record.expire_time <= self.inner.clock.now()
+        record.state == SnapshotState::Created && record.expire_time <= self.inner.clock.now()
     }
 
     /// Shows the snapshots of a workspace, or all, in the order of their names, from a
@@ -308,7 +309,7 @@ impl Snapshots {
         let prefix = parent.prefix_of("snapshots");
         self.inner.records.list(&term, &prefix, from, &mut |found: Snapshot| {
             let record = self.effective(&found);
-            let is_hidden = matches!(record.state(), SnapshotState::Expired | SnapshotState::Deleted);
+            let is_hidden = matches!(record.state, SnapshotState::Expired | SnapshotState::Deleted);
             if show_deleted || !is_hidden { each(record) } else { ControlFlow::Continue(()) }
         })
     }
@@ -322,8 +323,8 @@ impl Snapshots {
     ) -> Result<Snapshot, Error> {
         let change = || {
             let seen = self.stored(name)?;
-            Etag::check(etag, &name.to_string(), &seen.uid, seen.revision)?;
-            match self.effective(&seen).state() {
+            Etag::check(etag, &name.to_string(), seen.uid, seen.revision)?;
+            match self.effective(&seen).state {
                 SnapshotState::Requested | SnapshotState::Created => {}
                 SnapshotState::Expired => return Err(Error::SnapshotExpired { name: name.to_string() }),
                 other => return Err(Error::SnapshotNotReady { name: name.to_string(), state: state_name(other) }),
@@ -350,9 +351,9 @@ impl Snapshots {
         let gone = || Error::NotFound(name.to_string());
         let change = || {
             let seen = self.stored(name)?;
-            match self.effective(&seen).state() {
+            match self.effective(&seen).state {
                 SnapshotState::Deleted | SnapshotState::Expired => return Err(gone()),
-                _ => Etag::check(etag, &name.to_string(), &seen.uid, seen.revision)?,
+                _ => Etag::check(etag, &name.to_string(), seen.uid, seen.revision)?,
             }
             let next = advance(&seen.record, SnapshotState::Deleted, self.inner.clock.now()).ok_or_else(gone)?;
             Ok((Change::default().replace(&seen, &next), ()))
@@ -364,10 +365,10 @@ impl Snapshots {
 
     /// Watches a snapshot until it ends or is CREATED.
     pub fn watch(&self, name: &SnapshotName) -> Result<(Snapshot, Option<watch::Receiver<Snapshot>>), Error> {
-        let uid = self.stored(name)?.uid();
+        let uid = self.stored(name)?.uid;
         self.inner.hub.watch(uid, || {
             let record = self.by_uid(name, uid)?;
-            let settled = record.state() != SnapshotState::Requested;
+            let settled = record.state != SnapshotState::Requested;
             Ok((record, settled))
         })
     }
@@ -375,7 +376,7 @@ impl Snapshots {
     /// The files of a CREATED snapshot.
     pub async fn files(&self, snapshot: &Snapshot) -> Result<Files, Error> {
         let files = self.files_of(snapshot).await?;
-        files.ok_or_else(|| Error::SnapshotExpired { name: snapshot.name().to_string() })
+        files.ok_or_else(|| Error::SnapshotExpired { name: snapshot.name.to_string() })
     }
 
     /// What would be freed if this snapshot alone went; `None` if that cannot be known,
@@ -383,7 +384,7 @@ impl Snapshots {
     pub async fn exclusive_bytes(&self, snapshot: &Snapshot) -> Result<Option<i64>, Error> {
         match self.compare_files(snapshot).await {
             Err(error) if error.is_of_stored_data() && !error.is_transient() => {
-                tracing::debug!(%error, name = %snapshot.name(), "nobody knows what it alone holds");
+                tracing::debug!(%error, name = %snapshot.name, "nobody knows what it alone holds");
                 Ok(None)
             }
             compared => compared,
@@ -392,10 +393,10 @@ impl Snapshots {
 
     async fn compare_files(&self, snapshot: &Snapshot) -> Result<Option<i64>, Error> {
         let inner = &self.inner;
-        if snapshot.state() != SnapshotState::Created {
+        if snapshot.state != SnapshotState::Created {
             return Ok(None);
         }
-        let source = snapshot.collection_uid();
+        let source = snapshot.collection_uid;
         let mut others = HashSet::new();
         // A deleted collection needs nothing for itself.
         if inner.records.get(&Retired::at(source))?.is_none() {
@@ -405,7 +406,7 @@ impl Snapshots {
         for other in self.neighbours(snapshot)? {
             others.extend(self.files_of(&other).await?.unwrap_or_default().ids());
         }
-        Ok(Some(files.bytes_without(&others) + snapshot.own_bytes))
+        Ok(Some(files.bytes_without(&others) + snapshot.contents()?.own_bytes))
     }
 
     /// The CREATED snapshots of the same collection before and behind one, or of the same
@@ -413,14 +414,14 @@ impl Snapshots {
     /// them has, no other has.
     fn neighbours(&self, snapshot: &Snapshot) -> Result<Vec<Snapshot>, Error> {
         let records = &self.inner.records;
-        let created = Snapshot::created_of(snapshot.collection_uid());
+        let created = Snapshot::created_of(snapshot.collection_uid);
         let at = Order::from(snapshot.manifest_order());
         let same = (Bound::Included(at.clone()), Bound::Included(at.clone()));
         let mut found = records.find_between(&created, same, 2)?;
         found.extend(records.find_between(&created, (Bound::Excluded(at.clone()), Bound::Unbounded), 1)?);
         found.extend(records.find_last_between(&created, (Bound::Unbounded, Bound::Excluded(at)), |_| true)?);
         let others = found.into_iter().map(|found| found.record);
-        Ok(others.filter(|other| other.uid() != snapshot.uid()).collect())
+        Ok(others.filter(|other| other.uid != snapshot.uid).collect())
     }
 }
 
@@ -429,7 +430,7 @@ impl Snapshots {
     /// been released since.
     pub(super) async fn files_of(&self, snapshot: &Snapshot) -> Result<Option<Files>, Error> {
         let is_needed = || snapshot.is_created(&self.inner.records);
-        self.inner.store.load_files_while(snapshot.file_list(), is_needed).await
+        self.inner.store.load_files_while(snapshot.file_list()?, is_needed).await
     }
 }
 

@@ -150,7 +150,7 @@ impl Sources {
         let inner = &self.inner;
         // Before the location is looked at for one that may not be.
         let (_, known) = self.connection(command, &name, uid)?;
-        if known.uid() != uid {
+        if known.uid != uid {
             return self.view(known).await;
         }
         let (access, location) = (Arc::clone(&inner.access), command.spec.location.clone());
@@ -160,7 +160,7 @@ impl Sources {
         let checked = inner.tasks.blocking("source check", move || access.check(&location)).await;
         checked.map_err(|panicked| Error::Internal(Arc::new(panicked)))??;
         let record = inner.records.change(|| self.connection(command, &name, uid)).await?;
-        if record.uid() != uid {
+        if record.uid != uid {
             return self.view(record).await;
         }
         tracing::info!(%name, location = %record.location, "source connected");
@@ -174,12 +174,12 @@ impl Sources {
         let (inner, request) = (&self.inner, command.request.as_ref());
         if let Some(answer) = idempotency::answered(&inner.records, &inner.clock, request)? {
             let found = self.stored(&answer.name()?)?.record;
-            let uid = found.uid();
+            let uid = found.uid;
             return Ok((Change::default(), answer.if_same(found, uid)?));
         }
         let collection = inner.collections.ready(&name.collection)?;
-        let of = collection.uid();
-        if inner.records.get(&Source::at(of, name.id.as_str()))?.is_some() {
+        let of = collection.uid;
+        if inner.records.get(&Source::at(of, &name.id))?.is_some() {
             return Err(Error::Exists { kind: Kind::Source, name: name.to_string() });
         }
         let room = Room {
@@ -204,11 +204,11 @@ impl Sources {
         if !source.start_from_restore {
             return Ok(());
         }
-        let known = self.inner.collections.source_positions(source.collection_uid())?;
+        let known = self.inner.collections.source_positions(source.collection_uid)?;
         if known.iter().any(|position| self.inner.is_of(position, source)) {
             return Ok(());
         }
-        let (collection, location) = (source.collection_name().to_string(), source.location.clone());
+        let (collection, location) = (source.name.collection.to_string(), source.location.clone());
         Err(Error::SourcePositionNotFound { collection, location })
     }
 
@@ -218,8 +218,8 @@ impl Sources {
     }
 
     fn stored(&self, name: &SourceName) -> Result<Stored<Source>, Error> {
-        let collection = self.inner.collections.stored(&name.collection)?.uid();
-        let found = self.inner.records.get(&Source::at(collection, name.id.as_str()))?;
+        let collection = self.inner.collections.stored(&name.collection)?.uid;
+        let found = self.inner.records.get(&Source::at(collection, &name.id))?;
         found.ok_or_else(|| Error::NotFound(name.to_string()))
     }
 
@@ -238,7 +238,7 @@ impl Sources {
         }
         inner.records.list(&Source::by_name(), &parent.prefix(), from, &mut |found: Source| {
             // One that version 0.1.0 left of a deleted collection is none, until it is forgotten.
-            let is_there = inner.records.count(&Collection::of_uid(found.collection_uid())) > 0;
+            let is_there = inner.records.count(&Collection::of_uid(found.collection_uid)) > 0;
             if is_there { each(self.peek(found)) } else { ControlFlow::Continue(()) }
         })
     }
@@ -248,11 +248,11 @@ impl Sources {
     /// shown with the reason and without them.
     pub async fn view(&self, record: Source) -> Result<View, Error> {
         let mut unread = None;
-        if !self.inner.lives.is_loaded(record.uid())
+        if !self.inner.lives.is_loaded(record.uid)
             && let Some(name) = self.collection_of(&record)?
         {
-            match self.read_mark(&name, record.uid()).await {
-                Ok(mark) => self.inner.lives.load(record.uid(), mark),
+            match self.read_mark(&name, record.uid).await {
+                Ok(mark) => self.inner.lives.load(record.uid, mark),
                 Err(error) if error.is_of_stored_data() => unread = Some(Failure::from(&error)),
                 Err(error) => return Err(error),
             }
@@ -275,16 +275,16 @@ impl Sources {
 
     /// The name of a source's collection, unless it has been deleted.
     fn collection_of(&self, record: &Source) -> Result<Option<CollectionName>, Error> {
-        self.collection_if(record.collection_name(), record.collection_uid())
+        self.collection_if(record.name.collection.clone(), record.collection_uid)
     }
 
     fn collection_if(&self, name: CollectionName, uid: Uuid) -> Result<Option<CollectionName>, Error> {
-        let found = self.inner.records.get(&crate::collection::key(&name))?;
-        Ok(found.filter(|found| found.uid() == uid && found.state() == CollectionState::Ready).map(|_| name))
+        let found = self.inner.records.get(&Collection::at(&name))?;
+        Ok(found.filter(|found| found.uid == uid && found.state == CollectionState::Ready).map(|_| name))
     }
 
     fn announce(&self, record: &Source) {
-        self.inner.hub.publish(record.uid(), self.peek(record.clone()), false);
+        self.inner.hub.publish(record.uid, self.peek(record.clone()), false);
     }
 }
 

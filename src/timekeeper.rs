@@ -23,7 +23,7 @@ const NOTED_EVERY: Duration = Duration::from_secs(60);
 /// Goes on from what the process before has noted, and from what the record log says.
 /// `accept`: the wall clock is right, whatever that is.
 pub async fn resume(clock: &Clock, records: &Records, accept: bool) {
-    let seen = records.cache().get(&ClockSeen::all()).unwrap_or_else(|error| {
+    let seen = records.cache().get(&ClockSeen::the_only()).unwrap_or_else(|error| {
         tracing::warn!(error = error.in_full(), "what the process before knew of the time cannot be read");
         None
     });

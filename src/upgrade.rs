@@ -21,7 +21,8 @@ use crate::{
     documents::{ObjectPath, Root, Since, file_list},
     error::Error,
     records::{
-        self, ApiKeyUse, Change, Collection, CollectionState, Expected, IndexState, Log, Records, Retired, SealedFrom,
+        self, ApiKeyUse, Change, Collection, CollectionState, Expected, IndexState, Log, Record, Records, Retired,
+        SealedFrom,
     },
 };
 
@@ -37,10 +38,10 @@ pub async fn expect_all(root: &Root, records: &Records) -> Result<(), Error> {
     let mut databases = Vec::new();
     for found in records.scan(&Collection::all()) {
         let found = found?;
-        databases.push((found.uid(), found.state() == CollectionState::Restoring));
+        databases.push((found.uid, found.state == CollectionState::Restoring));
     }
     for found in records.scan(&Retired::all()) {
-        databases.push((records::uid(&found?.uid), false));
+        databases.push((found?.uid, false));
     }
     let looked = futures::stream::iter(databases)
         .map(|(uid, is_restoring)| async move {
@@ -67,11 +68,10 @@ pub async fn expect_all(root: &Root, records: &Records) -> Result<(), Error> {
 fn expected(uid: Uuid, since: Since) -> Expected {
     let Since { manifest, compactions, log } = since;
     Expected {
-        uid: uid.as_bytes().to_vec(),
         manifest_id: manifest - 1,
         log_id: log - 1,
         sealed_from: Some(SealedFrom { manifest, compactions, log }),
-        ..Expected::default()
+        ..Expected::nothing_of(uid)
     }
 }
 
@@ -80,7 +80,7 @@ pub fn note_older(root: &Root, records: &Records) -> Result<(), Error> {
     for found in records.scan(&Expected::all()) {
         let found = found?;
         if let Some(SealedFrom { manifest, compactions, log }) = found.sealed_from {
-            root.older().note(records::uid(&found.uid), Since { manifest, compactions, log });
+            root.older().note(found.uid, Since { manifest, compactions, log });
         }
     }
     Ok(())

@@ -25,8 +25,8 @@ pub struct Gates {
     pub max_restore_bytes: i64,
     /// Snapshots per minute.
     pub snapshot_creates_per_minute: i32,
-    /// What a workspace may store; 0: as much as there is room for.
-    pub max_stored_bytes: i64,
+    /// What a workspace may store; absent: as much as there is room for.
+    pub max_stored_bytes: Option<i64>,
 }
 
 impl Default for Gates {
@@ -35,7 +35,7 @@ impl Default for Gates {
             snapshot_preview: true,
             max_restore_bytes: 10_000_000_000_000,
             snapshot_creates_per_minute: 50,
-            max_stored_bytes: 0,
+            max_stored_bytes: None,
         }
     }
 }
@@ -116,7 +116,7 @@ pub struct Settings {
     pub max_restore_bytes: Option<i64>,
     /// See [`Gates`].
     pub snapshot_creates_per_minute: Option<i32>,
-    /// See [`Gates`].
+    /// See [`Gates`]; 0: as much as there is room for.
     pub max_stored_bytes: Option<i64>,
 }
 
@@ -146,7 +146,7 @@ impl Workspaces {
         let inner = Inner { records, clock, defaults, limits, contact };
         let workspaces = Self { inner: Arc::new(inner) };
         let commons = Id::commons();
-        if workspaces.inner.records.get(&Workspace::at(commons.as_str()))?.is_none() {
+        if workspaces.inner.records.get(&Workspace::at(&commons))?.is_none() {
             workspaces.create(Some(&commons), Settings::default(), None).await?;
         }
         Ok(workspaces)
@@ -176,16 +176,18 @@ impl Workspaces {
         let (inner, name) = (&self.inner, WorkspaceName(id.clone()));
         if let Some(answer) = idempotency::answered(&inner.records, &inner.clock, request)? {
             let found = self.get(&answer.name()?)?;
-            let uid = crate::records::uid(&found.uid);
+            let uid = found.uid;
             return Ok((Change::default(), answer.if_same(found, uid)?));
         }
-        if inner.records.get(&Workspace::at(id.as_str()))?.is_some() {
+        if inner.records.get(&Workspace::at(id))?.is_some() {
             return Err(Error::Exists { kind: Kind::Workspace, name: name.to_string() });
         }
         let (now, gates) = (inner.clock.now(), inner.defaults);
         let mut record = Workspace {
-            id: id.to_string(),
-            uid: uid.as_bytes().to_vec(),
+            name: name.clone(),
+            uid,
+            description: String::new(),
+            labels: BTreeMap::new(),
             create_time: now,
             update_time: now,
             revision: 1,
@@ -193,7 +195,6 @@ impl Workspaces {
             max_restore_bytes: gates.max_restore_bytes,
             snapshot_creates_per_minute: gates.snapshot_creates_per_minute,
             max_stored_bytes: gates.max_stored_bytes,
-            ..Workspace::default()
         };
         apply(&mut record, settings);
         let room = Room {
@@ -215,7 +216,7 @@ impl Workspaces {
 
     /// One workspace, to be changed or required.
     pub fn stored(&self, id: &Id) -> Result<Stored<Workspace>, Error> {
-        let found = self.inner.records.get(&Workspace::at(id.as_str()))?;
+        let found = self.inner.records.get(&Workspace::at(id))?;
         found.ok_or_else(|| Error::NotFound(WorkspaceName(id.clone()).to_string()))
     }
 
@@ -241,7 +242,7 @@ impl Workspaces {
     ) -> Result<Workspace, Error> {
         let change = || {
             let seen = self.stored(&name.0)?;
-            Etag::check(etag, &name.to_string(), &seen.uid, seen.revision)?;
+            Etag::check(etag, &name.to_string(), seen.uid, seen.revision)?;
             let mut next = seen.record.clone();
             apply(&mut next, settings.clone());
             next.update_time = self.inner.clock.now();
@@ -259,8 +260,8 @@ impl Workspaces {
             if name.0 == Id::commons() {
                 return Err(Error::WorkspaceProtected(name.to_string()));
             }
-            Etag::check(etag, &name.to_string(), &seen.uid, seen.revision)?;
-            let id = name.0.as_str();
+            Etag::check(etag, &name.to_string(), seen.uid, seen.revision)?;
+            let id = &name.0;
             // One that its time has ended counts until that is in its record.
             let (collections, snapshots, restores) =
                 (Collection::in_workspace(id), Snapshot::live_in(id), Restore::live_in(id));
@@ -292,7 +293,7 @@ impl Workspaces {
         if workspace.snapshot_preview {
             Ok(())
         } else {
-            let (workspace, contact) = (workspace.name().to_string(), self.contact());
+            let (workspace, contact) = (workspace.name.to_string(), self.contact());
             Err(Error::SnapshotsNotEnabled { workspace, contact })
         }
     }
@@ -303,7 +304,7 @@ impl Workspaces {
         let records = &self.inner.records;
         // What a clock has made that was ahead would count until its time has come.
         let (after, until) = (now - micros(MINUTE), now + micros(MINUTE));
-        let term = Snapshot::requested_in(&workspace.id);
+        let term = Snapshot::requested_in(&workspace.name.0);
         let limit = workspace.snapshot_creates_per_minute;
         let at_most = usize::try_from(limit).unwrap_or(0);
         if records.count_between(&term, after, until) >= at_most {
@@ -311,7 +312,7 @@ impl Workspaces {
             let oldest = records.find_between(&term, between, 1)?;
             let oldest = oldest.first().map_or(now, |oldest| oldest.create_time);
             let retry_after = duration(oldest + micros(MINUTE) - now);
-            return Err(Error::RateLimited { workspace: workspace.name().to_string(), limit, retry_after });
+            return Err(Error::RateLimited { workspace: workspace.name.to_string(), limit, retry_after });
         }
         Ok(change.at_most_between(at_most, &term, after, until))
     }
@@ -331,5 +332,7 @@ fn apply(record: &mut Workspace, settings: Settings) {
     record.snapshot_preview = snapshot_preview.unwrap_or(record.snapshot_preview);
     record.max_restore_bytes = max_restore_bytes.unwrap_or(record.max_restore_bytes);
     record.snapshot_creates_per_minute = snapshot_creates_per_minute.unwrap_or(record.snapshot_creates_per_minute);
-    record.max_stored_bytes = max_stored_bytes.unwrap_or(record.max_stored_bytes);
+    if let Some(bytes) = max_stored_bytes {
+        record.max_stored_bytes = Some(bytes).filter(|bytes| *bytes != 0);
+    }
 }

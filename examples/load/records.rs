@@ -11,7 +11,7 @@ use std::{
 use stillframe::{
     app::{Config, open_records},
     clock::{Clock, new_uid},
-    records::{Change, Collection, Records, Workspace},
+    records::{Change, Collection, Record, Records, Workspace},
     tasks::Tasks,
 };
 use tokio::task::JoinSet;
@@ -51,9 +51,14 @@ async fn open(data: &Path) -> Result<Records> {
     Ok(open_records(&config, &Clock::default(), &Tasks::default()).await?.records)
 }
 
-fn workspace(id: &str, revision: u64) -> Workspace {
+type StoredWorkspace = <Workspace as Record>::Message;
+type StoredCollection = <Collection as Record>::Message;
+
+fn workspace(id: &str, revision: u64) -> Result<Workspace> {
     let uid = new_uid().as_bytes().to_vec();
-    Workspace { id: id.to_owned(), uid, revision, description: "d".repeat(200), ..Workspace::default() }
+    let description = "d".repeat(200);
+    let message = StoredWorkspace { id: id.to_owned(), uid, revision, description, ..StoredWorkspace::default() };
+    Ok(Workspace::read(message)?)
 }
 
 /// A change and a file in turn, so that both meet the same disk.
@@ -64,7 +69,7 @@ async fn one_client(place: &Path, options: &Options) -> Result<()> {
     let (mut changes, mut created) = (Vec::new(), Vec::new());
     for n in 0..options.changes {
         let begun = Instant::now();
-        records.commit(Change::default().put(&workspace("w", n as u64))).await?;
+        records.commit(Change::default().put(&workspace("w", n as u64)?)).await?;
         changes.push(begun.elapsed());
         let begun = Instant::now();
         let mut file = File::create_new(files.join(n.to_string()))?;
@@ -95,10 +100,10 @@ async fn many_clients(place: &Path, options: &Options) -> Result<()> {
         clients.spawn(async move {
             let mut made = 0;
             while Instant::now() < until {
-                records.commit(Change::default().put(&workspace(&format!("w{client}"), made))).await?;
+                records.commit(Change::default().put(&workspace(&format!("w{client}"), made)?)).await?;
                 made += 1;
             }
-            Ok::<_, stillframe::records::CommitError>(made)
+            Ok::<_, Box<dyn std::error::Error + Send + Sync>>(made)
         });
     }
     let mut made = 0;
@@ -116,8 +121,8 @@ async fn start(place: &Path, options: &Options) -> Result<()> {
     let data = place.join("start");
     let records = open(&data).await?;
     for first in (0..options.records).step_by(AT_ONCE) {
-        let many = first..options.records.min(first + AT_ONCE);
-        let change = many.fold(Change::default(), |change, n| change.insert(&collection(n)));
+        let mut many = first..options.records.min(first + AT_ONCE);
+        let change = many.try_fold(Change::default(), |change, n| collection(n).map(|made| change.insert(&made)))?;
         records.commit(change).await?;
     }
     let checksum = records.checksum();
@@ -140,12 +145,15 @@ async fn timed(data: &Path, what: &str, bar: f64, options: &Options) -> Result<s
     Ok(records.checksum())
 }
 
-fn collection(n: usize) -> Collection {
-    Collection {
+fn collection(n: usize) -> Result<Collection> {
+    let message = StoredCollection {
         workspace: "commons".to_owned(),
         id: format!("c{n:08}"),
         uid: new_uid().as_bytes().to_vec(),
         description: "d".repeat(100),
-        ..Collection::default()
-    }
+        // READY.
+        state: 2,
+        ..StoredCollection::default()
+    };
+    Ok(Collection::read(message)?)
 }

@@ -3,6 +3,7 @@
 //! server could read its storage as well.
 
 use std::{
+    collections::BTreeMap,
     fs::File,
     io::{self, ErrorKind, Write},
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
@@ -97,25 +98,27 @@ impl ApiKeys {
         let inner = &self.inner;
         let policy = inner.records.get(&AccessPolicy::all())?;
         let now = inner.clock.now();
-        let taken = BootstrapSecret { secret_sha256: secret.sha256().to_vec(), take_time: now };
+        let taken = BootstrapSecret { secret_sha256: secret.sha256(), take_time: now };
         if inner.records.get(&taken.key())?.is_some() {
             return Ok((Change::default(), false));
         }
         let record = ApiKey {
-            id: id.to_string(),
-            uid: inner.clock.new_uid().as_bytes().to_vec(),
+            name: ApiKeyName(id.clone()),
+            uid: inner.clock.new_uid(),
             description: "from the bootstrap key file".to_owned(),
             bindings: vec![everywhere(Role::Operator)],
             created_by: SERVER.to_owned(),
             create_time: now,
+            labels: BTreeMap::new(),
+            expire_time: None,
+            revoke_time: None,
             revision: 1,
-            secret_sha256: secret.sha256().to_vec(),
-            ..ApiKey::default()
+            secret_sha256: secret.sha256(),
         };
         let change = Change::default().put(&record).insert(&taken);
         let change = match &policy {
             Some(policy) => change.require(policy),
-            None => change.insert(&AccessPolicy { create_time: now, ..AccessPolicy::default() }),
+            None => change.insert(&AccessPolicy { create_time: now }),
         };
         Ok((change, true))
     }

@@ -40,7 +40,7 @@ impl Caller {
     pub fn name(&self) -> String {
         match &self.0 {
             Who::Anybody { .. } => ANONYMOUS.to_owned(),
-            Who::Key(known) => known.record.name().to_string(),
+            Who::Key(known) => known.record.name.to_string(),
         }
     }
 
@@ -74,7 +74,7 @@ impl Caller {
     /// The same, at work in a workspace.
     #[must_use]
     pub fn tenant_in(&self, workspace: &str) -> Tenant {
-        let key = self.key().map(|key| key.id.as_str());
+        let key = self.key().map(|key| key.name.0.as_str());
         Tenant::new(workspace, key)
     }
 

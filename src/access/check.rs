@@ -2,18 +2,11 @@
 
 use std::{collections::BTreeSet, ops::ControlFlow};
 
-use super::{
-    ApiKeys, Caller, Permission,
-    caller::Who,
-    grants,
-    keyring::State,
-    role::{is_everywhere, is_full_operator},
-    secret::Secret,
-};
+use super::{ApiKeys, Caller, Permission, caller::Who, grants, keyring::State, role::is_full_operator, secret::Secret};
 use crate::{
     error::{Error, KeyFault},
     names::{Id, WorkspaceName},
-    records::{ApiKey, Change, RoleBinding},
+    records::{ApiKey, Change, RoleBinding, Scope},
 };
 
 /// The workspaces that somebody may read.
@@ -22,12 +15,12 @@ pub enum Readable {
     /// All of them.
     All,
     /// Those of these ids.
-    Only(BTreeSet<String>),
+    Only(BTreeSet<Id>),
 }
 
 impl Readable {
     /// Those of the items that lie in them.
-    pub fn only<T>(&self, mut items: Vec<T>, workspace: impl Fn(&T) -> &str) -> Vec<T> {
+    pub fn only<T>(&self, mut items: Vec<T>, workspace: impl Fn(&T) -> &Id) -> Vec<T> {
         match self {
             Self::All => {}
             Self::Only(readable) => items.retain(|item| readable.contains(workspace(item))),
@@ -40,7 +33,7 @@ impl Readable {
     /// Passes on what is shown if it lies in them.
     pub fn passing<T>(
         &self,
-        workspace: impl Fn(&T) -> &str,
+        workspace: impl Fn(&T) -> &Id,
         each: &mut dyn FnMut(T) -> ControlFlow<()>,
     ) -> impl FnMut(T) -> ControlFlow<()> {
         move |item| match self {
@@ -64,7 +57,7 @@ impl ApiKeys {
         let (secret, id) = Secret::parse(text).ok_or_else(|| self.refused(KeyFault::Invalid))?;
         let known = inner.keyring.get(id.as_str());
         // An unknown id costs as much as a wrong secret.
-        let expected = known.as_ref().map_or(&[0; 32][..], |known| &known.record.secret_sha256);
+        let expected = known.as_ref().map_or(&[0; 32], |known| &known.record.secret_sha256);
         let is_right = secret.is(expected);
         let known = known.filter(|_| is_right).ok_or_else(|| self.refused(KeyFault::Invalid))?;
         match self.state_of(&known.record) {
@@ -92,7 +85,7 @@ impl ApiKeys {
     /// Why a caller whose calls have ended may not go on.
     fn why_ended(&self, caller: &Caller) -> Error {
         let Some(key) = caller.key() else { return self.refused(KeyFault::Missing) };
-        let now = self.inner.keyring.get(&key.id);
+        let now = self.inner.keyring.get(key.name.0.as_str());
         let now = now.filter(|now| now.record.uid == key.uid);
         let state = now.map_or(State::Revoked, |now| self.state_of(&now.record));
         self.refused(if state == State::Expired { KeyFault::Expired } else { KeyFault::Revoked })
@@ -112,7 +105,7 @@ impl ApiKeys {
     /// Requires that the caller's key is still what it is.
     pub(super) fn require_caller(&self, change: Change, caller: &Caller) -> Result<Change, Error> {
         let Some(key) = caller.key() else { return Ok(change) };
-        let seen = self.inner.records.get(&ApiKey::at(&key.id))?.filter(|seen| seen.uid == key.uid);
+        let seen = self.inner.records.get(&ApiKey::at(&key.name.0))?.filter(|seen| seen.uid == key.uid);
         Ok(change.require(&seen.ok_or_else(|| self.refused(KeyFault::Revoked))?))
     }
 
@@ -140,14 +133,18 @@ impl ApiKeys {
         if Self::may_everywhere(caller, permission) {
             return Ok(true);
         }
-        let here =
-            |binding: &&RoleBinding| grants(binding.role(), permission) && binding.workspace == workspace.as_str();
-        for binding in bindings(caller).iter().filter(here) {
-            match self.inner.workspaces.get(&WorkspaceName(workspace.clone())) {
-                // A namesake of the one that the role was given in is another one.
-                Ok(found) if found.uid == binding.workspace_uid => return Ok(true),
-                Ok(_) | Err(Error::NotFound(_)) => {}
-                Err(error) => return Err(error),
+        let granting = bindings(caller).iter().filter(|binding| grants(binding.role, permission));
+        for binding in granting {
+            match &binding.scope {
+                Scope::Workspace { id, uid } if id == workspace => {
+                    match self.inner.workspaces.get(&WorkspaceName(id.clone())) {
+                        // A namesake of the one that the role was given in is another one.
+                        Ok(found) if found.uid == *uid => return Ok(true),
+                        Ok(_) | Err(Error::NotFound(_)) => {}
+                        Err(error) => return Err(error),
+                    }
+                }
+                Scope::Workspace { .. } | Scope::Everywhere => {}
             }
         }
         Ok(false)
@@ -159,11 +156,9 @@ impl ApiKeys {
             return Ok(Readable::All);
         }
         let mut readable = BTreeSet::new();
-        for binding in bindings(caller) {
-            if let Ok(workspace) = binding.workspace.parse::<Id>()
-                && self.may(caller, Permission::Read, &workspace)?
-            {
-                readable.insert(binding.workspace.clone());
+        for workspace in bindings(caller).iter().filter_map(|binding| binding.scope.workspace()) {
+            if self.may(caller, Permission::Read, workspace)? {
+                readable.insert(workspace.clone());
             }
         }
         Ok(Readable::Only(readable))
@@ -174,9 +169,11 @@ impl ApiKeys {
     pub fn may_everywhere(caller: &Caller, permission: Permission) -> bool {
         match &caller.0 {
             Who::Anybody { .. } => true,
-            Who::Key(known) => {
-                known.record.bindings.iter().any(|binding| is_everywhere(binding) && grants(binding.role(), permission))
-            }
+            Who::Key(known) => known
+                .record
+                .bindings
+                .iter()
+                .any(|binding| binding.scope == Scope::Everywhere && grants(binding.role, permission)),
         }
     }
 
@@ -184,7 +181,7 @@ impl ApiKeys {
     #[must_use]
     pub fn bar(&self, caller: &Caller, permission: Permission) -> Option<Error> {
         let Who::Key(known) = &caller.0 else { return None };
-        let may = known.record.bindings.iter().any(|binding| grants(binding.role(), permission));
+        let may = known.record.bindings.iter().any(|binding| grants(binding.role, permission));
         (!may).then(|| self.denied(caller, permission, "workspaces/-".to_owned()))
     }
 
@@ -193,11 +190,11 @@ impl ApiKeys {
         if Self::may_everywhere(caller, Permission::Operate) {
             return Ok(true);
         }
-        match binding.workspace.parse::<Id>() {
-            Ok(workspace) if !is_everywhere(binding) => Ok(self.may(caller, Permission::Operate, &workspace)?
+        match &binding.scope {
+            Scope::Everywhere => Ok(false),
+            Scope::Workspace { id, uid } => Ok(self.may(caller, Permission::Operate, id)?
                 // What was given in a namesake that is gone is nobody's here.
-                && self.inner.workspaces.get(&WorkspaceName(workspace))?.uid == binding.workspace_uid),
-            _ => Ok(false),
+                && self.inner.workspaces.get(&WorkspaceName(id.clone()))?.uid == *uid),
         }
     }
 

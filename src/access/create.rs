@@ -6,14 +6,14 @@ use uuid::Uuid;
 
 use super::{
     ApiKeys, Caller, Permission, Secret, State, View,
-    role::{everywhere, is_everywhere, is_full_operator},
+    role::{everywhere, is_full_operator},
 };
 use crate::{
     clock::Expiration,
     error::{Error, Kind},
     idempotency::{self, Request},
     names::{ApiKeyName, Id, ListParent, WorkspaceName},
-    records::{AccessPolicy, ApiKey, Change, Role, RoleBinding},
+    records::{AccessPolicy, ApiKey, Change, Role, RoleBinding, Scope},
     unnamed,
     workspace::{Limits, Room},
 };
@@ -44,7 +44,7 @@ impl ApiKeys {
         });
         let (view, secret) = created.await?;
         if secret.is_some() {
-            tracing::info!(name = %view.record.name(), by = caller.name(), "API key created");
+            tracing::info!(name = %view.record.name, by = caller.name(), "API key created");
         }
         Ok((view, secret))
     }
@@ -66,16 +66,16 @@ impl ApiKeys {
         let (bindings, change) = self.bind(caller, bindings, Change::default())?;
         if let Some(answer) = idempotency::answered(&inner.records, &inner.clock, request)? {
             let found = self.get(caller, &answer.name()?)?;
-            let uid = found.record.uid();
+            let uid = found.record.uid;
             return Ok((Change::default(), (answer.if_same(found, uid)?, None)));
         }
         let now = inner.clock.now();
-        let expire_time = expiration.map_or(0, |expiration| expiration.time(now));
-        if expiration.is_some() && expire_time <= now {
+        let expire_time = expiration.map(|expiration| expiration.time(now));
+        if expire_time.is_some_and(|end| end <= now) {
             return Err(Error::invalid("api_key.expire_time", "must be in the future"));
         }
         let is_first = !self.are_required();
-        if is_first && !(is_full_operator(&bindings) && expire_time == 0) {
+        if is_first && !(is_full_operator(&bindings) && expire_time.is_none()) {
             let why = "the first key must be ROLE_OPERATOR on workspaces/- and not expire: from it on, every call needs a key";
             return Err(Error::invalid("api_key.role_bindings", why));
         }
@@ -84,25 +84,25 @@ impl ApiKeys {
         }
         let secret = Secret::generate(id)?;
         let record = ApiKey {
-            id: id.to_string(),
-            uid: uid.as_bytes().to_vec(),
+            name: name.clone(),
+            uid,
             description: description.clone(),
             labels: labels.clone(),
             bindings,
             created_by: caller.name(),
             create_time: now,
             expire_time,
+            revoke_time: None,
             revision: 1,
-            secret_sha256: secret.sha256().to_vec(),
-            ..ApiKey::default()
+            secret_sha256: secret.sha256(),
         };
         let change = self.require_caller(change.insert(&record), caller)?;
         let mut change = self.make_room(caller, &record, change)?;
         if is_first {
-            change = change.insert(&AccessPolicy { create_time: now, ..AccessPolicy::default() });
+            change = change.insert(&AccessPolicy { create_time: now });
         }
         let change = idempotency::remember(change, &inner.records, request, (&name.to_string(), uid), now)?;
-        Ok((change, (View { record, state: State::Active, last_used_time: 0 }, Some(secret))))
+        Ok((change, (View { record, state: State::Active, last_used_time: None }, Some(secret))))
     }
 
     /// Refuses one more key than there may be. One that has ended gives way, so that
@@ -113,8 +113,7 @@ impl ApiKeys {
         // The last tenth is for operators of everything: nobody else keeps them out.
         let may_have_all = Self::may_everywhere(caller, Permission::Operate);
         let (limit, every) = (if may_have_all { api_keys } else { api_keys - api_keys / 10 }, ApiKey::every());
-        let workspaces = new.bindings.iter().filter(|binding| !is_everywhere(binding));
-        let workspaces: BTreeSet<&str> = workspaces.map(|binding| binding.workspace.as_str()).collect();
+        let workspaces: BTreeSet<&Id> = new.bindings.iter().filter_map(|binding| binding.scope.workspace()).collect();
         for workspace in workspaces {
             let room = Room {
                 kind: Kind::ApiKey,
@@ -152,8 +151,8 @@ impl ApiKeys {
                     self.check(caller, Permission::Operate, workspace)?;
                     let found = self.inner.workspaces.stored(workspace)?;
                     change = change.require(&found);
-                    let workspace_uid = found.record.uid;
-                    RoleBinding { workspace: workspace.to_string(), workspace_uid, role: (*role).into() }
+                    let scope = Scope::Workspace { id: workspace.clone(), uid: found.uid };
+                    RoleBinding { scope, role: *role }
                 }
             });
         }

@@ -11,8 +11,12 @@ use std::{
 use parking_lot::RwLock;
 use tokio_util::sync::CancellationToken;
 
-use super::role::EVERYWHERE;
-use crate::{clock::Micros, records::ApiKey, share::Tenant};
+use crate::{
+    clock::Micros,
+    names::Id,
+    records::{ApiKey, Scope},
+    share::Tenant,
+};
 
 /// Whether a key lets its bearer in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,9 +33,9 @@ impl State {
     /// That of a key at a time.
     #[must_use]
     pub fn of(key: &ApiKey, now: Micros) -> Self {
-        if key.revoke_time != 0 {
+        if key.revoke_time.is_some() {
             Self::Revoked
-        } else if key.expire_time != 0 && key.expire_time <= now {
+        } else if key.expire_time.is_some_and(|end| end <= now) {
             Self::Expired
         } else {
             Self::Active
@@ -56,8 +60,8 @@ pub struct View {
     pub record: ApiKey,
     /// Whether it lets its bearer in.
     pub state: State,
-    /// 0: never.
-    pub last_used_time: Micros,
+    /// When it was used last; absent: never.
+    pub last_used_time: Option<Micros>,
 }
 
 /// A key. A changed one takes the place of the one before.
@@ -74,7 +78,7 @@ pub(super) struct Known {
 
 impl Known {
     pub fn view(&self, now: Micros) -> View {
-        let last_used_time = self.last_used.load(Ordering::Relaxed);
+        let last_used_time = Some(self.last_used.load(Ordering::Relaxed)).filter(|time| *time != 0);
         View { state: State::of(&self.record, now), last_used_time, record: self.record.clone() }
     }
 
@@ -88,17 +92,17 @@ impl Known {
 /// two workspaces would be as many parts as there are such keys. One with a role in all of them,
 /// which only an operator of the server makes, has a part of its own.
 fn tenant(key: &ApiKey) -> Tenant {
-    let is_everywhere = key.bindings.iter().any(|binding| binding.workspace == EVERYWHERE);
-    match key.bindings.first() {
-        Some(first) if !is_everywhere => Tenant::new(&first.workspace, Some(&key.id)),
-        _ => Tenant::new(&key.name().to_string(), None),
+    let is_everywhere = key.bindings.iter().any(|binding| binding.scope == Scope::Everywhere);
+    match key.bindings.first().and_then(|first| first.scope.workspace()) {
+        Some(first) if !is_everywhere => Tenant::new(first.as_str(), Some(key.name.0.as_str())),
+        _ => Tenant::new(&key.name.to_string(), None),
     }
 }
 
 /// All keys, by id, and whether there is need of one.
 #[derive(Debug, Default)]
 pub(super) struct Keyring {
-    keys: RwLock<HashMap<String, Arc<Known>>>,
+    keys: RwLock<HashMap<Id, Arc<Known>>>,
     /// Cancelled when nobody comes in without a key any more.
     closed: CancellationToken,
 }
@@ -128,7 +132,7 @@ impl Keyring {
     /// known of its use stays known if it is the same key.
     pub fn put(&self, record: ApiKey, last_used: Micros) {
         let mut keys = self.keys.write();
-        let before = keys.get(&record.id).cloned();
+        let before = keys.get(&record.name.0).cloned();
         let same = before.as_deref().filter(|before| before.record.uid == record.uid);
         let used_before = same.map_or(0, |same| same.last_used.load(Ordering::Relaxed));
         let known = Known {
@@ -138,7 +142,7 @@ impl Keyring {
             used: AtomicBool::new(same.is_some_and(|same| same.used.load(Ordering::Relaxed))),
             record,
         };
-        keys.insert(known.record.id.clone(), Arc::new(known));
+        keys.insert(known.record.name.0.clone(), Arc::new(known));
         if let Some(before) = before {
             before.ended.cancel();
         }
@@ -146,7 +150,7 @@ impl Keyring {
 
     /// Forgets a key, and ends those who came in with it.
     pub fn remove(&self, gone: &ApiKey) {
-        if let Some(known) = self.keys.write().remove(&gone.id) {
+        if let Some(known) = self.keys.write().remove(&gone.name.0) {
             known.ended.cancel();
         }
     }
@@ -154,19 +158,25 @@ impl Keyring {
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
-    use crate::records::RoleBinding;
+    use crate::records::{Role, RoleBinding, fixture};
 
     fn tenant_of(workspaces: &[&str]) -> Tenant {
-        let binding = |workspace: &&str| RoleBinding { workspace: (*workspace).to_owned(), ..RoleBinding::default() };
+        let scope = |workspace: &str| match workspace.parse() {
+            Ok(id) => Scope::Workspace { id, uid: Uuid::nil() },
+            Err(_) => Scope::Everywhere,
+        };
+        let binding = |workspace: &&str| RoleBinding { scope: scope(workspace), role: Role::Reader };
         let bindings = workspaces.iter().map(binding).collect();
-        tenant(&ApiKey { id: "k".to_owned(), bindings, ..ApiKey::default() })
+        tenant(&ApiKey { bindings, ..fixture::api_key() })
     }
 
     #[test]
     fn keys_of_several_workspaces_are_not_parts_of_their_own() {
         assert_eq!(tenant_of(&["a"]), Tenant::new("a", Some("k")));
         assert_eq!(tenant_of(&["a", "b"]), Tenant::new("a", Some("k")));
-        assert_eq!(tenant_of(&["b", EVERYWHERE]), Tenant::new("apiKeys/k", None));
+        assert_eq!(tenant_of(&["b", "-"]), Tenant::new("apiKeys/k", None));
     }
 }

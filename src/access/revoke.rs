@@ -29,7 +29,7 @@ impl ApiKeys {
         let inner = &self.inner;
         self.check_still(caller)?;
         // Of the record alone: the keyring is told of a change a moment later.
-        let seen = match inner.records.get(&ApiKey::at(name.0.as_str()))? {
+        let seen = match inner.records.get(&ApiKey::at(&name.0))? {
             Some(seen) if self.manages(caller, &seen)? => seen,
             // Whether there is such a key, and where, is for those who may see it.
             _ => {
@@ -37,15 +37,15 @@ impl ApiKeys {
                 return Err(Error::NotFound(name.to_string()));
             }
         };
-        Etag::check(etag, &name.to_string(), &seen.uid, seen.revision)?;
+        Etag::check(etag, &name.to_string(), seen.uid, seen.revision)?;
         let now = inner.clock.now();
         let used = inner.keyring.get(name.0.as_str()).filter(|known| known.record.uid == seen.uid);
-        let last_used_time = used.map_or(0, |known| known.view(now).last_used_time);
+        let last_used_time = used.and_then(|known| known.view(now).last_used_time);
         let view = |record: ApiKey| View { state: State::of(&record, now), last_used_time, record };
         if State::of(&seen, now) == State::Revoked {
             return Ok((Change::default(), (view(seen.record), false)));
         }
-        let next = ApiKey { revoke_time: now, revision: seen.revision + 1, ..seen.record.clone() };
+        let next = ApiKey { revoke_time: Some(now), revision: seen.revision + 1, ..seen.record.clone() };
         let mut change = Change::default().replace(&seen, &next);
         // Who revokes its own key requires no more than what it replaces.
         if caller.key().is_none_or(|key| key.uid != seen.uid) {
@@ -56,7 +56,7 @@ impl ApiKeys {
             let other = others.into_iter().find(|other| self.is_active_operator(&other.record));
             let other = other.ok_or_else(|| Error::LastOperatorKey(name.to_string()))?;
             // Two operators do not revoke each other: the second is the last.
-            let other = inner.records.get(&ApiKey::at(&other.record.id))?;
+            let other = inner.records.get(&ApiKey::at(&other.record.name.0))?;
             change = change.require(&other.ok_or_else(|| Error::LastOperatorKey(name.to_string()))?);
         }
         Ok((change, (view(next), true)))

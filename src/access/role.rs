@@ -1,9 +1,6 @@
 //! What a role allows.
 
-use crate::records::{Role, RoleBinding};
-
-/// In place of a workspace's id, which it can never be: all of them.
-pub(super) const EVERYWHERE: &str = "-";
+use crate::records::{Role, RoleBinding, Scope};
 
 /// What an RPC needs of its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +43,6 @@ impl Permission {
 #[must_use]
 pub const fn grants(role: Role, permission: Permission) -> bool {
     match role {
-        Role::Unspecified => false,
         Role::Reader => matches!(permission, Permission::Read),
         Role::Writer => matches!(permission, Permission::Read | Permission::Write),
         Role::SnapshotAdmin => matches!(permission, Permission::Read | Permission::Snapshot),
@@ -56,15 +52,10 @@ pub const fn grants(role: Role, permission: Permission) -> bool {
 
 /// A role in every workspace.
 pub(super) fn everywhere(role: Role) -> RoleBinding {
-    RoleBinding { workspace: EVERYWHERE.to_owned(), workspace_uid: Vec::new(), role: role.into() }
-}
-
-/// Whether a binding is for every workspace.
-pub(super) fn is_everywhere(binding: &RoleBinding) -> bool {
-    binding.workspace == EVERYWHERE
+    RoleBinding { scope: Scope::Everywhere, role }
 }
 
 /// Whether a key with these roles may do everything.
 pub(super) fn is_full_operator(bindings: &[RoleBinding]) -> bool {
-    bindings.iter().any(|binding| is_everywhere(binding) && binding.role() == Role::Operator)
+    bindings.contains(&everywhere(Role::Operator))
 }

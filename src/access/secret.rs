@@ -50,7 +50,7 @@ impl Secret {
     }
 
     /// Whether it is the one that was stored, in constant time.
-    pub(super) fn is(&self, sha256: &[u8]) -> bool {
+    pub(super) fn is(&self, sha256: &[u8; 32]) -> bool {
         self.sha256().as_slice().ct_eq(sha256).into()
     }
 }
@@ -90,7 +90,7 @@ mod tests {
         let id: Id = "a".parse().unwrap();
         let (secret, other) = (Secret::generate(&id).unwrap(), Secret::generate(&id).unwrap());
         assert!(secret.is(&secret.sha256()));
-        assert!(!secret.is(&other.sha256()) && !secret.is(&[]));
+        assert!(!secret.is(&other.sha256()) && !secret.is(&[0; 32]));
         assert_eq!(format!("{secret:?}"), "Secret(..)");
     }
 }

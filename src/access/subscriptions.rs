@@ -13,7 +13,7 @@ pub(super) fn subscribe(inner: &Arc<Inner>, from: u64) -> Result<(), TooOld> {
         let Some(inner) = this.upgrade() else { return };
         if let Some(gone) = before.filter(|before| after.is_none_or(|after| after.uid != before.uid)) {
             inner.keyring.remove(gone);
-            if let Err(error) = inner.records.cache().forget(&ApiKeyUse::at(gone.uid())) {
+            if let Err(error) = inner.records.cache().forget(&ApiKeyUse::at(gone.uid)) {
                 tracing::debug!(%error, "when a key was last used stays in the cache");
             }
         }

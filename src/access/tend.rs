@@ -43,7 +43,7 @@ impl ApiKeys {
         let until = now - micros(KEPT);
         let is_over = |known: &&Arc<Known>| end_of(&known.record).is_some_and(|end| end <= until);
         for known in self.inner.keyring.all().iter().filter(is_over) {
-            if let Some(seen) = self.inner.records.get(&ApiKey::at(&known.record.id))? {
+            if let Some(seen) = self.inner.records.get(&ApiKey::at(&known.record.name.0))? {
                 // Another one may have its id by now.
                 let is_same = seen.uid == known.record.uid;
                 let change = if is_same { Change::default().remove(&seen) } else { Change::default() };
@@ -63,7 +63,7 @@ impl ApiKeys {
         let mut found = Vec::new();
         for (_, known) in ended.iter().take(at_most) {
             // Another one may have its id by now.
-            let seen = self.inner.records.get(&ApiKey::at(&known.record.id))?;
+            let seen = self.inner.records.get(&ApiKey::at(&known.record.name.0))?;
             found.extend(seen.filter(|seen| seen.uid == known.record.uid));
         }
         Ok(found)
@@ -74,7 +74,7 @@ impl ApiKeys {
         for known in self.inner.keyring.all() {
             if known.used.swap(false, Ordering::Relaxed) {
                 let last_used_time = known.last_used.load(Ordering::Relaxed);
-                let used = ApiKeyUse { uid: known.record.uid.clone(), last_used_time };
+                let used = ApiKeyUse { uid: known.record.uid.into(), last_used_time };
                 self.inner.records.cache().put(&used)?;
             }
         }
@@ -84,5 +84,5 @@ impl ApiKeys {
 
 /// When a key ends, or did: whichever came first.
 fn end_of(key: &ApiKey) -> Option<Micros> {
-    [key.revoke_time, key.expire_time].into_iter().filter(|time| *time != 0).min()
+    [key.revoke_time, key.expire_time].into_iter().flatten().min()
 }

@@ -147,7 +147,12 @@ async fn serve(args: ServeArgs, stop: CancellationToken, opened: impl FnOnce(&Ap
     let config = Config {
         tuning: storage.as_ref().map(Storage::tuning).unwrap_or_default(),
         storage,
-        gates: Gates { snapshot_preview, max_restore_bytes, snapshot_creates_per_minute, max_stored_bytes },
+        gates: Gates {
+            snapshot_preview,
+            max_restore_bytes,
+            snapshot_creates_per_minute,
+            max_stored_bytes: Some(max_stored_bytes).filter(|bytes| *bytes != 0),
+        },
         limits: Limits { collections: max_collections_per_workspace, ..Limits::default() },
         operator_contact,
         bootstrap_key_file,

@@ -6,13 +6,16 @@
 
 use uuid::Uuid;
 
-use super::{expected::least, key};
+use super::expected::least;
 use crate::{
     clock::Clock,
     documents::{Known, Least, Left, Newest, ObjectPath, Retention, Store, Survey, Totals},
     error::Error,
     names::CollectionName,
-    records::{Acceptance, Change, CollectionState, Expected, Records, Restore, SealedFrom, Snapshot, SnapshotState},
+    records::{
+        Acceptance, Change, Collection, CollectionState, Contents, Expected, Records, Restore, SealedFrom, Snapshot,
+        SnapshotState,
+    },
     upgrade,
 };
 
@@ -53,12 +56,11 @@ pub struct Loss {
 impl Accepting {
     /// A READY collection.
     pub fn new(records: Records, store: Store, clock: Clock, name: &CollectionName) -> Result<Self, Error> {
-        let found = records.get(&key(name))?.ok_or_else(|| Error::NotFound(name.to_string()))?.record;
-        if found.state() != CollectionState::Ready {
+        let found = records.get(&Collection::at(name))?.ok_or_else(|| Error::NotFound(name.to_string()))?.record;
+        if found.state != CollectionState::Ready {
             return Err(Error::CollectionNotReady(name.to_string()));
         }
-        let (uid, retention) = (found.uid(), Retention::from_stored(found.retention, found.interval));
-        Ok(Self { records, store, clock, name: name.clone(), uid, retention })
+        Ok(Self { records, store, clock, name: name.clone(), uid: found.uid, retention: found.retention })
     }
 
     /// Where it is.
@@ -106,7 +108,7 @@ impl Accepting {
     fn known(&self, mut least: Vec<Totals>) -> Result<Known, Error> {
         let mut last_created_offset = None;
         for found in self.records.find(&Snapshot::of_collection(self.uid))? {
-            let Some(totals) = found.record.totals.map(Totals::from) else { continue };
+            let Some(Contents { totals, .. }) = found.record.contents else { continue };
             last_created_offset = last_created_offset.max(Some(totals.offset));
             least.push(totals);
         }
@@ -148,10 +150,13 @@ impl Accepting {
         let owners = self.store.owners(self.uid, manifest).await?;
         let mut lost = Vec::new();
         for found in self.records.find(&Snapshot::of_collection(self.uid))? {
-            let is_over = found.state() != SnapshotState::Created;
-            let is_held = is_over || found.has_copy() || owners.contains(&found.uid());
-            if !is_held && self.store.has_manifest(self.uid, found.manifest_id).await? {
-                lost.push(format!("{} would lose its files: restore it, or delete it, before", found.name()));
+            if found.state != SnapshotState::Created {
+                continue;
+            }
+            let manifest = found.contents()?.manifest;
+            let is_held = manifest.has_copy() || owners.contains(&found.uid);
+            if !is_held && self.store.has_manifest(self.uid, manifest.id).await? {
+                lost.push(format!("{} would lose its files: restore it, or delete it, before", found.name));
             }
         }
         Ok(lost)
@@ -163,11 +168,11 @@ impl Accepting {
         let mut over = self.store.owners(self.uid, manifest).await?;
         for found in self.records.find(&Snapshot::of_collection(self.uid))? {
             if !found.released {
-                over.remove(&found.uid());
+                over.remove(&found.uid);
             }
         }
         for found in self.records.find(&Restore::pending_of(self.uid))? {
-            over.remove(&found.uid());
+            over.remove(&found.uid);
         }
         for owner in over {
             self.store.unpin(self.uid, owner).await?;
@@ -200,12 +205,12 @@ impl Accepting {
         let Some(Newest { manifest_id, manifest_hash, log_id }) = newest else {
             return Err(Error::DataLoss(format!("{} has no manifest", self.directory())));
         };
-        let least = Least { manifest_id, manifest_hash: manifest_hash.clone(), log_id };
+        let least = Least { manifest_id, manifest_hash, log_id };
         self.store.inspect(self.uid, &least).await?;
         self.commit(|before| Expected {
-            totals: Some(counted.clone().into()),
+            totals: Some(counted.clone()),
             manifest_id,
-            manifest_hash: manifest_hash.clone(),
+            manifest_hash,
             log_id,
             stored_bytes,
             acceptance: None,
@@ -218,9 +223,8 @@ impl Accepting {
     async fn commit(&self, change: impl Fn(Expected) -> Expected + Send + Sync) -> Result<(), Error> {
         let changed = || {
             let before = self.records.get(&Expected::at(self.uid))?.map(|found| found.record);
-            let before =
-                before.unwrap_or_else(|| Expected { uid: self.uid.as_bytes().to_vec(), ..Expected::default() });
-            let is_there = Change::default().require_any(key(&self.name));
+            let before = before.unwrap_or_else(|| Expected::nothing_of(self.uid));
+            let is_there = Change::default().require_any(Collection::at(&self.name));
             Ok((is_there.put(&change(before)), ()))
         };
         self.records.change(changed).await

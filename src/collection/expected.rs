@@ -15,7 +15,7 @@ use super::Collections;
 use crate::{
     documents::{Least, Newest, Totals},
     error::Error,
-    records::{Change, Expected, Records, Snapshot},
+    records::{Change, Contents, Expected, Records, Snapshot},
 };
 
 impl Collections {
@@ -50,8 +50,8 @@ impl Collections {
             inner.compared.lock().insert(uid);
         }
         Ok(Expected {
-            uid: uid.as_bytes().to_vec(),
-            totals: Some(totals.into()),
+            uid,
+            totals: Some(totals),
             manifest_id: newest.manifest_id,
             manifest_hash: newest.manifest_hash,
             log_id: newest.log_id,
@@ -97,7 +97,7 @@ impl Collections {
                 inner.compared.lock().insert(uid);
             }
         }
-        Ok(Some((totals.into(), stored_bytes)))
+        Ok(Some((totals, stored_bytes)))
     }
 
     /// What a collection held is not what it holds: it changes, or is gone.
@@ -112,13 +112,14 @@ pub(super) fn least(records: &Records, uid: Uuid, expected: Option<Expected>) ->
     let (mut least, mut totals) = (Least::default(), Vec::new());
     if let Some(Expected { totals: held, manifest_id, manifest_hash, log_id, .. }) = expected {
         least = Least { manifest_id, manifest_hash, log_id };
-        totals.extend(held.map(Totals::from));
+        totals.extend(held);
     }
     if let Some(newest) = records.find_last(&Snapshot::created_of(uid), |_| true)? {
-        if newest.manifest_id > least.manifest_id {
-            least = Least { manifest_id: newest.manifest_id, manifest_hash: Vec::new(), ..least };
+        let Contents { manifest, totals: held, .. } = newest.contents()?.clone();
+        if manifest.id > least.manifest_id {
+            least = Least { manifest_id: manifest.id, manifest_hash: None, ..least };
         }
-        totals.extend(newest.record.totals.map(Totals::from));
+        totals.push(held);
     }
     Ok((least, totals))
 }

@@ -38,13 +38,13 @@ impl Collections {
         let Some(now) = self.inner.clock.confirmed() else { return Ok(()) };
         let before = std::mem::take(due);
         for found in self.inner.records.find(&Collection::with_retention())? {
-            match self.expire_one(&found, before.get(&found.uid()).copied(), due, now).await {
+            match self.expire_one(&found, before.get(&found.uid).copied(), due, now).await {
                 Ok(Dropped { documents: 0, .. }) => {}
                 Ok(Dropped { documents, bytes }) => {
-                    tracing::info!(name = %found.name(), documents, bytes, "dropped expired intervals");
+                    tracing::info!(name = %found.name, documents, bytes, "dropped expired intervals");
                 }
                 // Deleted meanwhile, or it can be dropped at the next sweep.
-                Err(error) => tracing::debug!(error = error.in_full(), name = %found.name(), "not dropped"),
+                Err(error) => tracing::debug!(error = error.in_full(), name = %found.name, "not dropped"),
             }
         }
         Ok(())
@@ -59,7 +59,7 @@ impl Collections {
         due: &mut Due,
         now: Micros,
     ) -> Result<Dropped, Error> {
-        let uid = record.uid();
+        let uid = record.uid;
         self.check_sound(uid)?;
         let is_open = self.is_open(uid);
         let next = match known.filter(|_| !is_open) {
@@ -79,7 +79,7 @@ impl Collections {
             }
             return Ok(Dropped::default());
         }
-        self.lease(&record.name()).await?.engine().expire().await
+        self.lease(&record.name).await?.engine().expire().await
     }
 
     /// Whether a closed collection has given back what was dropped, now at the

@@ -24,7 +24,7 @@ use crate::{
     documents::{Engine, IsAlone, Keep, Known, Totals},
     error::Error,
     names::CollectionName,
-    records::{Snapshot, SnapshotState, Stored},
+    records::{Contents, Snapshot, SnapshotState, Stored},
     share::Tenant,
 };
 
@@ -189,7 +189,7 @@ impl Collections {
 
     /// Opens a READY collection by name.
     pub async fn lease(&self, name: &CollectionName) -> Result<Lease, Error> {
-        let uid = self.ready(name)?.uid();
+        let uid = self.ready(name)?.uid;
         let lease = self.open(name, uid).await?;
         if lease.handle.deleted.is_cancelled() {
             return Err(Error::CollectionDeleted(lease.name.clone()));
@@ -346,16 +346,17 @@ impl Collections {
         let mut known = Known::default();
         let mut needless = HashSet::new();
         for Stored { record: snapshot, .. } in self.inner.records.find(&Snapshot::of_collection(collection))? {
-            if snapshot.state() == SnapshotState::Requested {
-                known.requested.push(snapshot.uid());
+            if snapshot.state == SnapshotState::Requested {
+                known.requested.push(snapshot.uid);
             }
-            if let Some(totals) = &snapshot.totals {
-                known.created.push(snapshot.uid());
+            if let Some(Contents { totals, .. }) = &snapshot.contents {
+                known.created.push(snapshot.uid);
                 known.last_created_offset = known.last_created_offset.max(Some(totals.offset));
             }
             // That of one which is gone may have come late.
-            if snapshot.has_copy() || snapshot.released {
-                needless.insert(snapshot.uid());
+            let has_copy = snapshot.contents.as_ref().is_some_and(|contents| contents.manifest.has_copy());
+            if has_copy || snapshot.released {
+                needless.insert(snapshot.uid);
             }
         }
         Ok((known, needless))

@@ -14,13 +14,13 @@ use tokio_util::sync::CancellationToken;
 use super::Collections;
 use crate::{
     error::Error,
-    names::WorkspaceName,
+    names::{Id, WorkspaceName},
     records::{Collection, Restore, Snapshot, Workspace},
 };
 
 /// What limited workspaces store, as it was last added up.
 #[derive(Debug, Default)]
-pub(super) struct Stored(RwLock<HashMap<String, Usage>>);
+pub(super) struct Stored(RwLock<HashMap<Id, Usage>>);
 
 #[derive(Clone, Copy, Debug)]
 struct Usage {
@@ -55,45 +55,43 @@ impl Collections {
     /// Refuses a restore that a workspace may not hold beside what it has and what other
     /// restores bring.
     pub fn admit_restore(&self, workspace: &Workspace, bytes: i64) -> Result<(), Error> {
-        let limit = workspace.max_stored_bytes;
-        if limit == 0 {
-            return Ok(());
-        }
-        let known = self.inner.stored.0.read().get(&workspace.id).map_or(0, |usage| usage.bytes);
+        let Some(limit) = workspace.max_stored_bytes else { return Ok(()) };
+        let known = self.inner.stored.0.read().get(&workspace.name.0).map_or(0, |usage| usage.bytes);
         // Those that came since it was added up are in it twice at worst, for a second.
-        let coming = self.coming(&workspace.id)?;
+        let coming = self.coming(&workspace.name.0)?;
         let usage = Usage { bytes: known.max(coming), limit };
-        if usage.bytes.saturating_add(bytes) > limit { Err(self.exceeded(&workspace.id, usage)) } else { Ok(()) }
+        if usage.bytes.saturating_add(bytes) > limit {
+            Err(self.exceeded(workspace.name.0.as_str(), usage))
+        } else {
+            Ok(())
+        }
     }
 
     fn exceeded(&self, workspace: &str, Usage { bytes, limit }: Usage) -> Error {
-        let name = workspace.parse().map_or_else(|_| workspace.to_owned(), |id| WorkspaceName(id).to_string());
-        Error::QuotaExceeded { workspace: name, stored: bytes, limit, contact: self.inner.workspaces.contact() }
+        let workspace = format!("workspaces/{workspace}");
+        Error::QuotaExceeded { workspace, stored: bytes, limit, contact: self.inner.workspaces.contact() }
     }
 
     /// What the restores into a workspace that are under way will hold.
-    fn coming(&self, workspace: &str) -> Result<i64, Error> {
+    fn coming(&self, workspace: &Id) -> Result<i64, Error> {
         let restores = self.inner.records.find(&Restore::live_in(workspace))?;
-        let sizes = restores.iter().filter_map(|restore| restore.totals.as_ref());
-        Ok(sizes.map(|totals| totals.size_bytes).sum())
+        Ok(restores.iter().map(|restore| restore.totals.size_bytes).sum())
     }
 
-    async fn add_up(&self) -> Result<HashMap<String, Usage>, Error> {
+    async fn add_up(&self) -> Result<HashMap<Id, Usage>, Error> {
         let records = &self.inner.records;
         let mut usages = HashMap::new();
         for workspace in records.find(&Workspace::every())? {
-            let (id, limit) = (workspace.id.as_str(), workspace.max_stored_bytes);
-            if limit == 0 {
-                continue;
-            }
+            let Workspace { name: WorkspaceName(id), max_stored_bytes, .. } = &workspace.record;
+            let Some(limit) = *max_stored_bytes else { continue };
             let mut bytes = self.coming(id)?;
             for snapshot in records.find(&Snapshot::live_in(id))? {
-                bytes += snapshot.incremental_bytes;
+                bytes += snapshot.contents.as_ref().map_or(0, |contents| contents.incremental_bytes);
             }
             for collection in records.find(&Collection::in_workspace(id))? {
                 bytes += self.stats(&collection).await.map_or(0, |stats| stats.totals.size_bytes);
             }
-            usages.insert(id.to_owned(), Usage { bytes, limit });
+            usages.insert(id.clone(), Usage { bytes, limit });
         }
         Ok(usages)
     }

@@ -14,7 +14,7 @@ use super::Collections;
 use crate::{
     documents::{Files, RecordedList},
     error::Error,
-    records::{Change, Expected, Intent, Key, Record, Restore, Retired, Snapshot, uid},
+    records::{Change, Expected, Intent, Key, Record, Restore, Retired, Snapshot},
     tasks::{Look, Looks},
 };
 
@@ -94,7 +94,7 @@ impl Collections {
     }
 
     fn retired(&self) -> Result<Vec<Uuid>, Error> {
-        self.inner.records.scan(&Retired::all()).map(|found| Ok(uid(&found?.uid))).collect()
+        self.inner.records.scan(&Retired::all()).map(|found| Ok(found?.uid)).collect()
     }
 
     /// False if what there is to do cannot be done now.
@@ -140,9 +140,9 @@ impl Collections {
             (pins, at.find(&Restore::pending_of(id))?)
         };
         for restore in restores {
-            if restore.state().is_terminal() {
+            if restore.state.is_terminal() {
                 pins.awaited = true;
-            } else if !restore.has_copy() {
+            } else if !restore.manifest.has_copy() {
                 pins.restores.push(restore.key());
             }
         }
@@ -172,12 +172,13 @@ impl Collections {
         &self,
         snapshots: &'a [Snapshot],
         restores: &'a [Restore],
-    ) -> Result<Vec<(RecordedList<'a>, Files)>, Error> {
+    ) -> Result<Vec<(RecordedList, Files)>, Error> {
         let (store, mut needed) = (&self.inner.store, Vec::new());
         for snapshot in snapshots {
             let is_kept = || snapshot.is_kept(&self.inner.records);
-            let files = store.load_files_while(snapshot.file_list(), is_kept).await?;
-            needed.extend(files.map(|files| (snapshot.file_list(), files)));
+            let list = snapshot.file_list()?;
+            let files = store.load_files_while(list, is_kept).await?;
+            needed.extend(files.map(|files| (list, files)));
         }
         for restore in restores {
             needed.push((restore.file_list(), store.load_files(restore.file_list()).await?));
@@ -195,7 +196,7 @@ impl Collections {
         let records = &self.inner.records;
         for found in records.scan(&Intent::all()) {
             let intent = found?;
-            let id = uid(&intent.uid);
+            let id = intent.uid;
             if self.is_left(id)? && !records.are_ours() {
                 // Another server may be about to make it, or have made it since we looked.
                 // Before anything goes there is an entry of ours behind what was found: the
@@ -268,7 +269,7 @@ mod tests {
         root.lay_out().await.unwrap();
         let (_, first) = server(&dir.path().join("first"), &root).await;
         let id = new_uid();
-        let intent = Intent { uid: id.as_bytes().to_vec(), create_time: 1 };
+        let intent = Intent { uid: id, create_time: 1 };
         first.commit(Change::default().insert(&intent)).await.unwrap();
         let file = directory.join(format!("collections/{id}/manifest/1"));
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();

@@ -4,13 +4,13 @@
 use std::sync::Arc;
 
 use super::Inner;
-use crate::records::{Restore, Retired, Snapshot, uid};
+use crate::records::{Restore, Retired, Snapshot};
 
 pub(super) fn subscribe(inner: &Arc<Inner>) {
     let this = Arc::downgrade(inner);
     inner.records.subscribe(move |_, after: Option<&Retired>| {
         if let (Some(inner), Some(now)) = (this.upgrade(), after) {
-            inner.ring_for_retired(uid(&now.uid));
+            inner.ring_for_retired(now.uid);
         }
     });
     let this = Arc::downgrade(inner);
@@ -20,13 +20,13 @@ pub(super) fn subscribe(inner: &Arc<Inner>) {
         if let Some(inner) = this.upgrade().filter(|_| is_settled)
             && let Some(snapshot) = before.or(after)
         {
-            inner.ring_for_retired(snapshot.collection_uid());
+            inner.ring_for_retired(snapshot.collection_uid);
         }
     });
     let this = Arc::downgrade(inner);
     inner.records.subscribe(move |before: Option<&Restore>, after: Option<&Restore>| {
         if let (Some(inner), Some(restore)) = (this.upgrade(), before.or(after)) {
-            inner.ring_for_retired(restore.source_collection_uid());
+            inner.ring_for_retired(restore.source_collection_uid);
         }
     });
 }

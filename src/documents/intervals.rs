@@ -4,7 +4,12 @@
 use std::collections::BTreeMap;
 
 use super::{entry::Entry, keys::Bucket, retention::Retention};
-use crate::{clock::Micros, digest::Digest, stored};
+use crate::{
+    clock::Micros,
+    damage::{self, Damage},
+    digest::Digest,
+    stored,
+};
 
 /// Parts of an interval whose documents are counted apart, to tell how many of
 /// the interval that the cutoff falls into have expired.
@@ -112,16 +117,16 @@ impl Interval {
     }
 
     /// Reads the stored form.
-    pub fn from_stored(stored: &stored::Interval) -> Self {
-        let mut slices = [0; SLICES];
-        slices.iter_mut().zip(&stored.slices).for_each(|(slice, stored)| *slice = *stored);
-        Self {
+    pub fn read(stored: &stored::Interval) -> Result<Self, Damage> {
+        // The oldest versions did not know of slices.
+        let slices = if stored.slices.is_empty() { Ok([0; SLICES]) } else { stored.slices.as_slice().try_into() };
+        Ok(Self {
             document_count: stored.document_count,
             size_bytes: stored.size_bytes,
-            digest: Digest::from_le_bytes(&stored.digest),
+            digest: damage::digest("interval.digest", &stored.digest)?,
             changed_bytes: stored.changed_bytes,
             snapshot_offset: stored.snapshot_offset,
-            slices,
-        }
+            slices: slices.map_err(|_| Damage("interval.slices"))?,
+        })
     }
 }

@@ -5,7 +5,6 @@ use std::collections::HashSet;
 use slatedb::{VersionedManifest, object_store::path::Path};
 use ulid::Ulid;
 use uuid::Uuid;
-use xxhash_rust::xxh3::xxh3_128;
 
 use super::manifest;
 use crate::error::Error;
@@ -85,9 +84,4 @@ pub fn manifest_path(uid: Uuid, id: u64) -> Path {
 /// Where a data log is.
 pub fn log_path(uid: Uuid, id: u64) -> Path {
     collection(uid).join("wal").join(log_name(id))
-}
-
-/// XXH3-128 of an object, as records have it.
-pub fn hash_of(bytes: &[u8]) -> [u8; 16] {
-    xxh3_128(bytes).to_le_bytes()
 }

@@ -11,43 +11,33 @@ use slatedb::Db;
 use uuid::Uuid;
 
 use super::marks;
-use crate::{
-    error::Error,
-    stored::{SourceMark, SourcePosition},
-};
+use crate::{error::Error, stored::SourceMark};
 
 /// Positions that a restored collection keeps; as many as it may have sources.
 pub const MAX_POSITIONS: usize = 16;
 
+/// How far a source of another collection was.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Position {
+    /// The source.
+    pub source: Uuid,
+    /// What it had noted.
+    pub mark: SourceMark,
+}
+
 /// Removes the marks that are too many; returns the others, the oldest first.
-pub(super) async fn keep(db: &Db) -> Result<Vec<SourcePosition>, Error> {
+pub(super) async fn keep(db: &Db) -> Result<Vec<Position>, Error> {
     let (mut kept, mut seen) = (Vec::new(), HashSet::new());
     for (source, mark) in marks::all(db).await?.into_iter().rev() {
         let is_newest = seen.insert((mark.location.clone(), mark.pattern.clone()));
         if is_newest && kept.len() < MAX_POSITIONS {
-            kept.push(position(source, mark));
+            kept.push(Position { source, mark });
         } else {
             marks::remove(db, source).await?;
         }
     }
     kept.reverse();
     Ok(kept)
-}
-
-fn position(source: Uuid, mark: SourceMark) -> SourcePosition {
-    let SourceMark { location, import_segments, pattern, objects, documents, last_object, update_time, .. } = mark;
-    SourcePosition {
-        source_uid: source.as_bytes().to_vec(),
-        location,
-        import_segments,
-        pattern,
-        objects,
-        documents,
-        last_object,
-        update_time,
-        // Whoever keeps it knows.
-        collection_uid: Vec::new(),
-    }
 }
 
 #[cfg(test)]
@@ -80,7 +70,7 @@ mod tests {
         }
         db.write(batch).await.unwrap();
         for _ in 0..2 {
-            let kept: Vec<_> = keep(&db).await.unwrap().into_iter().map(|position| position.objects).collect();
+            let kept: Vec<_> = keep(&db).await.unwrap().into_iter().map(|position| position.mark.objects).collect();
             assert_eq!(kept, (4..20).collect::<Vec<_>>(), "again after a crash");
         }
         let mut left = db.scan(super::super::keys::objects(Uuid::nil(), None)).await.unwrap();

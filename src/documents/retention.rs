@@ -6,7 +6,7 @@
 use std::ops::RangeInclusive;
 
 use super::keys::Bucket;
-use crate::clock::Micros;
+use crate::{clock::Micros, damage::Damage};
 
 /// Intervals that a retention is divided into. With the future interval and
 /// those that the cutoff and the sweeper leave open, there are never more than
@@ -28,10 +28,13 @@ impl Retention {
         Self { keep, interval: (keep / INTERVALS + Micros::from(keep % INTERVALS != 0)).max(1) }
     }
 
-    /// As it was stored; 0 is none.
-    #[must_use]
-    pub fn from_stored(keep: Micros, interval: Micros) -> Option<Self> {
-        (keep > 0 && interval > 0).then_some(Self { keep, interval })
+    /// As it was stored: 0 is none.
+    pub fn read(keep: Micros, interval: Micros) -> Result<Option<Self>, Damage> {
+        match (keep, interval) {
+            (0, 0) => Ok(None),
+            (1.., 1..) => Ok(Some(Self { keep, interval })),
+            _ => Err(Damage("retention")),
+        }
     }
 
     /// How long documents are kept.
@@ -116,7 +119,10 @@ mod tests {
     fn it_is_stored_and_read_back() {
         let retention = Retention::new(3_600_000_000);
         assert_eq!(retention.interval(), 112_500_000);
-        assert_eq!(Retention::from_stored(retention.keep(), retention.interval()), Some(retention));
-        assert_eq!(Retention::from_stored(0, 0), None);
+        assert_eq!(Retention::read(retention.keep(), retention.interval()), Ok(Some(retention)));
+        assert_eq!(Retention::read(0, 0), Ok(None));
+        for (keep, interval) in [(1, 0), (0, 1), (-1, 1), (1, -1)] {
+            assert_eq!(Retention::read(keep, interval), Err(Damage("retention")));
+        }
     }
 }

@@ -13,7 +13,8 @@ use uuid::Uuid;
 use crate::{
     json::{body::lift, filter::Filter as Expression},
     listing::{Filter, Order},
-    records::{Snapshot, Totals},
+    names::{Id, SnapshotName},
+    records::{Snapshot, SnapshotState, fixture},
 };
 
 /// Whatever it echoes.
@@ -66,16 +67,17 @@ fn is_short(error: impl Display) {
 fn items() -> Vec<Snapshot> {
     (0..4_u8)
         .map(|n| Snapshot {
-            workspace: "commons".to_owned(),
-            id: if n % 2 == 0 { "daily" } else { "weekly" }.to_owned(),
-            uid: Uuid::from_u128(n.into()).as_bytes().to_vec(),
-            state: i32::from(n),
+            name: SnapshotName {
+                workspace: Id::commons(),
+                id: if n % 2 == 0 { "daily" } else { "weekly" }.parse().expect("an id"),
+            },
+            uid: Uuid::from_u128(n.into()),
+            state: [SnapshotState::Requested, SnapshotState::Created, SnapshotState::Failed][usize::from(n % 3)],
             description: ["", "before the move", "ä*\\\"", "x"][usize::from(n)].to_owned(),
             labels: [("team".to_owned(), n.to_string()), (String::new(), "*".to_owned())].into(),
             create_time: 1_700_000_000_000_000 + i64::from(n / 2),
-            snapshot_time: i64::from(n),
-            totals: (n == 2).then(|| Totals { size_bytes: 7, ..Totals::default() }),
-            ..Snapshot::default()
+            contents: fixture::snapshot().contents.filter(|_| n == 2),
+            ..fixture::snapshot()
         })
         .collect()
 }

@@ -12,7 +12,8 @@ use uuid::Uuid;
 use crate::{
     documents,
     listing::{Cursor, Filter, Order, PageToken, TokenError, paginate, seal},
-    records::{Snapshot, SnapshotState},
+    names::{Id, SnapshotName},
+    records::{Snapshot, fixture},
 };
 
 const ORDERS: [&str; 4] = ["", "name desc", "create_time", "size_bytes desc, expire_time, name"];
@@ -65,14 +66,15 @@ fn of_a_list(bytes: &[u8], order: &str) {
 fn items() -> Vec<Snapshot> {
     (0..6_u8)
         .map(|n| Snapshot {
-            workspace: "commons".to_owned(),
-            id: ["a", "b", "a"][usize::from(n % 3)].to_owned(),
-            uid: Uuid::from_u128(n.into()).as_bytes().to_vec(),
-            state: SnapshotState::Created.into(),
+            name: SnapshotName {
+                workspace: Id::commons(),
+                id: ["a", "b", "a"][usize::from(n % 3)].parse().expect("an id"),
+            },
+            uid: Uuid::from_u128(n.into()),
             create_time: i64::from(n / 2),
             expire_time: -i64::from(n),
-            totals: (n > 2).then(Default::default),
-            ..Snapshot::default()
+            contents: fixture::snapshot().contents.filter(|_| n > 2),
+            ..fixture::snapshot()
         })
         .collect()
 }

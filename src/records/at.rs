@@ -31,18 +31,18 @@ impl<'a> At<'a> {
 
     /// Reads one record.
     pub fn get<R: Record>(&self, key: &Key<R>) -> Result<Option<Stored<R>>, Error> {
-        self.0.get(key.as_bytes())?.map(|raw| decode(&raw)).transpose()
+        self.0.get(key.as_bytes())?.map(|raw| decode(key.as_bytes(), &raw)).transpose()
     }
 
     /// Reads the records whose keys begin with `prefix`, in the order of keys.
     pub fn scan<R: Record>(&self, prefix: &Key<R>) -> impl Iterator<Item = Result<Stored<R>, Error>> + use<R> {
         let mut found = Vec::new();
-        let scanned = self.0.scan(prefix.as_bytes(), |_, raw| {
-            found.push(raw);
+        let scanned = self.0.scan(prefix.as_bytes(), |key, raw| {
+            found.push(decode(key, &raw));
             Ok(ControlFlow::Continue(()))
         });
         let failed = scanned.err().map(Err);
-        found.into_iter().map(|raw| decode(&raw)).chain(failed)
+        found.into_iter().chain(failed)
     }
 
     /// The records under a term, in its order.
@@ -58,13 +58,13 @@ impl<'a> At<'a> {
         at_most: usize,
     ) -> Result<Vec<Stored<R>>, Error> {
         let mut found = Vec::new();
-        self.0.find(term.raw(), between, false, |_, raw| {
+        self.0.find(term.raw(), between, false, |place, raw| {
             if found.len() < at_most {
-                found.push(raw);
+                found.push(decode(place.key, &raw)?);
             }
             Ok(if found.len() < at_most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
         })?;
-        found.iter().map(decode).collect()
+        Ok(found)
     }
 
     /// The last one between two places of the term's order that is as asked.
@@ -75,8 +75,8 @@ impl<'a> At<'a> {
         is_asked: impl Fn(&R) -> bool,
     ) -> Result<Option<Stored<R>>, Error> {
         let mut last = None;
-        self.0.find(term.raw(), between, true, |_, raw| {
-            last = Some(decode(&raw)?).filter(|found: &Stored<R>| is_asked(found));
+        self.0.find(term.raw(), between, true, |place, raw| {
+            last = Some(decode(place.key, &raw)?).filter(|found: &Stored<R>| is_asked(found));
             Ok(if last.is_none() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
         })?;
         Ok(last)

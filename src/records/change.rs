@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use prost::Message;
+
 use super::{Key, Record, Stored, Version, secondary::RawTerm, secondary::Term};
 use crate::{clock::Micros, error::Error};
 
@@ -103,7 +105,7 @@ impl Change {
 
     /// Writes a record whatever was there.
     pub fn put<R: Record>(mut self, record: &R) -> Self {
-        self.writes.insert(record.key().into_bytes(), Some(record.encode_to_vec()));
+        self.writes.insert(record.key().into_bytes(), Some(record.message().encode_to_vec()));
         self
     }
 

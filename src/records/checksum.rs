@@ -3,7 +3,11 @@
 
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::{digest::Digest, stored};
+use crate::{
+    damage::{self, Damage},
+    digest::Digest,
+    stored,
+};
 
 /// How many records there are, and the sum of their hashes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,9 +46,11 @@ impl From<Checksum> for stored::Checksum {
     }
 }
 
-impl From<stored::Checksum> for Checksum {
-    fn from(stored: stored::Checksum) -> Self {
-        Self { count: stored.count, digest: Digest::from_le_bytes(&stored.digest) }
+impl TryFrom<&stored::Checksum> for Checksum {
+    type Error = Damage;
+
+    fn try_from(stored: &stored::Checksum) -> Result<Self, Damage> {
+        Ok(Self { count: stored.count, digest: damage::digest("checksum", &stored.digest)? })
     }
 }
 
@@ -73,6 +79,6 @@ mod tests {
         let mut one = of(&[a, b]);
         one.remove(b"b", 2, b"y");
         assert_eq!(one, of(&[a]));
-        assert_eq!(Checksum::from(stored::Checksum::from(one)), one);
+        assert_eq!(Checksum::try_from(&stored::Checksum::from(one)), Ok(one));
     }
 }

@@ -6,17 +6,22 @@ use std::{
     marker::PhantomData,
 };
 
+use super::Record;
+
 /// The key of a record of kind `R`, or a prefix of such keys.
 pub struct Key<R> {
     bytes: Vec<u8>,
     kind: PhantomData<fn() -> R>,
 }
 
-impl<R> Key<R> {
-    pub(super) fn new(text: String) -> Self {
-        Self::from_bytes(text.into_bytes())
+impl<R: Record> Key<R> {
+    /// That of what comes behind the letter of the kind.
+    pub(super) fn of(rest: impl fmt::Display) -> Self {
+        Self::from_bytes(format!("{}{rest}", R::PREFIX).into_bytes())
     }
+}
 
+impl<R> Key<R> {
     pub(super) fn from_bytes(bytes: Vec<u8>) -> Self {
         Self { bytes, kind: PhantomData }
     }

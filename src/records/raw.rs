@@ -1,5 +1,7 @@
 //! A record as the index has it.
 
+use prost::Message;
+
 use super::{Record, Stored};
 use crate::error::Error;
 
@@ -44,7 +46,16 @@ pub(super) fn split(raw: &[u8]) -> Result<(Version, &[u8]), Error> {
     Ok((u64::from_be_bytes(*version), value))
 }
 
-/// The record, with the ticket to replace it.
-pub(super) fn decode<R: Record>(raw: &Raw) -> Result<Stored<R>, Error> {
-    Ok(Stored { record: R::decode(raw.value())?, version: raw.version() })
+/// The record under a key, with the ticket to replace it.
+pub(super) fn decode<R: Record>(key: &[u8], raw: &Raw) -> Result<Stored<R>, Error> {
+    Ok(Stored { record: read(key, raw.value())?, version: raw.version() })
+}
+
+/// The record of a key's bytes. What cannot be read is told with the key, never passed over.
+pub(super) fn read<R: Record>(key: &[u8], value: &[u8]) -> Result<R, Error> {
+    let unreadable = |error: &dyn std::fmt::Display| {
+        Error::DataLoss(format!("the record {} cannot be read: {error}", String::from_utf8_lossy(key)))
+    };
+    let message = R::Message::decode(value).map_err(|error| unreadable(&error))?;
+    R::read(message).map_err(|error| unreadable(&error))
 }

@@ -13,7 +13,8 @@ use std::{
 
 use uuid::Uuid;
 
-use crate::{clock::Micros, error::Error};
+use super::Record;
+use crate::clock::Micros;
 
 /// What records of kind `R` are found by: an index, and a value there.
 pub struct Term<R> {
@@ -111,7 +112,7 @@ impl Entries {
 }
 
 /// A kind that has secondary indexes.
-pub trait Indexed {
+pub trait Indexed: Record {
     /// Where a record is found.
     fn entries(&self) -> Entries;
 }
@@ -212,11 +213,6 @@ fn is_empty((from, to): &(KeyBound, KeyBound)) -> bool {
         (Bound::Included(from), Bound::Excluded(to)) => from >= to,
         _ => false,
     }
-}
-
-/// A record that cannot be read as one of its kind.
-pub(super) fn unreadable(key: &[u8], error: &impl std::fmt::Display) -> Error {
-    Error::DataLoss(format!("the record {} cannot be read: {error}", String::from_utf8_lossy(key)))
 }
 
 #[cfg(test)]

@@ -56,7 +56,7 @@ impl Shown {
         json!({
             "revision": entry.revision,
             "time": rfc3339(entry.time),
-            "writer": super::uid(&entry.writer).to_string(),
+            "writer": Uuid::from_slice(&entry.writer).unwrap_or_default().to_string(),
             "writes": writes.collect::<Vec<_>>(),
         })
     }
@@ -122,13 +122,12 @@ mod tests {
     use prost::Message;
 
     use super::*;
-    use crate::{
-        records::{AccessPolicy, ApiKey, Collection, Record, Restore, RestoreInfo, RoleBinding, SourcePosition},
-        stored::RecordWrite,
+    use crate::stored::{
+        AccessPolicy, ApiKey, Collection, RecordWrite, Restore, RestoreInfo, RoleBinding, SourcePosition,
     };
 
-    fn shown<R: Record>(record: &R) -> Value {
-        let record = BaseRecord { key: record.key().into_bytes(), version: 12, value: record.encode_to_vec() };
+    fn shown(key: &str, record: &impl Message) -> Value {
+        let record = BaseRecord { key: key.into(), version: 12, value: record.encode_to_vec() };
         Shown::new().unwrap().record(&record)
     }
 
@@ -165,7 +164,7 @@ mod tests {
                 "restore_info": {"snapshot_uid": uid, "source_positions": [{"source_uid": uid}]},
             },
         });
-        assert_eq!(shown(&books).to_string(), expected.to_string(), "in this order, too");
+        assert_eq!(shown("c/commons/books", &books).to_string(), expected.to_string(), "in this order, too");
     }
 
     #[test]
@@ -178,7 +177,7 @@ mod tests {
             ..Default::default()
         };
         let policy = AccessPolicy { create_time: 1, bootstrap_sha256: vec![secret.clone()] };
-        let (key, policy) = (shown(&key), shown(&policy));
+        let (key, policy) = (shown("k/operator", &key), shown("access/", &policy));
         assert_eq!(key["record"]["secret_sha256"], NOT_SHOWN);
         assert_eq!(policy["record"]["bootstrap_sha256"], NOT_SHOWN);
         let damaged = BaseRecord { key: b"k/operator".to_vec(), version: 1, value: secret.clone() };
@@ -198,7 +197,7 @@ mod tests {
             time: 1_000_000,
             writes: vec![
                 RecordWrite { key: b"c/commons/books".to_vec(), value: None },
-                RecordWrite { key: restore.key().into_bytes(), value: Some(restore.encode_to_vec()) },
+                RecordWrite { key: b"r/commons/again".to_vec(), value: Some(restore.encode_to_vec()) },
                 RecordWrite { key: b"z/later".to_vec(), value: Some(b"later".to_vec()) },
             ],
             ..Default::default()

@@ -17,7 +17,7 @@ use prost::Message;
 use uuid::Uuid;
 
 use super::{
-    ApiKeyUse, Instance, Records, View,
+    ApiKeyUse, Cached, Records, View,
     base::{BaseReader, BaseWriter},
     checksum::Checksum,
     commit::Committer,
@@ -28,8 +28,9 @@ use super::{
 };
 use crate::{
     clock::{Clock, Micros},
+    damage,
     error::Error,
-    stored::BaseRecord,
+    stored::{BaseRecord, Instance},
     tasks::Tasks,
 };
 
@@ -40,6 +41,8 @@ const FILL: usize = 1000;
 /// How long a process that is gone may take to let go of its files.
 const LETTING_GO: Duration = Duration::from_secs(10);
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
+/// Where version 0.1.0 said whose its records are.
+const LEGACY_INSTANCE: &[u8] = b"instance/";
 /// The revision of the base that is made of the records of version 0.1.0.
 const TAKEN_OVER: u64 = 1;
 
@@ -106,9 +109,10 @@ fn open_free(directory: &Path) -> Result<Index, Error> {
 
 impl Index {
     fn legacy_instance(&self) -> Result<Option<Uuid>, Error> {
-        let found = self.legacy_get(Instance::all().as_bytes())?;
-        let instance = found.map(|bytes| Instance::decode(bytes.as_slice())).transpose()?;
-        Ok(instance.map(|instance| super::uid(&instance.uid)))
+        let Some(found) = self.legacy_get(LEGACY_INSTANCE)? else { return Ok(None) };
+        let instance = Instance::decode(found.as_slice())?;
+        let uid = damage::uid("uid", &instance.uid).map_err(|damage| damage.of("the instance of version 0.1.0"))?;
+        Ok(Some(uid))
     }
 }
 
@@ -375,7 +379,7 @@ async fn fill(index: &Index, mut base: BaseReader) -> Result<Reached, Error> {
 /// used, which is in no log.
 pub async fn take_over(index: &Index, log: &Log, now: Micros) -> Result<Vec<ApiKeyUse>, Error> {
     let mut records = index.legacy()?;
-    let is_use = |key: &[u8]| key.starts_with(ApiKeyUse::all().as_bytes());
+    let is_use = |key: &[u8]| key.starts_with(ApiKeyUse::PREFIX.as_bytes());
     let uses = records.iter().filter(|(key, _)| is_use(key)).map(|(_, value)| Ok(ApiKeyUse::decode(value.as_slice())?));
     let uses = uses.collect::<Result<_, Error>>()?;
     records.retain(|key, _| super::keys::is_logged(key));

@@ -9,15 +9,19 @@ use std::{collections::VecDeque, sync::Arc};
 
 use parking_lot::Mutex;
 
-use super::{Record, change::MAX_CHANGE_BYTES, raw::Raw};
+use super::{
+    Record,
+    change::MAX_CHANGE_BYTES,
+    raw::{Raw, read},
+};
 use crate::stored::RecordWrite;
 
 /// Changes that are kept: not more than so many, and not more bytes than of one entry.
 const RECENT: usize = 1024;
 const RECENT_BYTES: usize = MAX_CHANGE_BYTES;
 
-/// Tells a subscriber: the record before, and after.
-type Tell = dyn Fn(Option<&Raw>, Option<&[u8]>) + Send + Sync;
+/// Tells a subscriber: the key, the record before, and after.
+type Tell = dyn Fn(&[u8], Option<&Raw>, Option<&[u8]>) + Send + Sync;
 
 /// The changes behind a revision are no longer known: read the records again, and
 /// subscribe from there.
@@ -37,10 +41,10 @@ impl Subscription {
     /// `each` is told of every change of a record of kind `R`: what it was and what it is,
     /// none where there is none. It must neither wait nor commit, nor subscribe.
     pub fn to<R: Record>(mut self, each: impl Fn(Option<&R>, Option<&R>) + Send + Sync + 'static) -> Self {
-        let tell = move |before: Option<&Raw>, after: Option<&[u8]>| {
+        let tell = move |key: &[u8], before: Option<&Raw>, after: Option<&[u8]>| {
             // What was committed can be read: the secondary indexes have read it.
-            let before = before.and_then(|raw| R::decode(raw.value()).ok());
-            let after = after.and_then(|value| R::decode(value).ok());
+            let before = before.and_then(|raw| read::<R>(key, raw.value()).ok());
+            let after = after.and_then(|value| read::<R>(key, value).ok());
             each(before.as_ref(), after.as_ref());
         };
         self.0.push((R::PREFIX, Arc::new(tell)));
@@ -50,7 +54,7 @@ impl Subscription {
     fn tell(&self, entry: &Told) {
         for (RecordWrite { key, value }, before) in entry.writes.iter().zip(&entry.before) {
             for (_, tell) in self.0.iter().filter(|(prefix, _)| key.starts_with(prefix.as_bytes())) {
-                tell(before.as_ref(), value.as_deref());
+                tell(key, before.as_ref(), value.as_deref());
             }
         }
     }

@@ -39,7 +39,7 @@ impl View {
 
     /// Reads one record.
     pub fn get<R: Record>(&self, key: &Key<R>) -> Result<Option<Stored<R>>, Error> {
-        self.index.get(key.as_bytes())?.map(|raw| decode(&raw)).transpose()
+        self.index.get(key.as_bytes())?.map(|raw| decode(key.as_bytes(), &raw)).transpose()
     }
 
     /// The records as they are at one revision, for reads that see the same.
@@ -122,8 +122,8 @@ impl View {
                 Ok(if found.len() < at_most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
             })?;
             let is_last = found.len() < at_most;
-            for (_, _, raw) in &found {
-                if each(decode(raw)?.record).is_break() {
+            for (_, key, raw) in &found {
+                if each(decode(key, raw)?.record).is_break() {
                     return Ok(());
                 }
             }

@@ -3,7 +3,7 @@
 
 use super::{Restores, work::Work};
 use crate::{
-    documents::{Culprit, Totals, Transfer},
+    documents::{Culprit, Transfer},
     error::Error,
     records::{Restore, RestoreState},
 };
@@ -12,9 +12,9 @@ impl Restores {
     /// The error that a restore fails with.
     pub(super) async fn blamed(&self, seen: &Restore, error: Error, work: &Work) -> Result<Error, Error> {
         let Error::DataLoss(said) = error else { return Ok(error) };
-        tracing::info!(said, name = %seen.name(), "a restore has met damage; what is damaged is looked for");
-        let is_of_copy = said.contains(&seen.collection_uid().to_string());
-        let culprit = match seen.state() {
+        tracing::info!(said, name = %seen.name, "a restore has met damage; what is damaged is looked for");
+        let is_of_copy = said.contains(&seen.collection_uid.to_string());
+        let culprit = match seen.state {
             RestoreState::Verifying => self.culprit(seen, work).await,
             // It reads the snapshot, and is told which object of it is damaged.
             _ if !is_of_copy => Ok(Culprit::Snapshot(said.clone())),
@@ -33,7 +33,7 @@ impl Restores {
             }
             Err(Error::ShuttingDown) => return Err(Error::ShuttingDown),
             Err(error) => {
-                tracing::warn!(error = error.in_full(), name = %seen.name(), "whether the snapshot is damaged could not be found out");
+                tracing::warn!(error = error.in_full(), name = %seen.name, "whether the snapshot is damaged could not be found out");
                 format!("{said}, in the copy, which is removed; whether {snapshot} is damaged could not be found out")
             }
         }))
@@ -42,9 +42,8 @@ impl Restores {
     async fn culprit(&self, seen: &Restore, work: &Work) -> Result<Culprit, Error> {
         let store = &self.inner.store;
         let files = store.load_files(seen.file_list()).await?;
-        let totals = seen.totals.clone().map(Totals::from).unwrap_or_default();
-        let destination = seen.collection_uid();
-        let transfer = Transfer { manifest: seen.manifest(), floor: totals.floor, destination, files: &files };
-        store.culprit(transfer, &totals, &work.stop).await
+        let destination = seen.collection_uid;
+        let transfer = Transfer { manifest: seen.manifest(), floor: seen.totals.floor, destination, files: &files };
+        store.culprit(transfer, &seen.totals, &work.stop).await
     }
 }

@@ -10,6 +10,7 @@ use crate::{
     clock::Micros,
     documents::{Dropped, Files, Totals},
     error::Error,
+    names::Id,
     records::{Restore, RestoreState, Snapshot},
 };
 
@@ -21,6 +22,9 @@ const MAX_READ: i64 = 1_000_000;
 pub struct Plan {
     /// The restore as it stands, or would.
     pub restore: Restore,
+    /// Nobody has requested it: it has no uid, no state, and no name but the one that the
+    /// caller has given it, if it has given one.
+    pub is_foretold: bool,
     /// Documents of the interval that the cutoff falls into which have not been
     /// read yet.
     pub undecided: i64,
@@ -30,10 +34,10 @@ impl Plan {
     /// That of a stored restore.
     #[must_use]
     pub fn of(restore: Restore) -> Self {
-        let is_read = matches!(restore.state(), RestoreState::Publishing | RestoreState::Succeeded);
-        let is_fixed = restore.has_begun() && !is_read;
-        let undecided = if is_fixed { boundary_count(&totals(&restore)) } else { 0 };
-        Self { restore, undecided }
+        let is_read = matches!(restore.state, RestoreState::Publishing | RestoreState::Succeeded);
+        let is_fixed = restore.start_time.is_some() && !is_read;
+        let undecided = if is_fixed { boundary_count(&restore.totals) } else { 0 };
+        Self { restore, is_foretold: false, undecided }
     }
 }
 
@@ -44,7 +48,10 @@ impl Restores {
         let workspace = inner.workspaces.stored(&command.workspace)?;
         let snapshot = inner.snapshots.stored(&command.snapshot)?;
         self.check(command, command.id.as_ref(), &workspace, &snapshot).map(drop)?;
-        let planned = self.foretell(self.record(command, &snapshot, None), &snapshot).await;
+        // Of nobody else's: of a uid that nothing bears.
+        let uid = inner.clock.new_uid();
+        let id = command.id.clone().unwrap_or_else(|| Id::made_of(uid));
+        let planned = self.foretell(self.record(command, &id, uid, &snapshot)?, &snapshot).await;
         // What was read may have been given back meanwhile: then that is the answer.
         planned.map_err(|error| match inner.snapshots.stored(&command.snapshot) {
             Ok(now) => self.check(command, command.id.as_ref(), &workspace, &now).err().unwrap_or(error),
@@ -58,20 +65,20 @@ impl Restores {
         let files = self.leave_out(&mut restore, &files, inner.clock.now()).await?;
         restore.bytes = files.bytes();
         restore.files = files.count();
-        let totals = totals(&restore);
-        let undecided = boundary_count(&totals);
+        let totals = &restore.totals;
+        let undecided = boundary_count(totals);
         if undecided == 0 || undecided > MAX_READ {
-            return Ok(Plan { restore, undecided });
+            return Ok(Plan { restore, is_foretold: true, undecided });
         }
         let expired = inner.store.count_expired(restore.manifest(), totals.reached(), totals.cutoff).await?;
         drop_more(&mut restore, expired);
-        Ok(Plan { restore, undecided: 0 })
+        Ok(Plan { restore, is_foretold: true, undecided: 0 })
     }
 
     /// Fixes the cutoff, and leaves out what lies before it as a whole. Returns
     /// the files that are left.
     pub(super) async fn leave_out(&self, restore: &mut Restore, files: &Files, now: Micros) -> Result<Files, Error> {
-        let mut totals = totals(restore);
+        let totals = &mut restore.totals;
         if totals.retention.is_none() {
             return Ok(files.clone());
         }
@@ -80,7 +87,6 @@ impl Restores {
         // Below it there may be files of intervals that the source had dropped.
         totals.floor = totals.floor.max(totals.reached());
         let floor = totals.floor;
-        restore.totals = Some(totals.into());
         restore.documents_dropped = dropped.documents;
         restore.bytes_dropped = dropped.bytes;
         Ok(self.inner.store.frozen(restore.manifest()).await?.files_from(floor, files))
@@ -91,14 +97,8 @@ impl Restores {
 fn drop_more(restore: &mut Restore, expired: Dropped) {
     restore.documents_dropped += expired.documents;
     restore.bytes_dropped += expired.bytes;
-    if let Some(totals) = &mut restore.totals {
-        totals.document_count -= expired.documents;
-        totals.size_bytes -= expired.bytes;
-    }
-}
-
-fn totals(restore: &Restore) -> Totals {
-    restore.totals.clone().map(Totals::from).unwrap_or_default()
+    restore.totals.document_count -= expired.documents;
+    restore.totals.size_bytes -= expired.bytes;
 }
 
 /// Documents of the interval that the cutoff falls into.

@@ -41,8 +41,8 @@ pub struct Progress {
     pub dropped: i64,
     /// When it was requested, for the time elapsed.
     pub create_time: Micros,
-    /// When it ended, or is about to, or 0.
-    pub end_time: Micros,
+    /// When it ended, or is about to.
+    pub end_time: Option<Micros>,
     /// A guess at the time left.
     pub remaining: Option<Micros>,
     /// Why it failed.
@@ -53,11 +53,11 @@ impl Progress {
     /// Of a restore that nobody works on now.
     #[must_use]
     pub fn at_rest(record: &Restore) -> Self {
-        let documents = record.totals.as_ref().map_or(0, |totals| totals.document_count);
-        let succeeded = record.state() == RestoreState::Succeeded;
+        let documents = record.totals.document_count;
+        let succeeded = record.state == RestoreState::Succeeded;
         let done = |total: i64| if succeeded { total } else { 0 };
-        let (phase, copied) = match record.state() {
-            RestoreState::Unspecified | RestoreState::Pending => (Phase::Pending, false),
+        let (phase, copied) = match record.state {
+            RestoreState::Pending => (Phase::Pending, false),
             RestoreState::Copying => (Phase::Copying, false),
             RestoreState::Verifying => (Phase::Verifying, true),
             RestoreState::Publishing => (Phase::Publishing, true),
@@ -67,8 +67,8 @@ impl Progress {
         };
         let moved = |total: i64| if copied { total } else { 0 };
         Self {
-            restore: record.name().to_string(),
-            state: record.state(),
+            restore: record.name.to_string(),
+            state: record.state,
             phase,
             bytes: (moved(record.bytes), record.bytes),
             files: (moved(record.files), record.files),

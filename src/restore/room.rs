@@ -19,7 +19,7 @@ impl Restores {
         if !store.copies_bytes(self.inner.copy_mode) {
             return store.space().admit();
         }
-        let bytes = snapshot.referenced_bytes.saturating_add(self.promised()?);
+        let bytes = snapshot.contents()?.referenced_bytes.saturating_add(self.promised()?);
         store.space().admit_bytes(u64::try_from(bytes).unwrap_or(0))
     }
 
@@ -27,7 +27,7 @@ impl Restores {
     fn promised(&self) -> Result<i64, Error> {
         let mut promised = 0;
         for restore in self.inner.records.find(&Restore::pending())? {
-            if matches!(restore.state(), RestoreState::Pending | RestoreState::Copying) {
+            if matches!(restore.state, RestoreState::Pending | RestoreState::Copying) {
                 let (done, total) = self.progress(&restore).bytes;
                 promised += (total - done).max(0);
             }

@@ -11,7 +11,7 @@ const fn successors(state: State) -> &'static [State] {
         State::Publishing => &[State::Succeeded],
         State::Failing => &[State::Failed],
         State::Cancelling => &[State::Cancelled],
-        State::Succeeded | State::Failed | State::Cancelled | State::Unspecified => &[],
+        State::Succeeded | State::Failed | State::Cancelled => &[],
     }
 }
 
@@ -24,11 +24,11 @@ pub const fn is_cancellable(state: State) -> bool {
 /// The record in its next state; `None` if there is no such edge.
 #[must_use]
 pub fn advance(record: &Restore, to: State) -> Option<Restore> {
-    if !successors(record.state()).contains(&to) {
+    if !successors(record.state).contains(&to) {
         return None;
     }
     let mut next = record.clone();
-    next.set_state(to);
+    next.state = to;
     next.revision += 1;
     Some(next)
 }
@@ -37,7 +37,6 @@ pub fn advance(record: &Restore, to: State) -> Option<Restore> {
 #[must_use]
 pub const fn state_name(state: State) -> &'static str {
     match state {
-        State::Unspecified => "UNSPECIFIED",
         State::Pending => "PENDING",
         State::Copying | State::Verifying | State::Publishing | State::Failing | State::Cancelling => "RUNNING",
         State::Succeeded => "SUCCEEDED",
@@ -49,9 +48,9 @@ pub const fn state_name(state: State) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::records::fixture;
 
-    const ALL: [State; 10] = [
-        State::Unspecified,
+    const ALL: [State; 9] = [
         State::Pending,
         State::Copying,
         State::Verifying,
@@ -68,9 +67,9 @@ mod tests {
         let mut edges = Vec::new();
         for from in ALL {
             for to in ALL {
-                let record = Restore { state: from.into(), ..Restore::default() };
+                let record = Restore { state: from, ..fixture::restore() };
                 if advance(&record, to).is_some() {
-                    edges.push(format!("{} -> {}", from.as_str_name(), to.as_str_name()).replace("RESTORE_STATE_", ""));
+                    edges.push(format!("{from:?} -> {to:?}").to_uppercase());
                 }
             }
             assert_eq!(is_cancellable(from), successors(from).contains(&State::Cancelling), "{from:?}");

@@ -54,21 +54,21 @@ impl Work {
     /// How far the restore is.
     pub fn progress(&self, record: &Restore) -> Progress {
         let mut progress = Progress::at_rest(record);
-        if record.state().is_terminal() {
+        if record.state.is_terminal() {
             return progress;
         }
         progress.bytes.0 = progress.bytes.0.max(self.copied.bytes.load(Relaxed).min(progress.bytes.1));
         progress.files.0 = progress.files.0.max(self.copied.files.load(Relaxed).min(progress.files.1));
         progress.documents.0 = self.proven.load(Relaxed);
-        progress.end_time = self.ending.load(Relaxed);
-        if record.state() == RestoreState::Verifying {
+        progress.end_time = Some(self.ending.load(Relaxed)).filter(|time| *time != 0);
+        if record.state == RestoreState::Verifying {
             // Not in the record yet.
             let trimmed = self.trimmed.load(Relaxed);
             progress.documents.1 -= trimmed;
             progress.dropped += trimmed;
         }
-        if record.state() == RestoreState::Verifying
-            && (progress.documents.0 == 0 || record.verification() == Verification::Structure)
+        if record.state == RestoreState::Verifying
+            && (progress.documents.0 == 0 || record.verification == Verification::Structure)
         {
             progress.phase = Phase::Finalizing;
         }

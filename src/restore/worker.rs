@@ -14,13 +14,12 @@ use uuid::Uuid;
 use super::{Restores, advance, is_cancellable, work::Work};
 use crate::{
     clock::micros,
-    collection,
-    documents::{Adopted, Adoption, Totals, Transfer},
+    documents::{Adopted, Adoption, Transfer},
     ended,
     error::Error,
     records::{
-        Change, Collection, CollectionState, Failure, Record, Restore, RestoreState, SourcePosition, Stored,
-        Verification, uid,
+        Change, Collection, CollectionState, Failure, Holder, Record, Restore, RestoreState, SourcePosition, Stored,
+        Verification,
     },
     share::Tenant,
     tasks::{Looks, caught},
@@ -54,7 +53,7 @@ impl Restores {
 
     /// Works on one restore, unless that is being done.
     fn start(&self, found: &Stored<Restore>, stop: &CancellationToken) {
-        let id = found.uid();
+        let id = found.uid;
         let work = {
             let mut busy = self.inner.busy.lock();
             if busy.contains_key(&id) {
@@ -70,11 +69,11 @@ impl Restores {
             // A cancelled one needs no turn, only its clean-up. Who cancelled it since it was
             // found did not see us busy with it yet.
             let state = match restores.inner.records.get(&found.key()) {
-                Ok(Some(now)) => now.state(),
-                _ => found.state(),
+                Ok(Some(now)) => now.state,
+                _ => found.state,
             };
             let copies = is_cancellable(state) || state == RestoreState::Publishing;
-            let tenant = Tenant::of_workspace(&found.workspace);
+            let tenant = Tenant::of_workspace(found.name.workspace.as_str());
             let permit = if copies { work.stop.run_until_cancelled(turn.wait(&tenant, 1)).await } else { None };
             let driven = caught(restores.drive(&found, &work)).await;
             drop(permit);
@@ -83,7 +82,7 @@ impl Restores {
                 Ok(()) => restores.inner.bell.notify_one(),
                 Err(Error::ShuttingDown) => {}
                 Err(error) => {
-                    tracing::warn!(error = error.in_full(), name = %found.name(), "a restore waits for the next sweep");
+                    tracing::warn!(error = error.in_full(), name = %found.name, "a restore waits for the next sweep");
                 }
             }
         });
@@ -100,7 +99,7 @@ impl Restores {
     async fn drive_steps(&self, found: &Restore, work: &Work) -> Result<(), Error> {
         loop {
             let Some(seen) = self.inner.records.get(&found.key())? else { return Ok(()) };
-            if seen.state().is_terminal() {
+            if seen.state.is_terminal() {
                 return self.let_go(&seen).await;
             }
             if self.inner.tasks.stop_token().is_cancelled() {
@@ -111,14 +110,14 @@ impl Restores {
                 Ok(next) => next,
                 // Cancelled by a caller: the record says so.
                 Err(Error::ShuttingDown) if self.was_cancelled(&seen)? => continue,
-                Err(error) if error.is_transient() && self.may_retry(found.uid()) => return Err(error),
+                Err(error) if error.is_transient() && self.may_retry(found.uid) => return Err(error),
                 Err(error) => match caught(self.blamed(&seen, error, work)).await {
                     Err(Error::ShuttingDown) if self.was_cancelled(&seen)? => continue,
                     Err(error @ Error::Internal(_)) => failed(&seen, &error)?,
                     blamed => failed(&seen, &blamed?)?,
                 },
             };
-            self.inner.faulty_since.lock().remove(&found.uid());
+            self.inner.faulty_since.lock().remove(&found.uid);
             self.commit(&seen, next).await?;
         }
     }
@@ -130,7 +129,7 @@ impl Restores {
 
     fn was_cancelled(&self, seen: &Stored<Restore>) -> Result<bool, Error> {
         let now = self.inner.records.get(&seen.record.key())?;
-        Ok(now.is_none_or(|now| now.state() != seen.state()))
+        Ok(now.is_none_or(|now| now.state != seen.state))
     }
 
     /// Announces the progress while somebody works.
@@ -141,22 +140,22 @@ impl Restores {
             // Unreadable now is readable at the next tick, or the steps will say.
             let Ok(Some(record)) = self.inner.records.get(&found.key()) else { continue };
             let progress = work.progress(&record);
-            if !record.state().is_terminal() && self.inner.hub.latest(&found.uid()).as_ref() != Some(&progress) {
-                self.inner.hub.publish(found.uid(), progress, false);
+            if !record.state.is_terminal() && self.inner.hub.latest(&found.uid).as_ref() != Some(&progress) {
+                self.inner.hub.publish(found.uid, progress, false);
             }
         }
     }
 
     /// Does the work of one state and says what comes next.
     async fn step(&self, seen: &Stored<Restore>, work: &Work) -> Result<Next, Error> {
-        match seen.state() {
+        match seen.state {
             RestoreState::Pending => self.pin(seen).await,
             RestoreState::Copying => self.copy(seen, work).await,
             RestoreState::Verifying => self.verify(seen, work).await,
             RestoreState::Publishing => self.publish(seen, work).await,
             RestoreState::Failing => self.clean_up(seen, work, RestoreState::Failed).await,
             RestoreState::Cancelling => self.clean_up(seen, work, RestoreState::Cancelled).await,
-            RestoreState::Unspecified | RestoreState::Succeeded | RestoreState::Failed | RestoreState::Cancelled => {
+            RestoreState::Succeeded | RestoreState::Failed | RestoreState::Cancelled => {
                 Err(Error::internal("a restore in a state without work"))
             }
         }
@@ -166,31 +165,31 @@ impl Restores {
     /// restore has a checkpoint of its own; any other stays until the restore has ended.
     async fn pin(&self, seen: &Restore) -> Result<Next, Error> {
         let inner = &self.inner;
-        let source = seen.source_collection_uid();
+        let source = seen.source_collection_uid;
         let files = inner.store.load_files(seen.file_list()).await?;
         let mut next = to(seen, RestoreState::Copying)?;
-        if !seen.has_copy() {
-            let pinned = inner.collections.pin(source, uid(&seen.checkpoint_id), seen.uid()).await;
+        if let Holder::Checkpoint(held_by) = seen.manifest.holder {
+            let pinned = inner.collections.pin(source, held_by, seen.uid).await;
             match pinned {
                 // What the collection itself is by now is damaged. The snapshot is made of
                 // other objects, and waits for its restore.
-                Err(Error::DataLoss(why)) if seen.totals.as_ref().is_none_or(|totals| totals.retention == 0) => {
-                    tracing::warn!(why, name = %seen.name(), "restored by the snapshot's own checkpoint");
+                Err(Error::DataLoss(why)) if seen.totals.retention.is_none() => {
+                    tracing::warn!(why, name = %seen.name, "restored by the snapshot's own checkpoint");
                 }
                 pinned => {
                     let checkpoint = pinned?;
                     next.pinned = true;
-                    next.checkpoint_id = checkpoint.id.as_bytes().to_vec();
-                    next.manifest_id = checkpoint.manifest_id;
+                    next.manifest.holder = Holder::Checkpoint(checkpoint.id);
+                    next.manifest.id = checkpoint.manifest_id;
                 }
             }
         }
         crate::crash_point!(RestorePinned);
-        next.start_time = inner.clock.now();
         // From the start the restore goes by, whatever the time when it ends.
-        let now = next.start_time;
+        let now = inner.clock.now();
+        next.start_time = Some(now);
         let files = self.leave_out(&mut next, &files, now).await?;
-        next.file_list_hash = inner.store.save_files(seen.uid(), &files).await?.hash;
+        next.manifest.file_list_hash = Some(inner.store.save_files(seen.uid, &files).await?.hash);
         next.bytes = files.bytes();
         next.files = files.count();
         Ok(Next::only(next))
@@ -198,10 +197,10 @@ impl Restores {
 
     async fn copy(&self, seen: &Restore, work: &Work) -> Result<Next, Error> {
         let inner = &self.inner;
-        let target = seen.collection_uid();
+        let target = seen.collection_uid;
         let began = Instant::now();
         let files = inner.store.load_files(seen.file_list()).await?;
-        let floor = seen.totals.as_ref().map_or(0, |totals| totals.floor);
+        let floor = seen.totals.floor;
         let transfer = Transfer { manifest: seen.manifest(), floor, destination: target, files: &files };
         inner.store.copy(transfer, inner.copy_mode, &work.copied).await?;
         crate::crash_point!(RestoreCopied);
@@ -212,16 +211,16 @@ impl Restores {
 
     async fn verify(&self, seen: &Restore, work: &Work) -> Result<Next, Error> {
         let inner = &self.inner;
-        let target = seen.collection_uid();
+        let target = seen.collection_uid;
         let files = inner.store.load_files(seen.file_list()).await?;
         inner.store.check_files(target, &files).await?;
-        let prove = seen.verification() == Verification::Full;
+        let prove = seen.verification == Verification::Full;
         let began = Instant::now();
         work.proven.store(0, Ordering::Relaxed);
         let adoption = Adoption {
             uid: target,
-            restore: seen.uid(),
-            totals: seen.totals.clone().map(Totals::from).unwrap_or_default(),
+            restore: seen.uid,
+            totals: seen.totals.clone(),
             prove,
             trimmed: Arc::clone(&work.trimmed),
             proven: Arc::clone(&work.proven),
@@ -231,49 +230,51 @@ impl Restores {
         crate::crash_point!(RestoreVerified);
         let mut next = to(seen, RestoreState::Publishing)?;
         next.verify_micros = if prove { micros(began.elapsed()) } else { 0 };
-        next.totals = Some(totals.into());
+        next.totals = totals;
         next.documents_dropped += dropped.documents;
         next.bytes_dropped += dropped.bytes;
-        let known = positions
-            .into_iter()
-            .map(|position| SourcePosition { collection_uid: seen.collection_uid.clone(), ..position });
+        let known = positions.into_iter().map(|position| SourcePosition::new(target, position));
         Ok(Next { restore: next, with: known.fold(Change::default(), |change, known| change.put(&known)) })
     }
 
     /// READY and SUCCEEDED in one commit (**R1**).
     async fn publish(&self, seen: &Restore, work: &Work) -> Result<Next, Error> {
         let inner = &self.inner;
-        let key = collection::key(&seen.collection_name());
+        let key = Collection::at(&seen.collection_name());
         let found = inner.records.get(&key)?.ok_or_else(|| Error::internal("the restoring collection vanished"))?;
         let mut ready: Collection = found.record.clone();
-        ready.set_state(CollectionState::Ready);
+        ready.state = CollectionState::Ready;
         ready.update_time = inner.clock.now();
         ready.revision += 1;
         crate::crash_point!(RestorePublished);
         let mut next = to(seen, RestoreState::Succeeded)?;
-        next.end_time = inner.clock.now();
-        work.ending.store(next.end_time, Ordering::Relaxed);
-        let totals = seen.totals.clone().map(Totals::from).unwrap_or_default();
-        let expected = inner.collections.expected(ready.uid(), totals, seen.bytes).await?;
+        self.end(&mut next, work);
+        let expected = inner.collections.expected(ready.uid, seen.totals.clone(), seen.bytes).await?;
         Ok(Next { restore: next, with: Change::default().replace(&found, &ready).put(&expected) })
     }
 
     /// Nothing stays of what was copied; then the name is free (**R5**).
     async fn clean_up(&self, seen: &Restore, work: &Work, end: RestoreState) -> Result<Next, Error> {
         let inner = &self.inner;
-        inner.store.remove(seen.collection_uid()).await?;
+        inner.store.remove(seen.collection_uid).await?;
         crate::crash_point!(RestoreRemoved);
         let mut next = to(seen, end)?;
-        next.end_time = inner.clock.now();
-        work.ending.store(next.end_time, Ordering::Relaxed);
-        let key = collection::key(&seen.collection_name());
+        self.end(&mut next, work);
+        let key = Collection::at(&seen.collection_name());
         let mut with = Change::default();
         if let Some(found) = inner.records.get(&key)?
-            && found.uid() == seen.collection_uid()
+            && found.uid == seen.collection_uid
         {
             with = with.remove(&found);
         }
         Ok(Next { restore: next, with })
+    }
+
+    /// It ends now; its watchers see no other time of its end.
+    fn end(&self, next: &mut Restore, work: &Work) {
+        let now = self.inner.clock.now();
+        next.end_time = Some(now);
+        work.ending.store(now, Ordering::Relaxed);
     }
 
     /// Gives back what the restore has on the source.
@@ -282,14 +283,14 @@ impl Restores {
         if seen.released {
             return Ok(());
         }
-        if !seen.has_copy() {
-            inner.collections.unpin(seen.source_collection_uid(), seen.uid()).await?;
+        if !seen.manifest.has_copy() {
+            inner.collections.unpin(seen.source_collection_uid, seen.uid).await?;
         }
-        inner.store.forget_files(seen.uid()).await?;
+        inner.store.forget_files(seen.uid).await?;
         let mut next = seen.record.clone();
         next.released = true;
         inner.records.commit_if_unchanged(Change::default().replace(seen, &next)).await?;
-        inner.faulty_since.lock().remove(&seen.uid());
+        inner.faulty_since.lock().remove(&seen.uid);
         Ok(())
     }
 
@@ -297,14 +298,14 @@ impl Restores {
         let Next { restore, with } = next;
         // Cancelled meanwhile, if not: the next look sees it.
         let is_made = self.inner.records.commit_if_unchanged(with.replace(seen, &restore)).await?;
-        if is_made && restore.state().is_terminal() {
+        if is_made && restore.state.is_terminal() {
             tracing::info!(
-                name = %restore.name(),
-                state = super::state_name(restore.state()),
-                documents = restore.totals.as_ref().map_or(0, |totals| totals.document_count),
+                name = %restore.name,
+                state = super::state_name(restore.state),
+                documents = restore.totals.document_count,
                 bytes = restore.bytes,
                 files = restore.files,
-                duration_ms = (restore.end_time - restore.create_time) / 1000,
+                duration_ms = restore.end_time.map(|end| (end - restore.create_time) / 1000),
                 "restore ended"
             );
         }
@@ -325,11 +326,11 @@ impl Next {
 }
 
 fn to(seen: &Restore, state: RestoreState) -> Result<Restore, Error> {
-    advance(seen, state).ok_or_else(|| Error::internal(format!("no edge from {:?} to {state:?}", seen.state())))
+    advance(seen, state).ok_or_else(|| Error::internal(format!("no edge from {:?} to {state:?}", seen.state)))
 }
 
 fn failed(seen: &Restore, error: &Error) -> Result<Next, Error> {
-    tracing::error!(error = error.in_full(), name = %seen.name(), "a restore failed; what it copied is removed");
+    tracing::error!(error = error.in_full(), name = %seen.name, "a restore failed; what it copied is removed");
     let mut next = to(seen, RestoreState::Failing)?;
     next.error = Some(Failure::from(error));
     Ok(Next::only(next))

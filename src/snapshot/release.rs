@@ -42,9 +42,9 @@ impl Snapshots {
     /// Whether an ended snapshot still has its files, and nobody else needs them.
     pub(super) fn may_be_released(&self, key: &Key<Snapshot>) -> Result<bool, Error> {
         let records = &self.inner.records;
-        let ended = records.get(key)?.filter(|now| now.state().is_over() && !now.released);
+        let ended = records.get(key)?.filter(|now| now.state.is_over() && !now.released);
         // A restore needs them until it has made its own checkpoint.
-        Ok(ended.is_some_and(|ended| records.count(&Restore::awaiting(ended.uid())) == 0))
+        Ok(ended.is_some_and(|ended| records.count(&Restore::awaiting(ended.uid)) == 0))
     }
 
     /// Lets go of the files of an ended snapshot. False while somebody else has to act
@@ -54,7 +54,7 @@ impl Snapshots {
         if !self.may_be_released(&seen.record.key())? {
             return Ok(false);
         }
-        let (uid, collection) = (seen.uid(), seen.collection_uid());
+        let (uid, collection) = (seen.uid, seen.collection_uid);
         // A snapshot deleted while it is being taken waits for its turn.
         let handle = inner.collections.handle(collection);
         let _turn = handle.cut_turn().await;

@@ -10,8 +10,8 @@ pub(super) fn subscribe(inner: &Arc<Inner>) {
     let this = Arc::downgrade(inner);
     inner.records.subscribe(move |_, after: Option<&Snapshot>| {
         let (Some(inner), Some(now)) = (this.upgrade(), after) else { return };
-        let is_settled = now.state() != SnapshotState::Requested;
-        inner.hub.publish(now.uid(), now.clone(), is_settled);
+        let is_settled = now.state != SnapshotState::Requested;
+        inner.hub.publish(now.uid, now.clone(), is_settled);
         if now.is_pending() {
             inner.ring_for(now.key());
         }
@@ -19,11 +19,11 @@ pub(super) fn subscribe(inner: &Arc<Inner>) {
     let this = Arc::downgrade(inner);
     inner.records.subscribe(move |before: Option<&Restore>, after: Option<&Restore>| {
         // It has a checkpoint of its own now, or needs nothing any more.
-        let lets_go = after.is_none_or(|now| now.pinned || now.state().is_terminal());
+        let lets_go = after.is_none_or(|now| now.pinned || now.state.is_terminal());
         if let Some(inner) = this.upgrade().filter(|_| lets_go)
-            && let Some(snapshot) = before.or(after).and_then(Restore::snapshot_key)
+            && let Some(restore) = before.or(after)
         {
-            inner.ring_for(snapshot);
+            inner.ring_for(Snapshot::at(&restore.snapshot, restore.snapshot_uid));
         }
     });
 }

@@ -10,7 +10,7 @@ use crate::{
     collection::Lease,
     documents::{CutOutcome, Files, Frozen, FrozenManifest, Held, Reusable, UnfinishedCheckpoint},
     error::Error,
-    records::{Change, Failure, Key, Record, Snapshot, SnapshotState, Stored},
+    records::{Change, Contents, Failure, Holder, Key, Manifest, Record, Snapshot, SnapshotState, Stored},
     share::Tenant,
     tasks::{Look, Looks, caught},
 };
@@ -54,9 +54,9 @@ impl Snapshots {
         let Some(found) = self.inner.records.get(&key)?.filter(|found| found.is_pending()) else { return Ok(()) };
         // By nobody else: there is one worker.
         self.inner.busy.lock().insert(key.clone());
-        let name = found.name();
+        let name = found.name.clone();
         // Those of one collection take place one after the other in any case.
-        let tenant = Tenant::new(&found.workspace, Some(&found.collection_uid().to_string()));
+        let tenant = Tenant::new(found.name.workspace.as_str(), Some(&found.collection_uid.to_string()));
         let snapshots = self.clone();
         self.inner.tasks.work("snapshot", async move {
             let (inner, stop) = (&snapshots.inner, snapshots.inner.tasks.stop_token());
@@ -85,18 +85,18 @@ impl Snapshots {
     /// since: taken again, a CREATED snapshot would lose its checkpoint (**S2**).
     async fn work(&self, key: &Key<Snapshot>) -> Result<bool, Error> {
         let Some(seen) = self.inner.records.get(key)? else { return Ok(false) };
-        match seen.state() {
+        match seen.state {
             SnapshotState::Requested => match caught(self.take(&seen)).await {
                 Err(error @ Error::Internal(_)) => self.fail(&seen, &error).await.map(|()| true),
                 taken => taken.map(|()| true),
             },
             SnapshotState::Failed | SnapshotState::Expired | SnapshotState::Deleted => self.release(&seen).await,
-            SnapshotState::Created | SnapshotState::Unspecified => Ok(false),
+            SnapshotState::Created => Ok(false),
         }
     }
 
     async fn take(&self, seen: &Stored<Snapshot>) -> Result<(), Error> {
-        let opened = self.inner.collections.open(&seen.collection_name(), seen.collection_uid()).await;
+        let opened = self.inner.collections.open(&seen.collection_name(), seen.collection_uid).await;
         let lease = match opened {
             Err(error @ Error::DataLoss(_)) => return self.fail(seen, &error).await,
             opened => opened?,
@@ -111,7 +111,7 @@ impl Snapshots {
 
     async fn take_in_turn(&self, seen: &Stored<Snapshot>, lease: &Lease) -> Result<(), Error> {
         let inner = &self.inner;
-        let (uid, collection) = (seen.uid(), seen.collection_uid());
+        let (uid, collection) = (seen.uid, seen.collection_uid);
         if lease.engine().has_checkpoint(uid) {
             // A cut whose record a crash prevented: it is cut again.
             inner.collections.unpin(collection, uid).await?;
@@ -141,7 +141,7 @@ impl Snapshots {
         match checkpoint {
             Some(id) if created => {
                 if let Err(error) = inner.collections.delete_checkpoint(collection, id).await {
-                    tracing::debug!(%error, name = %seen.name(), "its checkpoint stays until the next open");
+                    tracing::debug!(%error, name = %seen.name, "its checkpoint stays until the next open");
                 }
             }
             // It may have come to nothing.
@@ -163,7 +163,7 @@ impl Snapshots {
         copy: Option<Frozen>,
     ) -> Result<bool, Error> {
         let inner = &self.inner;
-        let (uid, collection) = (seen.uid(), seen.collection_uid());
+        let (uid, collection) = (seen.uid, seen.collection_uid);
         let CutOutcome { totals, incremental_bytes, time, checkpoint } = cut;
         let is_reused = checkpoint.is_none();
         let frozen = match (checkpoint, copy) {
@@ -198,21 +198,25 @@ impl Snapshots {
             let Some(mut next) = advance(&seen.record, SnapshotState::Created, inner.clock.now()) else {
                 return Ok((Change::default(), false));
             };
-            next.snapshot_time = time;
-            next.totals = Some(totals.clone().into());
-            next.incremental_bytes = incremental_bytes;
-            next.referenced_bytes = files.bytes();
-            next.new_file_bytes = files.bytes_without(&before);
-            next.file_count = files.count();
-            next.file_list_hash.clone_from(&list.hash);
-            next.manifest_id = frozen.id();
-            next.manifest_hash.clone_from(&copy.hash);
-            next.own_bytes = list.bytes + copy.bytes;
+            next.contents = Some(Contents {
+                snapshot_time: time,
+                totals: totals.clone(),
+                incremental_bytes,
+                referenced_bytes: files.bytes(),
+                new_file_bytes: files.bytes_without(&before),
+                file_count: files.count(),
+                manifest: Manifest {
+                    id: frozen.id(),
+                    holder: Holder::Copy(copy.hash),
+                    file_list_hash: Some(list.hash),
+                },
+                own_bytes: list.bytes + copy.bytes,
+            });
             Ok((Change::default().replace(&seen, &next), true))
         };
         let is_created = inner.records.change(created).await?;
         if is_created {
-            tracing::info!(name = %seen.name(), %uid, bytes = incremental_bytes, "snapshot created");
+            tracing::info!(name = %seen.name, %uid, bytes = incremental_bytes, "snapshot created");
         }
         Ok(is_created)
     }
@@ -225,16 +229,16 @@ impl Snapshots {
         previous: Option<&Previous>,
     ) -> Result<Option<(Reusable, Frozen)>, Error> {
         let Some(Previous { record, .. }) = previous else { return Ok(None) };
-        let Some(totals) = &record.totals else { return Ok(None) };
+        let Some(Contents { totals, .. }) = &record.contents else { return Ok(None) };
         if lease.engine().totals().offset != totals.offset {
             return Ok(None);
         }
         let reusable = Reusable { offset: totals.offset, floor: totals.floor, marks: totals.marks };
-        match self.inner.store.frozen(record.manifest()).await {
+        match self.inner.store.frozen(record.manifest()?).await {
             Ok(frozen) => Ok(Some((reusable, frozen))),
             Err(error) if error.is_transient() => Err(error),
             Err(error) => {
-                let (name, of) = (seen.name(), record.name());
+                let (name, of) = (&seen.name, &record.name);
                 tracing::warn!(%error, %name, %of, "a snapshot is taken although nothing has changed since the last one");
                 Ok(None)
             }
@@ -242,9 +246,9 @@ impl Snapshots {
     }
 
     async fn previous(&self, seen: &Snapshot) -> Result<Option<Previous>, Error> {
-        let created = Snapshot::created_of(seen.collection_uid());
+        let created = Snapshot::created_of(seen.collection_uid);
         let newest =
-            self.inner.records.find_last(&created, |other| self.effective(other).state() == SnapshotState::Created);
+            self.inner.records.find_last(&created, |other| self.effective(other).state == SnapshotState::Created);
         let Some(Stored { record, .. }) = newest? else { return Ok(None) };
         // Ended since: its files wait for our turn to be over, but its list may
         // be none of ours to use.
@@ -252,7 +256,7 @@ impl Snapshots {
             Ok(files) => Ok(files.map(|files| Previous { record, files })),
             Err(error) if error.is_transient() => Err(error),
             Err(error) => {
-                let (name, of) = (seen.name(), record.name());
+                let (name, of) = (&seen.name, &record.name);
                 tracing::warn!(%error, %name, %of, "a snapshot is taken as if there were none before it");
                 Ok(None)
             }
@@ -261,11 +265,11 @@ impl Snapshots {
 
     fn reread(&self, seen: &Snapshot) -> Result<Stored<Snapshot>, Error> {
         let found = self.inner.records.get(&seen.key())?;
-        found.ok_or_else(|| Error::internal(format!("the record of snapshot {} vanished", seen.uid())))
+        found.ok_or_else(|| Error::internal(format!("the record of snapshot {} vanished", seen.uid)))
     }
 
     async fn fail(&self, seen: &Snapshot, error: &Error) -> Result<(), Error> {
-        tracing::error!(error = error.in_full(), name = %seen.name(), "a snapshot could not be taken");
+        tracing::error!(error = error.in_full(), name = %seen.name, "a snapshot could not be taken");
         let failed = || {
             let seen = self.reread(seen)?;
             let Some(mut next) = advance(&seen.record, SnapshotState::Failed, self.inner.clock.now()) else {

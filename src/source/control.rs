@@ -20,12 +20,11 @@ impl Sources {
     pub async fn delete(&self, name: &SourceName, etag: Option<Etag>) -> Result<(), Error> {
         let change = || {
             let seen = self.stored(name)?;
-            Etag::check(etag, &name.to_string(), &seen.uid, seen.revision)?;
+            Etag::check(etag, &name.to_string(), seen.uid, seen.revision)?;
             let retired = RetiredSource {
-                uid: seen.record.uid.clone(),
-                workspace: seen.workspace.clone(),
-                collection: seen.record.collection.clone(),
-                collection_uid: seen.record.collection_uid.clone(),
+                uid: seen.uid,
+                collection: seen.name.collection.clone(),
+                collection_uid: seen.collection_uid,
             };
             Ok((Change::default().remove(&seen).insert(&retired), ()))
         };
@@ -37,7 +36,7 @@ impl Sources {
     /// Stops a source and waits until what it has read is durable.
     pub async fn suspend(&self, name: &SourceName) -> Result<View, Error> {
         let record = self.change(name, SourceState::Suspended, |next| next.error = None).await?;
-        if let Some(ended) = self.inner.lives.stop(record.uid()) {
+        if let Some(ended) = self.inner.lives.stop(record.uid) {
             // What takes longer lands later; the counters will tell.
             let _ = tokio::time::timeout(SUSPEND_PATIENCE, ended.cancelled()).await;
         }
@@ -62,17 +61,17 @@ impl Sources {
             Ok((Change::default().replace(&seen, &next), next))
         };
         let changed = self.inner.records.change(change).await?;
-        tracing::info!(%name, state = to.as_str_name(), "source changed");
+        tracing::info!(%name, state = ?to, "source changed");
         Ok(changed)
     }
 
     /// Watches a source until it is deleted.
     pub async fn watch(&self, name: &SourceName) -> Result<(View, Option<watch::Receiver<View>>), Error> {
-        let uid = self.get(name).await?.record.uid();
+        let uid = self.get(name).await?.record.uid;
         self.inner.hub.watch(uid, || {
             let record = self.stored(name)?.record;
             // Deleted, and another one of that name connected, meanwhile.
-            if record.uid() != uid {
+            if record.uid != uid {
                 return Err(Error::NotFound(name.to_string()));
             }
             Ok((self.peek(record), false))
@@ -81,9 +80,9 @@ impl Sources {
 
     /// Stops what a deleted source does, and those who watch it.
     pub(super) fn ended(&self, record: &Source) {
-        self.inner.lives.stop(record.uid());
+        self.inner.lives.stop(record.uid);
         let last = View { deleted: true, ..self.peek(record.clone()) };
-        self.inner.hub.publish(record.uid(), last, true);
-        self.inner.lives.forget(record.uid());
+        self.inner.hub.publish(record.uid, last, true);
+        self.inner.lives.forget(record.uid);
     }
 }

@@ -60,7 +60,7 @@ impl Due {
     pub fn ended(&self, source: &Source, was_stopped: bool) {
         if was_stopped {
             self.changed(source.key());
-            self.retired(RetiredSource { uid: source.uid.clone(), ..RetiredSource::default() }.key());
+            self.retired(RetiredSource::at(source.uid));
         } else {
             self.state.lock().ended.insert(source.key());
         }
@@ -92,9 +92,12 @@ impl Due {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::records::fixture;
 
     fn source(id: &str) -> Source {
-        Source { id: id.to_owned(), uid: vec![7; 16], ..Source::default() }
+        let mut source = fixture::source();
+        source.name.id = id.parse().unwrap();
+        source
     }
 
     #[tokio::test(start_paused = true)]
@@ -106,8 +109,8 @@ mod tests {
         due.ended(&source("c"), true);
         let sources = |ids: &[&str]| ids.iter().map(|id| source(id).key()).collect::<HashSet<_>>();
         let looked = |ids| Looked { sources: sources(ids), ..Looked::default() };
-        let retired = RetiredSource { uid: source("c").uid, ..RetiredSource::default() };
-        assert_eq!(due.take(Look::AtWhatRang), Looked { retired: [retired.key()].into(), ..looked(&["a", "c"]) });
+        let retired = RetiredSource::at(source("c").uid);
+        assert_eq!(due.take(Look::AtWhatRang), Looked { retired: [retired].into(), ..looked(&["a", "c"]) });
         assert_eq!(due.take(Look::AtAll), looked(&["b"]));
         assert_eq!(due.take(Look::AtAll), looked(&[]), "each once");
         due.again();

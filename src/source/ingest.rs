@@ -125,9 +125,9 @@ impl Ingest<'_> {
     }
 
     async fn submit(&mut self, plan: Plan, writes: Vec<Write>) -> Result<(), Error> {
-        self.sources.inner.collections.admit_into(&self.record.workspace)?;
+        self.sources.inner.collections.admit_into(self.record.name.collection.workspace.as_str())?;
         let (bad, done) = (plan.bad, plan.mark.done);
-        let counting = Counting { source: self.record.uid(), tally: Arc::clone(&self.tally), plan };
+        let counting = Counting { source: self.record.uid, tally: Arc::clone(&self.tally), plan };
         let submitted =
             self.lease.unless_deleted(self.lease.engine().submit_marked(self.lease.tenant(), writes, counting)).await?;
         self.bad_ahead += bad;
@@ -150,7 +150,7 @@ impl Ingest<'_> {
         crate::crash_point!(SourceLanded);
         self.durable = result.settled.ok_or_else(|| Error::internal("a batch of a source without its mark"))?;
         self.bad_ahead -= bad;
-        let (lives, uid) = (&self.sources.inner.lives, self.record.uid());
+        let (lives, uid) = (&self.sources.inner.lives, self.record.uid);
         lives.landed(uid, &self.durable, done);
         self.sources.announce(self.record);
         Ok(())

@@ -26,8 +26,8 @@ pub struct View {
     pub mark: SourceMark,
     /// Objects that were found and not yet read.
     pub pending: u64,
-    /// When the last scan ended; 0: never.
-    pub last_scan_time: Micros,
+    /// When the last scan ended.
+    pub last_scan_time: Option<Micros>,
     /// It is gone.
     pub deleted: bool,
 }
@@ -47,7 +47,7 @@ struct Live {
     mark: Option<SourceMark>,
     /// Set by the first scan.
     pending: Option<u64>,
-    last_scan_time: Micros,
+    last_scan_time: Option<Micros>,
     error: Option<Failure>,
     /// There is no such source any more.
     is_gone: bool,
@@ -134,7 +134,7 @@ impl Lives {
         let mut lives = self.0.lock();
         let live = lives.entry(uid).or_default();
         live.pending = Some(pending as u64);
-        live.last_scan_time = now;
+        live.last_scan_time = Some(now);
     }
 
     /// One more object is to come than the scan has found.
@@ -179,9 +179,9 @@ impl Lives {
     pub fn view(&self, record: Source) -> View {
         let lives = self.0.lock();
         let unknown = Live::default();
-        let live = lives.get(&record.uid()).unwrap_or(&unknown);
+        let live = lives.get(&record.uid).unwrap_or(&unknown);
         View {
-            state: Visible::of(record.state(), live.pending),
+            state: Visible::of(record.state, live.pending),
             error: record.error.clone().or_else(|| live.error.clone()),
             mark: live.mark.clone().unwrap_or_default(),
             pending: live.pending.unwrap_or_default(),

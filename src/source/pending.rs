@@ -50,7 +50,7 @@ impl Compared {
     /// Leaves out what has been read, and forgets what is no longer there: marks must
     /// not pile up behind objects that come and go.
     pub async fn new(lease: &Lease, record: &Source, mut parts: BTreeMap<String, Part>) -> Result<Self, Error> {
-        let source = record.uid();
+        let source = record.uid;
         let (mut begun, mut refused) = (HashMap::new(), BTreeMap::new());
         let hidden = hidden_directories(&parts);
         let mut after: Option<String> = None;

@@ -4,7 +4,7 @@ use super::Sources;
 use crate::{
     documents::{MARKS_PAGE, Mark},
     error::Error,
-    records::{self, Change, RetiredSource, Stored},
+    records::{Change, RetiredSource, Stored},
     tasks::caught,
 };
 
@@ -12,7 +12,7 @@ impl Sources {
     /// Works on one deleted source, unless that is being done or its task has
     /// not ended yet.
     pub(super) fn retire(&self, found: Stored<RetiredSource>) {
-        let uid = records::uid(&found.uid);
+        let uid = found.uid;
         if self.inner.lives.is_busy(uid) || !self.inner.retiring.lock().insert(uid) {
             return;
         }
@@ -26,9 +26,9 @@ impl Sources {
     }
 
     async fn remove_marks(&self, retired: &Stored<RetiredSource>) -> Result<(), Error> {
-        let (source, collection) = (records::uid(&retired.uid), records::uid(&retired.collection_uid));
+        let (source, collection) = (retired.uid, retired.collection_uid);
         // With the collection its database goes.
-        if let Some(name) = self.collection_if(retired.collection_name(), collection)? {
+        if let Some(name) = self.collection_if(retired.collection.clone(), collection)? {
             let lease = self.inner.collections.lease(&name).await?;
             while lease.engine().uid() == collection {
                 let page = lease.engine().object_marks(source, None).await?;

@@ -16,7 +16,7 @@ use crate::{
     clock::Micros,
     error::Error,
     idempotency::Request,
-    names::{CollectionName, Id},
+    names::{CollectionName, Id, SourceName},
     records::{Collection, Source, SourceCompression, SourceFormat, SourceState},
     tasks::Tasks,
 };
@@ -49,10 +49,10 @@ pub struct Spec {
     pub csv_delimiter: Option<u8>,
     /// Whether a CSV header must name every column once.
     pub csv_strict_header: bool,
-    /// The field of the id; empty: none.
-    pub id_field: String,
-    /// The field of the event time; empty: none.
-    pub event_time_field: String,
+    /// The field of the id.
+    pub id_field: Option<String>,
+    /// The field of the event time.
+    pub event_time_field: Option<String>,
     /// Between two scans.
     pub scan_interval: Micros,
     /// More bad records end in ERROR.
@@ -72,17 +72,15 @@ impl CreateSource {
     ) -> Source {
         let spec = &self.spec;
         Source {
-            workspace: self.collection.workspace.to_string(),
-            collection: self.collection.id.to_string(),
-            collection_uid: collection.uid.clone(),
-            id: id.to_string(),
-            uid: uid.as_bytes().to_vec(),
+            name: SourceName { collection: self.collection.clone(), id: id.clone() },
+            uid,
+            collection_uid: collection.uid,
             location: spec.location.to_string(),
             import_segments,
-            pattern: spec.pattern.as_ref().map(ToString::to_string).unwrap_or_default(),
-            format: to_format(spec.format).into(),
-            compression: to_compression(spec.compression).into(),
-            csv_delimiter: spec.csv_delimiter.map(char::from).map(String::from).unwrap_or_default(),
+            pattern: spec.pattern.as_ref().map(ToString::to_string),
+            format: to_format(spec.format),
+            compression: to_compression(spec.compression),
+            csv_delimiter: spec.csv_delimiter.map(char::from).map(String::from),
             csv_strict_header: spec.csv_strict_header,
             id_field: spec.id_field.clone(),
             event_time_field: spec.event_time_field.clone(),
@@ -92,7 +90,7 @@ impl CreateSource {
             create_time: now,
             update_time: now,
             revision: 1,
-            state: SourceState::Initializing.into(),
+            state: SourceState::Initializing,
             error: None,
         }
     }
@@ -101,14 +99,19 @@ impl CreateSource {
 impl Spec {
     /// What a record says; it was checked when it came in.
     pub(super) fn of(record: &Source) -> Result<Self, Error> {
-        let damaged = |why: String| Error::DataLoss(format!("the record of {}: {why}", record.name()));
-        let pattern = Some(record.pattern.as_str()).filter(|pattern| !pattern.is_empty());
+        let damaged = |why: String| Error::DataLoss(format!("the record of {}: {why}", record.name));
         Ok(Self {
             location: record.location.parse().map_err(|error| damaged(format!("{error}")))?,
-            pattern: pattern.map(str::parse).transpose().map_err(|error| damaged(format!("{error}")))?,
-            format: of_format(record.format()),
-            compression: of_compression(record.compression()),
-            csv_delimiter: delimiter(&record.csv_delimiter).map_err(|why| damaged(why.to_owned()))?,
+            pattern: record
+                .pattern
+                .as_deref()
+                .map(str::parse)
+                .transpose()
+                .map_err(|error| damaged(format!("{error}")))?,
+            format: of_format(record.format),
+            compression: of_compression(record.compression),
+            csv_delimiter: delimiter(record.csv_delimiter.as_deref().unwrap_or(""))
+                .map_err(|why| damaged(why.to_owned()))?,
             csv_strict_header: record.csv_strict_header,
             id_field: record.id_field.clone(),
             event_time_field: record.event_time_field.clone(),
@@ -121,10 +124,9 @@ impl Spec {
     /// The fields that it names.
     pub(super) fn fields(&self) -> Result<FieldNames, Error> {
         let named = |name: &'static str| move |error| Error::invalid(name, error);
-        let given = |text| Some(text).filter(|text: &&str| !text.is_empty());
-        FieldNames::new(given(self.id_field.as_str()), None).map_err(named("source.id_field"))?;
-        FieldNames::new(given(self.id_field.as_str()), given(self.event_time_field.as_str()))
-            .map_err(named("source.event_time_field"))
+        let (id, event_time) = (self.id_field.as_deref(), self.event_time_field.as_deref());
+        FieldNames::new(id, None).map_err(named("source.id_field"))?;
+        FieldNames::new(id, event_time).map_err(named("source.event_time_field"))
     }
 
     /// Where its records come from, of which `place` is where its location is now. Ids

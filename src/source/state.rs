@@ -11,7 +11,6 @@ const fn successors(state: State) -> &'static [State] {
         State::Active => &[State::Suspended, State::Error],
         State::Suspended => &[State::Initializing],
         State::Error => &[State::Initializing, State::Suspended],
-        State::Unspecified => &[],
     }
 }
 
@@ -24,11 +23,11 @@ pub const fn runs(state: State) -> bool {
 /// The record in its next state; `None` if there is no such edge.
 #[must_use]
 pub fn advance(record: &Source, to: State, now: Micros) -> Option<Source> {
-    if !successors(record.state()).contains(&to) {
+    if !successors(record.state).contains(&to) {
         return None;
     }
     let mut next = record.clone();
-    next.set_state(to);
+    next.state = to;
     next.update_time = now;
     next.revision += 1;
     Some(next)
@@ -54,7 +53,7 @@ impl Visible {
     #[must_use]
     pub const fn of(state: State, pending: Option<u64>) -> Self {
         match (state, pending) {
-            (State::Initializing | State::Unspecified, _) | (State::Active, None) => Self::Initializing,
+            (State::Initializing, _) | (State::Active, None) => Self::Initializing,
             (State::Active, Some(0)) => Self::Watching,
             (State::Active, Some(_)) => Self::Processing,
             (State::Suspended, _) => Self::Suspended,
@@ -78,17 +77,18 @@ pub const fn state_name(state: Visible) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::records::fixture;
 
-    const ALL: [State; 5] = [State::Unspecified, State::Initializing, State::Active, State::Suspended, State::Error];
+    const ALL: [State; 4] = [State::Initializing, State::Active, State::Suspended, State::Error];
 
     #[test]
     fn only_the_edges_of_the_contract_exist() {
         let mut edges = Vec::new();
         for from in ALL {
             for to in ALL {
-                let record = Source { state: from.into(), ..Source::default() };
+                let record = Source { state: from, ..fixture::source() };
                 if let Some(next) = advance(&record, to, 7) {
-                    assert_eq!((next.state(), next.revision, next.update_time), (to, 1, 7));
+                    assert_eq!((next.state, next.revision, next.update_time), (to, 2, 7));
                     edges.push(format!("{from:?} -> {to:?}"));
                 }
             }

@@ -14,7 +14,7 @@ pub(super) fn subscribe(inner: &Arc<Inner>) {
         match (before, after) {
             (_, Some(now)) => {
                 sources.announce(now);
-                if state::runs(now.state()) {
+                if state::runs(now.state) {
                     sources.inner.due.changed(now.key());
                 }
             }

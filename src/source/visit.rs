@@ -23,7 +23,7 @@ use crate::{
     collection::Lease,
     documents::{MARKS_PAGE, Mark},
     error::{Error, causes},
-    records::{self, Change, ObjectMark, Source, SourceMark, SourceState, Stored},
+    records::{Change, ObjectMark, Source, SourceMark, SourceState, Stored},
     share::Share,
 };
 
@@ -46,20 +46,21 @@ impl Sources {
     pub(super) async fn initialise(&self, seen: &Stored<Source>) -> Result<(), Error> {
         let lease = self.lease(seen).await?;
         self.inner.collections.admit()?;
-        self.inner.collections.admit_into(&seen.workspace)?;
-        let mark = match lease.engine().source_mark(seen.uid()).await? {
+        self.inner.collections.admit_into(seen.name.collection.workspace.as_str())?;
+        let mark = match lease.engine().source_mark(seen.uid).await? {
             // A new allowance of bad records.
             Some(mark) => SourceMark { bad_records_excused: mark.bad_records, first_bad_records: Vec::new(), ..mark },
             None => {
                 self.inherit(seen, &lease).await?;
                 let Source { location, import_segments, pattern, .. } = seen.record.clone();
+                let pattern = pattern.unwrap_or_default();
                 SourceMark { location, import_segments, pattern, ..SourceMark::default() }
             }
         };
         // Last: until it is there, all of this is done again.
-        lease.engine().mark(lease.tenant(), vec![Mark::Source(seen.uid(), Some(mark.clone()))]).await?;
+        lease.engine().mark(lease.tenant(), vec![Mark::Source(seen.uid, Some(mark.clone()))]).await?;
         crate::crash_point!(SourceInitialised);
-        self.inner.lives.counted(seen.uid(), &mark);
+        self.inner.lives.counted(seen.uid, &mark);
         let Some(next) = state::advance(&seen.record, SourceState::Active, self.inner.clock.now()) else {
             return Ok(());
         };
@@ -73,15 +74,15 @@ impl Sources {
         if !record.start_from_restore {
             return Ok(());
         }
-        let known = self.inner.collections.source_positions(record.collection_uid())?;
+        let known = self.inner.collections.source_positions(record.collection_uid)?;
         for position in known.iter().filter(|position| self.inner.is_of(position, record)) {
-            let known = records::uid(&position.source_uid);
+            let known = position.source_uid;
             let mut after: Option<String> = None;
             loop {
                 let page = lease.engine().object_marks(known, after.as_deref()).await?;
                 let more = page.len() == MARKS_PAGE;
                 after = page.last().map(|(path, _)| path.clone());
-                let taken = page.into_iter().map(|(path, mark)| Mark::Object(record.uid(), path, Some(mark)));
+                let taken = page.into_iter().map(|(path, mark)| Mark::Object(record.uid, path, Some(mark)));
                 lease.engine().mark(lease.tenant(), taken.collect()).await?;
                 if !more {
                     break;
@@ -118,13 +119,13 @@ impl Sources {
     ) -> Result<bool, Error> {
         let inner = &self.inner;
         let Some(seen) = self.scan(record, feed, memory, stop).await? else { return Ok(false) };
-        let at_once = inner.turns.read(&record.workspace, stop).now_or_never();
+        let at_once = inner.turns.read(record.name.collection.workspace.as_str(), stop).now_or_never();
         let (turn, seen) = match at_once {
             Some(turn) => (turn?, seen),
             None => {
                 // While others read, nothing is held of what may be thousands of names.
                 drop(seen);
-                let turn = inner.turns.read(&record.workspace, stop).await?;
+                let turn = inner.turns.read(record.name.collection.workspace.as_str(), stop).await?;
                 let Some(seen) = self.scan(record, feed, memory, stop).await? else { return Ok(false) };
                 (turn, seen)
             }
@@ -163,8 +164,8 @@ impl Sources {
         memory: &mut Memory,
         stop: &CancellationToken,
     ) -> Result<Option<Seen>, Error> {
-        let (inner, uid) = (&self.inner, record.uid());
-        let scan = inner.turns.scan(&record.workspace, stop).await?;
+        let (inner, uid) = (&self.inner, record.uid);
+        let scan = inner.turns.scan(record.name.collection.workspace.as_str(), stop).await?;
         let parts = stop.run_until_cancelled(feed.parts()).await.ok_or(Error::ShuttingDown)??;
         let found = fingerprint(&parts);
         let is_quiet = memory.known == Some(found) && memory.knows_turn();
@@ -189,17 +190,17 @@ impl Sources {
         let pending = compared.cut(memory);
         // Nothing is read that could not be written.
         inner.collections.admit()?;
-        inner.collections.admit_into(&record.workspace)?;
+        inner.collections.admit_into(record.name.collection.workspace.as_str())?;
         Ok(Some(Seen { scan, lease, durable, pending, found }))
     }
 
     /// Opens the collection of a source.
     async fn lease(&self, record: &Source) -> Result<Lease, Error> {
-        let deleted = || Error::CollectionDeleted(record.collection_name().to_string());
+        let deleted = || Error::CollectionDeleted(record.name.collection.to_string());
         let name = self.collection_of(record)?.ok_or_else(deleted)?;
         let lease = self.inner.collections.lease(&name).await?;
         // Another one may have taken the name.
-        if lease.engine().uid() == record.collection_uid() { Ok(lease) } else { Err(deleted()) }
+        if lease.engine().uid() == record.collection_uid { Ok(lease) } else { Err(deleted()) }
     }
 }
 
@@ -268,7 +269,7 @@ async fn read_all(
             }
             Ok(Opened::Unlike(_)) => {
                 all = false;
-                ingest.sources.inner.lives.settled(ingest.record.uid());
+                ingest.sources.inner.lives.settled(ingest.record.uid);
                 Ok(())
             }
             Err(error) => Err(error),
@@ -285,7 +286,7 @@ async fn read_all(
     for (name, Refused { part, mark }) in pending.again {
         match ask_again(feed, (&name, &part), memory, ingest.stop).await? {
             Asked::Given(reader) => {
-                ingest.sources.inner.lives.expected(ingest.record.uid());
+                ingest.sources.inner.lives.expected(ingest.record.uid);
                 let mark = ObjectMark { refused: false, done: false, ..mark };
                 let read = ingest.read(&name, &part, Some(mark), reader).await;
                 memory.given(&name, &part);
@@ -307,7 +308,7 @@ async fn refuse(
     begun: Option<ObjectMark>,
     why: &str,
 ) -> Result<(), Error> {
-    tracing::warn!(name = %ingest.record.name(), object = name, why, "an object is not given: it is counted, and asked for again");
+    tracing::warn!(name = %ingest.record.name, object = name, why, "an object is not given: it is counted, and asked for again");
     ingest.refuse(name, part, begun, why).await?;
     memory.is_refused(name, part);
     Ok(())

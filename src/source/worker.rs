@@ -61,7 +61,7 @@ impl Sources {
 
     fn look_at(&self, key: &Key<Source>, stop: &CancellationToken) -> Result<(), Error> {
         if let Some(found) = self.inner.records.get(key)?
-            && state::runs(found.state())
+            && state::runs(found.state)
             && self.collection_of(&found)?.is_some()
         {
             self.start(&found, stop);
@@ -74,7 +74,7 @@ impl Sources {
     async fn forget_orphans(&self) -> Result<(), Error> {
         for found in self.inner.records.scan(&Source::all()) {
             let found = found?;
-            if self.inner.records.count(&Collection::of_uid(found.collection_uid())) == 0 {
+            if self.inner.records.count(&Collection::of_uid(found.collection_uid)) == 0 {
                 self.inner.records.commit_if_unchanged(Change::default().remove(&found)).await?;
             }
         }
@@ -83,7 +83,7 @@ impl Sources {
 
     /// Gives a source its task, unless it has one.
     fn start(&self, found: &Source, stop: &CancellationToken) {
-        let Some(task) = self.inner.lives.start(found.uid(), stop) else { return };
+        let Some(task) = self.inner.lives.start(found.uid, stop) else { return };
         let (sources, found, stopped) = (self.clone(), found.clone(), task.stop.clone());
         self.inner.tasks.work_on(&self.inner.background, "source", async move {
             let Task { stop, ended } = task;
@@ -95,7 +95,7 @@ impl Sources {
             };
             // It is begun again by the next look at it, if it is still to run.
             let _ = caught(tended).await;
-            sources.inner.lives.ended(found.uid());
+            sources.inner.lives.ended(found.uid);
             drop(ended);
             sources.inner.due.ended(&found, stopped.is_cancelled());
         });
@@ -103,18 +103,19 @@ impl Sources {
 
     /// Visits a source at its interval for as long as it is to run.
     async fn tend(&self, found: &Source, stop: &CancellationToken) {
-        let mut memory = Memory::new(self.inner.memory.share(&Tenant::of_workspace(&found.workspace)));
+        let mut memory =
+            Memory::new(self.inner.memory.share(&Tenant::of_workspace(found.name.collection.workspace.as_str())));
         while !stop.is_cancelled() {
             let seen = match self.inner.records.get(&found.key()) {
-                Ok(Some(seen)) if seen.uid() == found.uid() && state::runs(seen.state()) => seen,
+                Ok(Some(seen)) if seen.uid == found.uid && state::runs(seen.state) => seen,
                 Ok(_) => return,
                 Err(error) => {
-                    tracing::warn!(error = error.in_full(), name = %found.name(), "a source could not be looked up");
+                    tracing::warn!(error = error.in_full(), name = %found.name, "a source could not be looked up");
                     stop.run_until_cancelled(tokio::time::sleep(PAUSE)).await;
                     continue;
                 }
             };
-            let is_new = seen.state() == SourceState::Initializing;
+            let is_new = seen.state == SourceState::Initializing;
             let worked = async {
                 if is_new { self.initialise(&seen).await } else { self.visit(&seen, &mut memory, stop).await }
             };
@@ -150,14 +151,14 @@ impl Sources {
                 return failed.is_err().then_some(PAUSE);
             }
             Err(error) => {
-                tracing::debug!(error = error.in_full(), name = %seen.name(), "a source is visited again");
+                tracing::debug!(error = error.in_full(), name = %seen.name, "a source is visited again");
                 Some(Failure::from(&error))
             }
         };
-        if self.inner.lives.met(seen.uid(), error.clone())
+        if self.inner.lives.met(seen.uid, error.clone())
             && let Some(Failure { message, .. }) = error
         {
-            tracing::warn!(name = %seen.name(), message, causes = behind, "a source cannot be read; it is tried again");
+            tracing::warn!(name = %seen.name, message, causes = behind, "a source cannot be read; it is tried again");
         }
         self.announce(seen);
         Some(pause)
@@ -171,7 +172,7 @@ impl Sources {
         next.error = Some(Failure::from(error));
         // Suspended or deleted meanwhile, if not.
         if self.inner.records.commit_if_unchanged(Change::default().replace(seen, &next)).await? {
-            tracing::warn!(name = %next.name(), %error, "a source stopped");
+            tracing::warn!(name = %next.name, %error, "a source stopped");
         }
         Ok(())
     }

@@ -64,23 +64,25 @@ impl Collections {
         let found = inner.records.find(&Snapshot::of_collection(handle.uid))?;
         let filled = futures::stream::iter(found).map(Ok).try_for_each_concurrent(LISTS_AT_ONCE, |found| async move {
             let is_kept = || found.record.is_kept(&inner.records);
-            if handle.keep.knows(found.uid()) || !is_kept()? {
+            if handle.keep.knows(found.uid) || !is_kept()? {
                 return Ok(());
             }
-            match inner.store.load_files_while(found.record.file_list(), is_kept).await {
-                Ok(Some(files)) => handle.keep.snapshot(found.uid(), files.ids().collect()),
+            // It may have been read before it was CREATED: who took it keeps its files.
+            let Ok(list) = found.file_list() else { return Ok(()) };
+            match inner.store.load_files_while(list, is_kept).await {
+                Ok(Some(files)) => handle.keep.snapshot(found.uid, files.ids().collect()),
                 // Released meanwhile: then there is nothing to keep.
                 Ok(None) => return Ok(()),
                 Err(error) if error.is_transient() => return Err(error),
                 // The collection itself is made of other objects, and may be whole.
                 Err(error) => {
-                    tracing::warn!(%error, snapshot = %found.name(), "all files of its collection are kept for it");
-                    handle.keep.snapshot_of_unknown_files(found.uid());
+                    tracing::warn!(%error, snapshot = %found.name, "all files of its collection are kept for it");
+                    handle.keep.snapshot_of_unknown_files(found.uid);
                 }
             }
             if !is_kept()? {
                 // It may have been given back just before.
-                handle.keep.release(found.uid());
+                handle.keep.release(found.uid);
             }
             Ok(())
         });

@@ -145,7 +145,7 @@ impl Store {
     /// The hash of a list is in a record. A manifest that only a checkpoint holds counts
     /// if it names what the list does: one of another snapshot does not. Nothing is
     /// deleted before all are read.
-    pub async fn trim(&self, uid: Uuid, pinned: &[(RecordedList<'_>, Files)]) -> Result<(), Error> {
+    pub async fn trim(&self, uid: Uuid, pinned: &[(RecordedList, Files)]) -> Result<(), Error> {
         let (mut files, mut logs) = (HashSet::new(), HashSet::new());
         for (list, listed) in pinned {
             files.extend(listed.ids());

@@ -7,10 +7,7 @@ use ulid::Ulid;
 use uuid::Uuid;
 
 use crate::{
-    documents::{
-        paths::{self, hash_of},
-        root::Root,
-    },
+    documents::{object_hash::ObjectHash, paths, root::Root},
     error::Error,
     stored,
 };
@@ -82,12 +79,12 @@ impl Files {
     }
 
     /// Reads a file list under a root, and holds it against the hash in its record.
-    pub async fn load(root: &Root, owner: Uuid, hash: &[u8]) -> Result<Self, Error> {
+    pub async fn load(root: &Root, owner: Uuid, hash: Option<ObjectHash>) -> Result<Self, Error> {
         let path = paths::files(owner);
         let Some(bytes) = root.get(&path).await? else {
             return Err(Error::DataLoss(format!("{path} is missing")));
         };
-        if !hash.is_empty() && hash_of(&bytes).as_slice() != hash {
+        if hash.is_some_and(|hash| hash != ObjectHash::of(&bytes)) {
             return Err(Error::DataLoss(format!("{path} is not what was written")));
         }
         Self::decode(&bytes).map_err(|error| match error {

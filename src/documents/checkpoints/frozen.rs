@@ -16,7 +16,8 @@ use crate::{
     documents::{
         databases::store::Store,
         manifest,
-        paths::{self, hash_of, missing},
+        object_hash::ObjectHash,
+        paths::{self, missing},
         root::Root,
     },
     error::Error,
@@ -24,18 +25,18 @@ use crate::{
 
 /// The manifest of a snapshot, as a record knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FrozenManifest<'a> {
+pub struct FrozenManifest {
     /// The collection whose files it lists.
     pub collection: Uuid,
     /// Its number among the manifests of that.
     pub id: u64,
     /// Where it is.
-    pub held: Held<'a>,
+    pub held: Held,
 }
 
 /// What holds a manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Held<'a> {
+pub enum Held {
     /// This checkpoint, among the manifests of the collection.
     Checkpoint(Uuid),
     /// Nothing needs to: it is a copy.
@@ -43,7 +44,7 @@ pub enum Held<'a> {
         /// The snapshot that it is of.
         snapshot: Uuid,
         /// The hash of the object.
-        hash: &'a [u8],
+        hash: ObjectHash,
     },
 }
 
@@ -65,10 +66,10 @@ impl Frozen {
 }
 
 /// Reads the copy of a snapshot's manifest, and holds it against the hash in the record.
-pub async fn load_manifest(root: &Root, snapshot: Uuid, hash: &[u8]) -> Result<Bytes, Error> {
+pub async fn load_manifest(root: &Root, snapshot: Uuid, hash: ObjectHash) -> Result<Bytes, Error> {
     let path = paths::manifest(snapshot);
     let bytes = root.get(&path).await?.ok_or_else(|| missing(&path))?;
-    if hash_of(&bytes).as_slice() != hash {
+    if ObjectHash::of(&bytes) != hash {
         return Err(Error::DataLoss(format!("{path} is not what was written")));
     }
     Ok(bytes)
@@ -76,7 +77,7 @@ pub async fn load_manifest(root: &Root, snapshot: Uuid, hash: &[u8]) -> Result<B
 
 impl Store {
     /// Reads the manifest of a snapshot.
-    pub async fn frozen(&self, manifest: FrozenManifest<'_>) -> Result<Frozen, Error> {
+    pub async fn frozen(&self, manifest: FrozenManifest) -> Result<Frozen, Error> {
         let (bytes, checkpoints) = self.read_frozen(manifest).await?;
         let bytes = if checkpoints > MANY { manifest::written_again(manifest.id, bytes).await? } else { bytes };
         let decoded = manifest::decode(manifest.id, bytes.clone()).await?;
@@ -87,12 +88,12 @@ impl Store {
     }
 
     /// The bytes of a snapshot's manifest, which knows no checkpoints.
-    pub(in crate::documents) async fn frozen_bytes(&self, manifest: FrozenManifest<'_>) -> Result<Bytes, Error> {
+    pub(in crate::documents) async fn frozen_bytes(&self, manifest: FrozenManifest) -> Result<Bytes, Error> {
         self.read_frozen(manifest).await.map(|(bytes, _)| bytes)
     }
 
     /// The same, and how many checkpoints were taken out of it.
-    async fn read_frozen(&self, manifest: FrozenManifest<'_>) -> Result<(Bytes, u32), Error> {
+    async fn read_frozen(&self, manifest: FrozenManifest) -> Result<(Bytes, u32), Error> {
         let FrozenManifest { collection, id, held } = manifest;
         match held {
             Held::Copy { snapshot, hash } => Ok((load_manifest(&self.root, snapshot, hash).await?, 0)),

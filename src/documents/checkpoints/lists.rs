@@ -10,25 +10,21 @@ use uuid::Uuid;
 
 use super::{files::Files, frozen::FrozenManifest, saved::Saved};
 use crate::{
-    documents::{
-        databases::store::Store,
-        keys::Bucket,
-        paths::{self, hash_of},
-    },
+    documents::{databases::store::Store, keys::Bucket, object_hash::ObjectHash, paths},
     error::Error,
 };
 
 /// A file list, as a record knows it.
 #[derive(Clone, Copy, Debug)]
-pub struct RecordedList<'a> {
+pub struct RecordedList {
     /// The snapshot or the restore that the list is of.
     pub owner: Uuid,
     /// The manifest that the files are of.
-    pub manifest: FrozenManifest<'a>,
+    pub manifest: FrozenManifest,
     /// Files of buckets below it are left out.
     pub floor: Bucket,
-    /// The hash of the object; empty in a record that is older than hashes.
-    pub hash: &'a [u8],
+    /// The hash of the object; absent in a record that is older than hashes.
+    pub hash: Option<ObjectHash>,
 }
 
 impl Store {
@@ -39,9 +35,9 @@ impl Store {
 
     /// Reads a file list that nobody gives back meanwhile. One that is lost is derived
     /// again.
-    pub async fn load_files(&self, listed: RecordedList<'_>) -> Result<Files, Error> {
+    pub async fn load_files(&self, listed: RecordedList) -> Result<Files, Error> {
         match Files::load(&self.root, listed.owner, listed.hash).await {
-            Err(Error::DataLoss(why)) if !listed.hash.is_empty() => self.mend(listed, &why).await,
+            Err(Error::DataLoss(why)) if listed.hash.is_some() => self.mend(listed, &why).await,
             read => read,
         }
     }
@@ -50,7 +46,7 @@ impl Store {
     /// is lost is derived again.
     pub async fn load_files_while(
         &self,
-        listed: RecordedList<'_>,
+        listed: RecordedList,
         is_needed: impl Fn() -> Result<bool, Error> + Send,
     ) -> Result<Option<Files>, Error> {
         let read = Files::load(&self.root, listed.owner, listed.hash).await;
@@ -58,7 +54,7 @@ impl Store {
             return Ok(None);
         }
         let mended = match read {
-            Err(Error::DataLoss(why)) if !listed.hash.is_empty() => self.mend(listed, &why).await,
+            Err(Error::DataLoss(why)) if listed.hash.is_some() => self.mend(listed, &why).await,
             read => return read.map(Some),
         };
         if !is_needed()? {
@@ -75,7 +71,7 @@ impl Store {
     }
 
     /// Derives a lost list again, and writes it if it is the same.
-    async fn mend(&self, listed: RecordedList<'_>, why: &str) -> Result<Files, Error> {
+    async fn mend(&self, listed: RecordedList, why: &str) -> Result<Files, Error> {
         let RecordedList { owner, manifest: FrozenManifest { collection, id, .. }, hash, .. } = listed;
         let files = match self.derive(listed).await {
             Err(Error::DataLoss(also)) => {
@@ -84,7 +80,7 @@ impl Store {
             derived => derived?,
         };
         let bytes = files.encode();
-        if hash_of(&bytes).as_slice() != hash {
+        if hash != Some(ObjectHash::of(&bytes)) {
             let other = format!("the files in manifest {id} of collection {collection} are others");
             return Err(Error::DataLoss(format!("{why}, and cannot be derived again: {other}")));
         }
@@ -98,7 +94,7 @@ impl Store {
     }
 
     /// What was in the list, from the manifest that it was made of.
-    async fn derive(&self, listed: RecordedList<'_>) -> Result<Files, Error> {
+    async fn derive(&self, listed: RecordedList) -> Result<Files, Error> {
         let RecordedList { manifest, floor, .. } = listed;
         let frozen = self.frozen(manifest).await?;
         let files = self.files(manifest.collection, &frozen, &Files::default()).await?;
@@ -112,7 +108,7 @@ mod tests {
     use crate::documents::root::Root;
 
     /// What keeps a list from being read, which names it.
-    async fn why(root: &Root, owner: Uuid, hash: &[u8]) -> String {
+    async fn why(root: &Root, owner: Uuid, hash: Option<ObjectHash>) -> String {
         match Files::load(root, owner, hash).await {
             Err(Error::DataLoss(why)) => {
                 assert!(why.starts_with(&format!("files/{owner} ")), "{why}");
@@ -134,11 +130,11 @@ mod tests {
         let root = Root::local(dir.path()).unwrap();
         let owner = Uuid::from_u128(7);
         let path = paths::files(owner);
-        let (whole, hash) = (list(3), hash_of(&list(3)));
-        assert!(why(&root, owner, &hash).await.ends_with("is missing"));
+        let (whole, hash) = (list(3), Some(ObjectHash::of(&list(3))));
+        assert!(why(&root, owner, hash).await.ends_with("is missing"));
 
         root.put(&path, whole.clone()).await.unwrap();
-        let read = Files::load(&root, owner, &hash).await.unwrap();
+        let read = Files::load(&root, owner, hash).await.unwrap();
         assert_eq!((read.count(), read.bytes(), read.encode()), (3, 6, whole.clone()));
 
         let mut changed = whole.clone();
@@ -146,7 +142,7 @@ mod tests {
         // All but the one that is cut can be read as lists.
         for other in [changed, list(2), whole[..whole.len() - 1].to_vec(), Vec::new()] {
             root.put(&path, other).await.unwrap();
-            assert!(why(&root, owner, &hash).await.ends_with("is not what was written"));
+            assert!(why(&root, owner, hash).await.ends_with("is not what was written"));
         }
     }
 
@@ -155,10 +151,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let root = Root::local(dir.path()).unwrap();
         let owner = Uuid::from_u128(7);
-        assert!(why(&root, owner, &[]).await.ends_with("is missing"));
+        assert!(why(&root, owner, None).await.ends_with("is missing"));
         root.put(&paths::files(owner), list(2)).await.unwrap();
-        assert_eq!(Files::load(&root, owner, &[]).await.unwrap().count(), 2);
+        assert_eq!(Files::load(&root, owner, None).await.unwrap().count(), 2);
         root.put(&paths::files(owner), vec![0xff]).await.unwrap();
-        assert!(why(&root, owner, &[]).await.contains("cannot be read"));
+        assert!(why(&root, owner, None).await.contains("cannot be read"));
     }
 }

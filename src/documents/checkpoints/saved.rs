@@ -4,7 +4,7 @@ use bytes::Bytes;
 use slatedb::object_store::path::Path;
 
 use crate::{
-    documents::{databases::store::Store, paths::hash_of},
+    documents::{databases::store::Store, object_hash::ObjectHash},
     error::Error,
 };
 
@@ -12,7 +12,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Saved {
     /// For the record.
-    pub hash: Vec<u8>,
+    pub hash: ObjectHash,
     /// Its size.
     pub bytes: i64,
 }
@@ -20,7 +20,7 @@ pub struct Saved {
 impl Store {
     /// Stores an object whose hash goes into a record.
     pub(in crate::documents) async fn save(&self, path: &Path, object: Bytes) -> Result<Saved, Error> {
-        let saved = Saved { hash: hash_of(&object).to_vec(), bytes: i64::try_from(object.len()).unwrap_or(i64::MAX) };
+        let saved = Saved { hash: ObjectHash::of(&object), bytes: i64::try_from(object.len()).unwrap_or(i64::MAX) };
         self.root.put(path, object).await?;
         Ok(saved)
     }

@@ -22,11 +22,11 @@ use crate::{
         databases::store::Store,
         engine::{read_totals, scan_options},
         keys, positions,
+        positions::Position,
         totals::{Dropped, Totals},
         value::StoredDocument,
     },
     error::Error,
-    stored::SourcePosition,
 };
 
 /// Documents that one batch deletes.
@@ -61,7 +61,7 @@ pub struct Adopted {
     /// The expired documents that were deleted.
     pub dropped: Dropped,
     /// How far the sources were whose documents it holds, the oldest first.
-    pub positions: Vec<SourcePosition>,
+    pub positions: Vec<Position>,
 }
 
 impl Store {

@@ -106,7 +106,7 @@ impl Copied {
 #[derive(Clone, Copy, Debug)]
 pub struct Transfer<'a> {
     /// The manifest of the snapshot.
-    pub manifest: FrozenManifest<'a>,
+    pub manifest: FrozenManifest,
     /// Buckets below it are left out.
     pub floor: Bucket,
     /// The new collection.
@@ -153,7 +153,7 @@ impl Store {
     /// Prepares the destination's manifest, which knows no checkpoints.
     async fn stage(
         &self,
-        frozen: FrozenManifest<'_>,
+        frozen: FrozenManifest,
         floor: Bucket,
         destination: Uuid,
     ) -> Result<VersionedManifest, Error> {

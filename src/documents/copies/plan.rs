@@ -45,7 +45,7 @@ impl Store {
     /// Counts what has expired in one bucket of a snapshot, by reading it.
     pub async fn count_expired(
         &self,
-        manifest: FrozenManifest<'_>,
+        manifest: FrozenManifest,
         bucket: Bucket,
         cutoff: Micros,
     ) -> Result<Dropped, Error> {
@@ -59,7 +59,7 @@ impl Store {
     /// Opens a snapshot to read it where it is.
     pub(in crate::documents) async fn open_frozen(
         &self,
-        manifest: FrozenManifest<'_>,
+        manifest: FrozenManifest,
         cache: Arc<dyn DbCache>,
     ) -> Result<DbReader, Error> {
         let uid = manifest.collection;

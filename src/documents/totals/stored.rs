@@ -7,11 +7,10 @@ use prost::Message;
 
 use super::{PendingCut, Totals};
 use crate::{
-    digest::Digest,
+    damage::{self, Damage},
     documents::{intervals::Interval, keys::Bucket, retention::Retention},
     error::Error,
     stored,
-    uid::uid,
 };
 
 impl Totals {
@@ -30,12 +29,14 @@ impl Totals {
 
     /// Reads the stored form in a database, without the intervals.
     pub fn decode(bytes: &[u8]) -> Result<Self, Error> {
-        Ok(stored::Totals::decode(bytes)?.into())
+        Self::read(&stored::Totals::decode(bytes)?).map_err(|damage| damage.of("the totals of a collection"))
     }
 
     /// Reads one interval of a database.
     pub fn decode_interval(&mut self, bucket: Bucket, bytes: &[u8]) -> Result<(), Error> {
-        self.intervals.insert(bucket, Interval::from_stored(&stored::Interval::decode(bytes)?));
+        let interval = Interval::read(&stored::Interval::decode(bytes)?);
+        let interval = interval.map_err(|damage| damage.of("the totals of an interval"))?;
+        self.intervals.insert(bucket, interval);
         Ok(())
     }
 }
@@ -103,32 +104,30 @@ impl Totals {
     }
 }
 
-impl From<stored::Totals> for Totals {
-    fn from(totals: stored::Totals) -> Self {
-        Self {
-            document_count: totals.document_count,
-            size_bytes: totals.size_bytes,
-            digest: Digest::from_le_bytes(&totals.digest),
-            offset: totals.offset,
-            changed_bytes: totals.changed_bytes,
-            snapshot_offset: totals.snapshot_offset,
-            event_times: totals.oldest_event_time.zip(totals.newest_event_time),
-            pending: totals
-                .pending_cuts
-                .iter()
-                .map(|cut| PendingCut { snapshot: uid(&cut.snapshot_uid), changed_bytes: cut.changed_bytes })
-                .collect(),
-            retention: Retention::from_stored(totals.retention, totals.interval),
-            floor: totals.floor,
-            cutoff: totals.cutoff,
-            intervals: totals
-                .intervals
-                .iter()
-                .map(|interval| (interval.bucket, Interval::from_stored(interval)))
-                .collect(),
-            restore: (!totals.restore_uid.is_empty()).then(|| uid(&totals.restore_uid)),
-            marks: totals.marks,
-        }
+impl Totals {
+    /// Reads the stored form, with the intervals if it is that of a record.
+    pub fn read(stored: &stored::Totals) -> Result<Self, Damage> {
+        let pending = |cut: &stored::PendingCut| {
+            let snapshot = damage::uid("pending_cuts.snapshot_uid", &cut.snapshot_uid)?;
+            Ok(PendingCut { snapshot, changed_bytes: cut.changed_bytes })
+        };
+        let interval = |interval: &stored::Interval| Ok((interval.bucket, Interval::read(interval)?));
+        Ok(Self {
+            document_count: stored.document_count,
+            size_bytes: stored.size_bytes,
+            digest: damage::digest("totals.digest", &stored.digest)?,
+            offset: stored.offset,
+            changed_bytes: stored.changed_bytes,
+            snapshot_offset: stored.snapshot_offset,
+            event_times: stored.oldest_event_time.zip(stored.newest_event_time),
+            pending: stored.pending_cuts.iter().map(pending).collect::<Result<_, Damage>>()?,
+            retention: Retention::read(stored.retention, stored.interval)?,
+            floor: stored.floor,
+            cutoff: stored.cutoff,
+            intervals: stored.intervals.iter().map(interval).collect::<Result<_, Damage>>()?,
+            restore: damage::uid_if_any("totals.restore_uid", &stored.restore_uid)?,
+            marks: stored.marks,
+        })
     }
 }
 
@@ -151,7 +150,7 @@ mod tests {
     fn a_record_has_them_as_they_were_without_the_cuts_that_are_pending() {
         let totals = filled();
         let expected = Totals { pending: Vec::new(), ..totals.clone() };
-        assert_eq!(Totals::from(stored::Totals::from(totals)), expected);
+        assert_eq!(Totals::read(&stored::Totals::from(totals)), Ok(expected));
     }
 
     /// Whoever is late to drop what has expired finds the same in a record, in one piece.
@@ -166,7 +165,7 @@ mod tests {
                 totals.cut(Uuid::from_u128(1));
             }
         }
-        let mut read = Totals::from(stored::Totals::from(totals.clone()));
+        let mut read = Totals::read(&stored::Totals::from(totals.clone())).unwrap();
         assert_eq!((totals.intervals.len(), read.intervals.len()), (1_000, 34));
         for now in [999_000_000, 1_005_000_000] {
             assert_eq!(read.expired_count(now), totals.expired_count(now), "{now}");

@@ -10,7 +10,8 @@ use uuid::Uuid;
 use crate::{
     documents::{
         databases::store::Store,
-        paths::{collection, hash_of, log_path, manifest_path, missing, sst, sst_ids},
+        object_hash::ObjectHash,
+        paths::{collection, log_path, manifest_path, missing, sst, sst_ids},
         patience::within,
         root::{End, Root},
         sealed::{Kind, Place, Since},
@@ -31,7 +32,7 @@ pub struct Least {
     /// The newest manifest that it is known to have had; 0: not known.
     pub manifest_id: u64,
     /// The hash of that manifest; empty: not known.
-    pub manifest_hash: Vec<u8>,
+    pub manifest_hash: Option<ObjectHash>,
     /// The newest log that it is known to have had.
     pub log_id: u64,
 }
@@ -42,7 +43,7 @@ pub struct Newest {
     /// The newest manifest.
     pub manifest_id: u64,
     /// The XXH3-128 of its contents, little endian.
-    pub manifest_hash: Vec<u8>,
+    pub manifest_hash: Option<ObjectHash>,
     /// The newest log.
     pub log_id: u64,
 }
@@ -83,10 +84,12 @@ impl Store {
         id: u64,
         least: &Least,
     ) -> Result<VersionedManifest, Error> {
-        if id == least.manifest_id && !least.manifest_hash.is_empty() {
+        if id == least.manifest_id
+            && let Some(hash) = least.manifest_hash
+        {
             let path = manifest_path(uid, id);
             let bytes = self.root.get(&path).await?.ok_or_else(|| missing(&path))?;
-            if hash_of(&bytes).as_slice() != least.manifest_hash {
+            if ObjectHash::of(&bytes) != hash {
                 return Err(Error::DataLoss(format!("{path} is not what was written")));
             }
         }
@@ -152,7 +155,7 @@ impl Root {
         let log_id = log_id.max(least.log_id);
         // Of a later manifest no hash is known.
         Ok(if manifest_id > least.manifest_id {
-            Least { manifest_id, manifest_hash: Vec::new(), log_id }
+            Least { manifest_id, manifest_hash: None, log_id }
         } else {
             Least { log_id, ..least.clone() }
         })
@@ -164,7 +167,7 @@ impl Root {
         let bytes = self.get(&manifest_path(uid, manifest_id)).await?;
         let log_id = self.newest_number(uid, Kind::Log).await?.unwrap_or(0);
         // Without bytes there is a newer one by now.
-        let manifest_hash = bytes.map(|bytes| hash_of(&bytes).to_vec()).unwrap_or_default();
+        let manifest_hash = bytes.map(|bytes| ObjectHash::of(&bytes));
         Ok(Some(Newest { manifest_id, manifest_hash, log_id }))
     }
 
@@ -316,7 +319,7 @@ mod tests {
             std::fs::rename(&aside, &at).unwrap();
             store.inspect(UID, &least).await.unwrap();
         }
-        let other = Least { manifest_hash: vec![0; 16], ..least };
+        let other = Least { manifest_hash: Some(ObjectHash([0; 16])), ..least };
         assert!(why(&store, &other).await.ends_with(".manifest is not what was written"));
     }
 

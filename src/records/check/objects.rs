@@ -4,18 +4,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt, pin_mut};
-use prost::Message;
 use uuid::Uuid;
 
 use super::{
     super::{
-        Collection, CollectionState, Intent, Retired, Snapshot, SnapshotState, SourcePosition, keys::kind_of,
-        kinds::uid, merged::Merged,
+        Collection, CollectionState, Intent, Record, Retired, Snapshot, SnapshotState, SourcePosition, merged::Merged,
+        raw::read,
     },
     Report, UNREADABLE, damage,
 };
 use crate::{
-    documents::{Files, Root, collections_folder, load_manifest},
+    documents::{Files, ObjectHash, Root, collections_folder, load_manifest},
     error::Error,
     lines::counted,
     stored::BaseRecord,
@@ -37,8 +36,7 @@ pub(super) async fn check(root: &Root, mut records: Merged, report: &mut Report<
             }
         };
         if let Err(error) = named.take(&record) {
-            let (kind, key) = (kind_of(&record.key), String::from_utf8_lossy(&record.key));
-            report.tell_wrong(format!("records: the {kind} at {key} cannot be read: {error}"));
+            report.tell_wrong(format!("records: {error}"));
         }
     }
     check_collections(&named, &root.children(&collections_folder()).await?, report);
@@ -69,10 +67,10 @@ struct Named {
 struct List {
     snapshot: Uuid,
     name: String,
-    /// Of the object; empty in an older record.
-    hash: Vec<u8>,
+    /// Of the object; absent in an older record.
+    hash: Option<ObjectHash>,
     /// The same of the copy of the manifest.
-    manifest_hash: Vec<u8>,
+    manifest_hash: Option<ObjectHash>,
 }
 
 impl Named {
@@ -80,28 +78,24 @@ impl Named {
         let BaseRecord { key, value, .. } = record;
         let value = value.as_slice();
         if key.starts_with(Collection::all().as_bytes()) {
-            let record = Collection::decode(value)?;
-            let owner = if record.state() == CollectionState::Ready { Owner::Ready } else { Owner::Restoring };
-            self.collections.insert(record.uid(), (owner, record.name().to_string()));
+            let record: Collection = read(key, value)?;
+            let owner = if record.state == CollectionState::Ready { Owner::Ready } else { Owner::Restoring };
+            self.collections.insert(record.uid, (owner, record.name.to_string()));
         } else if key.starts_with(Retired::all().as_bytes()) {
-            let record = Retired::decode(value)?;
-            self.collections.insert(uid(&record.uid), (Owner::Retired, record.name));
+            let record: Retired = read(key, value)?;
+            self.collections.insert(record.uid, (Owner::Retired, record.name.to_string()));
         } else if key.starts_with(Intent::all().as_bytes()) {
-            let intent = Intent::decode(value)?;
+            let intent: Intent = read(key, value)?;
             // That of a restore is of a collection that has a record.
-            self.collections.entry(uid(&intent.uid)).or_insert((Owner::Intent, String::new()));
+            self.collections.entry(intent.uid).or_insert((Owner::Intent, String::new()));
         } else if key.starts_with(SourcePosition::all().as_bytes()) {
-            self.restored.insert(uid(&SourcePosition::decode(value)?.collection_uid));
+            self.restored.insert(read::<SourcePosition>(key, value)?.collection_uid);
         } else if key.starts_with(Snapshot::all().as_bytes()) {
-            let record = Snapshot::decode(value)?;
-            if record.state() == SnapshotState::Created {
-                let (snapshot, name) = (record.uid(), record.name().to_string());
-                self.lists.push(List {
-                    snapshot,
-                    name,
-                    hash: record.file_list_hash,
-                    manifest_hash: record.manifest_hash,
-                });
+            let record: Snapshot = read(key, value)?;
+            if record.state == SnapshotState::Created {
+                let manifest = record.contents()?.manifest;
+                let (hash, manifest_hash) = (manifest.file_list_hash, manifest.copy_hash());
+                self.lists.push(List { snapshot: record.uid, name: record.name.to_string(), hash, manifest_hash });
             }
         }
         Ok(())
@@ -155,11 +149,11 @@ async fn check_file_lists(root: &Root, lists: Vec<List>, report: &mut Report<'_>
     let (count, mut whole) = (lists.len(), 0);
     let lists = futures::stream::iter(lists)
         .map(|List { snapshot, name, hash, manifest_hash }| async move {
-            let copy = match manifest_hash.as_slice() {
-                [] => Ok(()),
-                hash => load_manifest(root, snapshot, hash).await.map(drop),
+            let copy = match manifest_hash {
+                None => Ok(()),
+                Some(hash) => load_manifest(root, snapshot, hash).await.map(drop),
             };
-            (name, Files::load(root, snapshot, &hash).await, copy)
+            (name, Files::load(root, snapshot, hash).await, copy)
         })
         .buffered(READS_AT_ONCE);
     pin_mut!(lists);
@@ -180,7 +174,10 @@ async fn check_file_lists(root: &Root, lists: Vec<List>, report: &mut Report<'_>
 
 #[cfg(test)]
 mod tests {
+    use prost::Message;
+
     use super::*;
+    use crate::{documents::Position, records::fixture, stored::SourceMark};
 
     fn checked(named: &Named, directories: &[&str]) -> (usize, Vec<String>) {
         let mut lines = Vec::new();
@@ -235,21 +232,21 @@ mod tests {
         let take = |named: &mut Named, key: &str, value: Vec<u8>| {
             named.take(&BaseRecord { key: key.into(), version: 1, value })
         };
-        let uid = |n: u128| Uuid::from_u128(n).as_bytes().to_vec();
-        let restored = Collection { uid: uid(1), state: CollectionState::Restoring.into(), ..Default::default() };
-        take(&mut named, "c/commons/books", restored.encode_to_vec()).unwrap();
-        take(&mut named, "i/1", Intent { uid: uid(1), create_time: 1 }.encode_to_vec()).unwrap();
+        let uid = Uuid::from_u128(1);
+        let restored = Collection { uid, state: CollectionState::Restoring, ..fixture::collection() };
+        take(&mut named, "c/commons/books", restored.message().encode_to_vec()).unwrap();
+        take(&mut named, "i/1", Intent { uid, create_time: 1 }.message().encode_to_vec()).unwrap();
         for (n, state) in [(2, SnapshotState::Created), (3, SnapshotState::Expired)] {
-            let snapshot = Snapshot { uid: uid(n), state: state.into(), file_list_hash: vec![9], ..Default::default() };
-            take(&mut named, "s/commons/monday/2", snapshot.encode_to_vec()).unwrap();
+            let snapshot = Snapshot { uid: Uuid::from_u128(n), state, ..fixture::snapshot() };
+            take(&mut named, "s/commons/monday/2", snapshot.message().encode_to_vec()).unwrap();
         }
-        let position = SourcePosition { collection_uid: uid(1), ..Default::default() };
-        take(&mut named, "p/1/2", position.encode_to_vec()).unwrap();
+        let position = Position { source: Uuid::from_u128(2), mark: SourceMark::default() };
+        take(&mut named, "p/1/2", SourcePosition::new(uid, position).message().encode_to_vec()).unwrap();
         assert_eq!(named.restored, [Uuid::from_u128(1)].into());
         assert!(take(&mut named, "c/commons/bad", b"\xff".to_vec()).is_err());
         take(&mut named, "w/commons", b"\xff".to_vec()).unwrap();
         assert_eq!(named.collections[&Uuid::from_u128(1)].0, Owner::Restoring);
-        let lists: Vec<_> = named.lists.iter().map(|list| (list.snapshot.as_u128(), list.hash.as_slice())).collect();
-        assert_eq!(lists, [(2_u128, &[9_u8][..])]);
+        let lists: Vec<_> = named.lists.iter().map(|list| (list.snapshot.as_u128(), list.hash)).collect();
+        assert_eq!(lists, [(2, Some(ObjectHash([7; 16])))]);
     }
 }

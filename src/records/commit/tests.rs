@@ -10,8 +10,9 @@ use super::*;
 use crate::{
     documents::{ObjectPath, Root},
     durable::{Call, faults},
+    names::WorkspaceName,
     records::{
-        Policy, Subscription, Workspace,
+        Policy, Subscription, Workspace, fixture,
         log::{base_path, entry_path},
     },
 };
@@ -87,7 +88,7 @@ impl Given {
 }
 
 fn workspace(id: &str, revision: u64) -> Workspace {
-    Workspace { id: id.to_owned(), revision, ..Workspace::default() }
+    Workspace { name: WorkspaceName(id.parse().unwrap()), revision, ..fixture::workspace() }
 }
 
 fn insert(id: &str) -> Change {

@@ -16,9 +16,9 @@ use crate::{
     error::{Error, Violations},
     etag::Etag,
     listing::{Field, Kind, Listed, Value},
-    names::{ApiKeyName, ListParent},
+    names::{ApiKeyName, ListParent, WorkspaceName},
     pb,
-    records::{Role, RoleBinding},
+    records::{Role, RoleBinding, Scope},
     rpc::layer::admission::Gate,
     tasks::Tasks,
 };
@@ -145,14 +145,17 @@ fn name_of(text: &str) -> Result<ApiKeyName, Error> {
 
 impl From<RoleBinding> for pb::RoleBinding {
     fn from(binding: RoleBinding) -> Self {
-        let role = match binding.role() {
-            Role::Unspecified => pb::Role::Unspecified,
+        let role = match binding.role {
             Role::Reader => pb::Role::Reader,
             Role::Writer => pb::Role::Writer,
             Role::SnapshotAdmin => pb::Role::SnapshotAdmin,
             Role::Operator => pb::Role::Operator,
         };
-        Self { workspace: format!("workspaces/{}", binding.workspace), role: role.into() }
+        let workspace = match binding.scope {
+            Scope::Everywhere => "workspaces/-".to_owned(),
+            Scope::Workspace { id, .. } => WorkspaceName(id).to_string(),
+        };
+        Self { workspace, role: role.into() }
     }
 }
 
@@ -164,19 +167,18 @@ impl From<View> for pb::ApiKey {
             State::Expired => pb::api_key::State::Expired,
             State::Revoked => pb::api_key::State::Revoked,
         };
-        let expire_time = convert::optional_timestamp(record.expire_time);
         Self {
-            name: record.name().to_string(),
-            uid: convert::uid_text(&record.uid),
-            etag: Etag::of(&record.uid, record.revision).to_string(),
+            name: record.name.to_string(),
+            uid: record.uid.to_string(),
+            etag: Etag::of(record.uid, record.revision).to_string(),
             description: record.description,
             labels: record.labels,
             role_bindings: record.bindings.into_iter().map(Into::into).collect(),
             created_by: record.created_by,
             create_time: Some(convert::timestamp(record.create_time)),
-            expiration: expire_time.map(pb::api_key::Expiration::ExpireTime),
-            revoke_time: convert::optional_timestamp(record.revoke_time),
-            last_used_time: convert::optional_timestamp(last_used_time),
+            expiration: record.expire_time.map(convert::timestamp).map(pb::api_key::Expiration::ExpireTime),
+            revoke_time: record.revoke_time.map(convert::timestamp),
+            last_used_time: last_used_time.map(convert::timestamp),
             state: state.into(),
             secret: String::new(),
         }
@@ -185,7 +187,7 @@ impl From<View> for pb::ApiKey {
 
 impl From<Caller> for pb::Caller {
     fn from(caller: Caller) -> Self {
-        let expire_time = caller.key().and_then(|key| convert::optional_timestamp(key.expire_time));
+        let expire_time = caller.key().and_then(|key| key.expire_time).map(convert::timestamp);
         let role_bindings = caller.bindings().into_iter().map(Into::into).collect();
         Self { name: caller.name(), role_bindings, expire_time }
     }
@@ -206,10 +208,10 @@ impl Listed for View {
     const ORDER: &'static [&'static str] = &["name", "create_time", "expire_time", "last_used_time"];
 
     fn value(&self, field: &'static str) -> Value<'_> {
-        let time = |time| if time == 0 { Value::Absent } else { Value::Time(time) };
+        let time = |time: Option<_>| time.map_or(Value::Absent, Value::Time);
         match field {
-            "name" => Value::Text(Cow::Owned(self.record.name().to_string())),
-            "uid" => Value::Text(Cow::Owned(self.record.uid().to_string())),
+            "name" => Value::Text(Cow::Owned(self.record.name.to_string())),
+            "uid" => Value::Text(Cow::Owned(self.record.uid.to_string())),
             "description" => Value::Text(Cow::Borrowed(&self.record.description)),
             "created_by" => Value::Text(Cow::Borrowed(&self.record.created_by)),
             "state" => Value::Word(self.state.name()),
@@ -225,6 +227,6 @@ impl Listed for View {
     }
 
     fn uid(&self) -> Uuid {
-        self.record.uid()
+        self.record.uid
     }
 }

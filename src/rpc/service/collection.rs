@@ -45,7 +45,7 @@ impl CollectionRpc {
     /// The resource with what it holds, or with what keeps that from being known.
     async fn answer(&self, record: Collection) -> Result<pb::Collection, Error> {
         // They are there before it is READY.
-        let knows = record.state() == CollectionState::Ready && record.restore_info.is_some();
+        let knows = record.state == CollectionState::Ready && record.restore_info.is_some();
         let positions = if knows { self.collections.source_positions(record.uid())? } else { Vec::new() };
         match self.collections.stats(&record).await {
             Err(error) if !error.is_of_stored_data() => Err(error),
@@ -87,7 +87,7 @@ impl pb::collection_service_server::CollectionService for CollectionRpc {
         let of: ListParent = request.parent.parse().map_err(|why| Error::invalid("parent", why))?;
         let readable = self.gate.readable(&caller)?;
         let found = page_by_name(&request.page(), |from, each| {
-            let mut each = readable.passing(|found: &Collection| &found.workspace, each);
+            let mut each = readable.passing(|found: &Collection| &found.name.workspace, each);
             self.collections.list(&of, from, &mut each)
         })
         .await?;
@@ -102,7 +102,7 @@ impl pb::collection_service_server::CollectionService for CollectionRpc {
         let (_caller, request) = self.gate.admit(request)?;
         let Update { name, etag, settings, retention } = update(request)?;
         if let Some(Asked(retention)) = retention
-            && retention != retention::of(&self.collections.get(&name)?)
+            && retention != self.collections.get(&name)?.retention.map(|retention| retention.keep())
         {
             return Err(Error::RetentionImmutable.into());
         }
@@ -218,22 +218,21 @@ pub(in crate::rpc) fn resource(
         Ok(stats) => (Some((&stats).into()), None),
         Err(error) => (None, Some(status::embedded(error))),
     };
-    let state = match record.state() {
-        CollectionState::Unspecified => pb::collection::State::Unspecified,
+    let state = match record.state {
         CollectionState::Restoring => pb::collection::State::Restoring,
         CollectionState::Ready => pb::collection::State::Ready,
     };
     pb::Collection {
-        name: record.name().to_string(),
-        uid: convert::uid_text(&record.uid),
+        name: record.name.to_string(),
+        uid: record.uid.to_string(),
         description: record.description,
         labels: record.labels,
         create_time: Some(convert::timestamp(record.create_time)),
         update_time: Some(convert::timestamp(record.update_time)),
-        etag: Etag::of(&record.uid, record.revision).to_string(),
+        etag: Etag::of(record.uid, record.revision).to_string(),
         state: state.into(),
-        retention: (record.retention != 0).then(|| convert::proto_duration(record.retention)),
-        clustering_interval: (record.interval != 0).then(|| convert::proto_duration(record.interval)),
+        retention: record.retention.map(|retention| convert::proto_duration(retention.keep())),
+        clustering_interval: record.retention.map(|retention| convert::proto_duration(retention.interval())),
         stats,
         restore_info: record.restore_info.map(|info| restore_info(info, positions)),
         error,
@@ -257,22 +256,13 @@ impl From<&Stats> for pb::collection::Stats {
 }
 
 fn restore_info(info: RestoreInfo, positions: Vec<SourcePosition>) -> pb::collection::RestoreInfo {
-    let RestoreInfo {
-        snapshot,
-        snapshot_uid,
-        restore,
-        source_collection,
-        source_collection_uid,
-        snapshot_time,
-        // Empty since each has a record of its own.
-        source_positions: _,
-    } = info;
+    let RestoreInfo { snapshot, snapshot_uid, restore, source_collection, source_collection_uid, snapshot_time } = info;
     pb::collection::RestoreInfo {
-        snapshot,
-        snapshot_uid: convert::uid_text(&snapshot_uid),
-        restore,
-        source_collection,
-        source_collection_uid: convert::uid_text(&source_collection_uid),
+        snapshot: snapshot.to_string(),
+        snapshot_uid: snapshot_uid.to_string(),
+        restore: restore.to_string(),
+        source_collection: source_collection.to_string(),
+        source_collection_uid: source_collection_uid.to_string(),
         snapshot_time: Some(convert::timestamp(snapshot_time)),
         source_positions: positions.into_iter().map(Into::into).collect(),
     }
@@ -291,7 +281,8 @@ impl From<SourcePosition> for pb::collection::SourcePosition {
             last_object,
             update_time,
         } = position;
-        let update_time = convert::optional_timestamp(update_time);
+        let update_time = update_time.map(convert::timestamp);
+        let pattern = pattern.unwrap_or_default();
         Self { location, pattern, objects, documents, last_object, update_time }
     }
 }
@@ -310,12 +301,12 @@ impl Listed for Collection {
 
     fn value(&self, field: &'static str) -> Value<'_> {
         match field {
-            "name" => Value::Text(Cow::Owned(self.name().to_string())),
-            "uid" => Value::Text(Cow::Owned(self.uid().to_string())),
+            "name" => Value::Text(Cow::Owned(self.name.to_string())),
+            "uid" => Value::Text(Cow::Owned(self.uid.to_string())),
             "description" => Value::Text(Cow::Borrowed(&self.description)),
-            "state" => Value::Word(match self.state() {
+            "state" => Value::Word(match self.state {
                 CollectionState::Restoring => "RESTORING",
-                CollectionState::Ready | CollectionState::Unspecified => "READY",
+                CollectionState::Ready => "READY",
             }),
             "create_time" => Value::Time(self.create_time),
             "update_time" => Value::Time(self.update_time),
@@ -328,6 +319,6 @@ impl Listed for Collection {
     }
 
     fn uid(&self) -> Uuid {
-        self.uid()
+        self.uid
     }
 }

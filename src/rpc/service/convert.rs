@@ -12,7 +12,6 @@ use crate::{
     error::Violations,
     idempotency::Request,
     names::Id,
-    records,
 };
 
 pub const MAX_DESCRIPTION_BYTES: usize = 4096;
@@ -27,11 +26,6 @@ const TIMESTAMP_SECONDS: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_4
 pub fn timestamp(micros: Micros) -> prost_types::Timestamp {
     let nanos = i32::try_from(micros.rem_euclid(1_000_000) * 1000).unwrap_or(0);
     prost_types::Timestamp { seconds: micros.div_euclid(1_000_000), nanos }
-}
-
-/// A stored time on the wire, where 0 means that there is none.
-pub fn optional_timestamp(micros: Micros) -> Option<prost_types::Timestamp> {
-    (micros != 0).then(|| timestamp(micros))
 }
 
 /// A time from the wire; digits below a microsecond are cut towards the past.
@@ -57,11 +51,6 @@ pub fn span_of(span: &prost_types::Duration) -> Result<Micros, &'static str> {
     let is_sound = span.seconds >= 0 && (0..1_000_000_000).contains(&span.nanos);
     let micros = span.seconds.checked_mul(1_000_000).and_then(|s| s.checked_add(i64::from(span.nanos) / 1000));
     micros.filter(|micros| is_sound && *micros > 0).ok_or("must be a positive duration")
-}
-
-/// A uid on the wire; a resource that is not stored has none.
-pub fn uid_text(bytes: &[u8]) -> String {
-    if bytes.is_empty() { String::new() } else { records::uid(bytes).to_string() }
 }
 
 /// The id of a new resource; empty: the server makes one.

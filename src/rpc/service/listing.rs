@@ -211,17 +211,16 @@ impl From<ListingError> for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::records::{Snapshot, SnapshotState};
+    use crate::records::{Record, Snapshot, SnapshotState, fixture};
 
     /// In the order of their names; of one name several have ended.
     fn snapshots() -> Vec<Snapshot> {
         let snapshot = |n: u8| Snapshot {
-            workspace: "commons".to_owned(),
-            id: format!("s{}", n / 3),
-            uid: [n; 16].to_vec(),
-            state: SnapshotState::Deleted.into(),
+            name: format!("workspaces/commons/snapshots/s{}", n / 3).parse().unwrap(),
+            uid: uuid::Uuid::from_bytes([n; 16]),
+            state: SnapshotState::Deleted,
             create_time: i64::from(n * 7 % 10),
-            ..Snapshot::default()
+            ..fixture::snapshot()
         };
         (0..20).map(snapshot).collect()
     }
@@ -230,7 +229,7 @@ mod tests {
     async fn pages(filter: &str, order_by: &str, slice: Duration) -> Vec<Vec<u8>> {
         let all = snapshots();
         let show = |from: Option<&str>, each: &mut dyn FnMut(Snapshot) -> ControlFlow<()>| {
-            let behind = all.iter().filter(|found| from.is_none_or(|from| found.name().to_string().as_str() >= from));
+            let behind = all.iter().filter(|found| from.is_none_or(|from| found.name.to_string().as_str() >= from));
             let _ = behind.cloned().try_for_each(each);
             Ok(())
         };
@@ -239,7 +238,7 @@ mod tests {
             let arguments =
                 Page { domain: "List", bound: Vec::new(), page_size: 4, page_token: &page_token, filter, order_by };
             let page = page_in_slices(&arguments, show, slice).await.unwrap();
-            let (items, next) = page.messages(async |found| Ok(found)).await.unwrap();
+            let (items, next) = page.messages(async |found| Ok(found.message())).await.unwrap();
             pages.push(items.iter().map(|item| item.uid[0]).collect());
             if next.is_empty() {
                 return pages;

@@ -17,13 +17,12 @@ use super::{
 use crate::{
     access::Caller,
     clock::{Clock, Micros},
-    digest::Digest,
     error::{Error, Violations},
     etag::Etag,
     listing::{Field, Kind, Listed, Value},
     names::{CollectionName, ListParent, RestoreName, SnapshotName, WorkspaceName},
     pb,
-    records::{Restore, RestoreState as State, Totals, Verification},
+    records::{Restore, RestoreState as State, Verification},
     restore::{self, CreateRestore, Phase, Plan, Progress, Restores},
     rpc::{layer::admission::Gate, status},
     tasks::Tasks,
@@ -68,7 +67,8 @@ impl pb::restore_service_server::RestoreService for RestoreRpc {
         let (caller, request) = self.gate.admit(request)?;
         let (command, validate_only) = create(request, &caller)?;
         if validate_only {
-            return Ok(Response::new(resource(self.restores.plan(&command).await?)));
+            let is_named = command.id.is_some();
+            return Ok(Response::new(foretold(self.restores.plan(&command).await?, is_named)));
         }
         let restores = self.restores.clone();
         let created = to_its_end(&self.tasks, async move { restores.create(command).await }).await?;
@@ -88,7 +88,7 @@ impl pb::restore_service_server::RestoreService for RestoreRpc {
         let of: ListParent = request.parent.parse().map_err(|why| Error::invalid("parent", why))?;
         let readable = self.gate.readable(&caller)?;
         let found = page_by_name(&request.page(), |from, each| {
-            let mut each = readable.passing(|found: &Restore| &found.workspace, each);
+            let mut each = readable.passing(|found: &Restore| &found.name.workspace, each);
             self.restores.list(&of, from, &mut each)
         })
         .await?;
@@ -212,7 +212,6 @@ fn name_of(text: &str) -> Result<RestoreName, Error> {
 
 fn state_message(state: State) -> pb::restore::State {
     match state {
-        State::Unspecified => pb::restore::State::Unspecified,
         State::Pending => pb::restore::State::Pending,
         State::Copying | State::Verifying | State::Publishing | State::Failing | State::Cancelling => {
             pb::restore::State::Running
@@ -225,8 +224,7 @@ fn state_message(state: State) -> pb::restore::State {
 
 /// The time from the request to the end, or until now.
 fn elapsed(progress: &Progress, clock: &Clock) -> Micros {
-    let until = if progress.end_time == 0 { clock.now() } else { progress.end_time };
-    until.saturating_sub(progress.create_time)
+    progress.end_time.unwrap_or_else(|| clock.now()).saturating_sub(progress.create_time)
 }
 
 pub(in crate::rpc) fn progress_message(progress: &Progress, elapsed: Micros) -> pb::RestoreProgress {
@@ -256,13 +254,12 @@ pub(in crate::rpc) fn progress_message(progress: &Progress, elapsed: Micros) -> 
 }
 
 pub(in crate::rpc) fn resource(plan: Plan) -> pb::Restore {
-    let Plan { restore: record, undecided } = plan;
-    let totals = record.totals.clone().unwrap_or_default();
-    let is_stored = !record.uid.is_empty();
+    let Plan { restore: record, is_foretold, undecided } = plan;
+    let totals = &record.totals;
     // Until the work begins, it is the source's.
-    let is_fixed = totals.retention != 0 && (record.has_begun() || !is_stored);
+    let is_fixed = totals.retention.is_some() && (record.start_time.is_some() || is_foretold);
     let cutoff = is_fixed.then(|| convert::timestamp(totals.cutoff));
-    let receipt = (record.state() == State::Succeeded).then(|| receipt(&record, &totals, cutoff));
+    let receipt = (record.state == State::Succeeded).then(|| receipt(&record, cutoff));
     let plan = pb::restore::Plan {
         bytes: record.bytes,
         files: record.files,
@@ -273,31 +270,45 @@ pub(in crate::rpc) fn resource(plan: Plan) -> pb::Restore {
         cutoff_time: cutoff,
         documents_undecided: undecided,
     };
-    let verification = match record.verification() {
+    let verification = match record.verification {
         Verification::Structure => pb::restore::Verification::Structure,
-        Verification::Full | Verification::Unspecified => pb::restore::Verification::Full,
+        Verification::Full => pb::restore::Verification::Full,
     };
     pb::Restore {
-        name: if record.id.is_empty() { String::new() } else { record.name().to_string() },
-        uid: convert::uid_text(&record.uid),
+        name: record.name.to_string(),
+        uid: record.uid.to_string(),
         collection: record.collection_name().to_string(),
-        collection_uid: convert::uid_text(&record.collection_uid),
-        state: state_message(record.state()).into(),
+        collection_uid: record.collection_uid.to_string(),
+        state: state_message(record.state).into(),
         error: record.error.as_ref().map(status::failure),
-        snapshot: record.snapshot,
-        snapshot_uid: convert::uid_text(&record.snapshot_uid),
+        snapshot: record.snapshot.to_string(),
+        snapshot_uid: record.snapshot_uid.to_string(),
         description: record.description,
         labels: record.labels,
-        retention: (totals.retention != 0).then(|| convert::proto_duration(totals.retention)),
+        retention: totals.retention.map(|retention| convert::proto_duration(retention.keep())),
         verification: verification.into(),
         created_by: record.created_by,
-        create_time: is_stored.then(|| convert::timestamp(record.create_time)),
-        start_time: convert::optional_timestamp(record.start_time),
-        end_time: convert::optional_timestamp(record.end_time),
+        create_time: Some(convert::timestamp(record.create_time)),
+        start_time: record.start_time.map(convert::timestamp),
+        end_time: record.end_time.map(convert::timestamp),
         progress: None,
         plan: Some(plan),
         receipt,
-        etag: if is_stored { Etag::of(&record.uid, record.revision).to_string() } else { String::new() },
+        etag: Etag::of(record.uid, record.revision).to_string(),
+    }
+}
+
+/// What a restore would be that nobody has requested: without all that it has only then.
+fn foretold(plan: Plan, is_named: bool) -> pb::Restore {
+    let planned = resource(plan);
+    pb::Restore {
+        name: if is_named { planned.name } else { String::new() },
+        uid: String::new(),
+        collection_uid: String::new(),
+        state: pb::restore::State::Unspecified.into(),
+        create_time: None,
+        etag: String::new(),
+        ..planned
     }
 }
 
@@ -307,23 +318,24 @@ const LEFT_BEHIND: [&str; 2] = [
     "description and labels: the new collection has those of the restore",
 ];
 
-fn receipt(record: &Restore, totals: &Totals, cutoff: Option<prost_types::Timestamp>) -> pb::restore::Receipt {
-    let check = match record.verification() {
+fn receipt(record: &Restore, cutoff: Option<prost_types::Timestamp>) -> pb::restore::Receipt {
+    let check = match record.verification {
         Verification::Structure => pb::restore::receipt::DigestCheck::NotChecked,
-        Verification::Full | Verification::Unspecified => pb::restore::receipt::DigestCheck::Verified,
+        Verification::Full => pb::restore::receipt::DigestCheck::Verified,
     };
+    let total = record.end_time.map(|end| end.saturating_sub(record.create_time));
     pb::restore::Receipt {
-        documents_restored: totals.document_count,
+        documents_restored: record.totals.document_count,
         documents_dropped: record.documents_dropped,
         bytes_dropped: record.bytes_dropped,
         bytes: record.bytes,
         files: record.files,
-        digest: Digest::from_le_bytes(&totals.digest).to_string(),
+        digest: record.totals.digest.to_string(),
         digest_check: check.into(),
         cutoff_time: cutoff,
         copy_duration: Some(convert::proto_duration(record.copy_micros)),
         verify_duration: Some(convert::proto_duration(record.verify_micros)),
-        total_duration: Some(convert::proto_duration(record.end_time.saturating_sub(record.create_time))),
+        total_duration: total.map(convert::proto_duration),
     }
 }
 
@@ -344,16 +356,16 @@ impl Listed for Restore {
 
     fn value(&self, field: &'static str) -> Value<'_> {
         match field {
-            "name" => Value::Text(Cow::Owned(self.name().to_string())),
-            "uid" => Value::Text(Cow::Owned(self.uid().to_string())),
-            "snapshot" => Value::Text(Cow::Borrowed(&self.snapshot)),
-            "snapshot_uid" => Value::Text(Cow::Owned(convert::uid_text(&self.snapshot_uid))),
+            "name" => Value::Text(Cow::Owned(self.name.to_string())),
+            "uid" => Value::Text(Cow::Owned(self.uid.to_string())),
+            "snapshot" => Value::Text(Cow::Owned(self.snapshot.to_string())),
+            "snapshot_uid" => Value::Text(Cow::Owned(self.snapshot_uid.to_string())),
             "collection" => Value::Text(Cow::Owned(self.collection_name().to_string())),
-            "collection_uid" => Value::Text(Cow::Owned(self.collection_uid().to_string())),
+            "collection_uid" => Value::Text(Cow::Owned(self.collection_uid.to_string())),
             "created_by" => Value::Text(Cow::Borrowed(&self.created_by)),
-            "state" => Value::Word(restore::state_name(self.state())),
+            "state" => Value::Word(restore::state_name(self.state)),
             "create_time" => Value::Time(self.create_time),
-            "end_time" if self.end_time != 0 => Value::Time(self.end_time),
+            "end_time" => self.end_time.map_or(Value::Absent, Value::Time),
             _ => Value::Absent,
         }
     }
@@ -363,19 +375,18 @@ impl Listed for Restore {
     }
 
     fn uid(&self) -> Uuid {
-        self.uid()
+        self.uid
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::records::RestoreState;
+    use crate::records::{RestoreState, fixture};
 
     #[tokio::test]
     async fn a_watcher_is_never_shown_less_than_before() {
-        let announced =
-            Progress::at_rest(&Restore { state: RestoreState::Copying.into(), bytes: 10, ..Restore::default() });
+        let announced = Progress::at_rest(&Restore { state: RestoreState::Copying, bytes: 10, ..fixture::restore() });
         let at = |bytes| Progress { bytes: (bytes, 10), ..announced.clone() };
         let (sender, changes) = watch::channel(at(3));
         // Read from the work itself, which nobody has announced yet.
@@ -395,9 +406,9 @@ mod tests {
     #[tokio::test]
     async fn the_time_elapsed_never_goes_back() {
         let clock = Clock::default();
-        let running = Progress { create_time: clock.now() - 1_000_000, ..Progress::at_rest(&Restore::default()) };
+        let running = Progress { create_time: clock.now() - 1_000_000, ..Progress::at_rest(&fixture::restore()) };
         // Recorded after a second, and told later.
-        let ended = Progress { end_time: running.create_time + 999_000, ..running.clone() };
+        let ended = Progress { end_time: Some(running.create_time + 999_000), ..running.clone() };
         let values = in_time(stream::iter([running, ended]), 0, clock);
         let spans: Vec<_> = values.map(|value| value.elapsed.unwrap()).collect().await;
         assert!(spans[0].seconds >= 1, "{spans:?}");

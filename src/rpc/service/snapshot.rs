@@ -23,7 +23,7 @@ use crate::{
     listing::{Field, Kind, Listed, Value},
     names::{ListParent, SnapshotName, WorkspaceName},
     pb,
-    records::{Snapshot, SnapshotState as State},
+    records::{Contents, Snapshot, SnapshotState as State},
     rpc::{layer::admission::Gate, status},
     snapshot::{self, CreateSnapshot, Settings, Snapshots},
     tasks::Tasks,
@@ -72,7 +72,7 @@ impl pb::snapshot_service_server::SnapshotService for SnapshotRpc {
         let of: ListParent = request.parent.parse().map_err(|why| Error::invalid("parent", why))?;
         let readable = self.gate.readable(&caller)?;
         let found = page_by_name(&request.page(), |from, each| {
-            let mut each = readable.passing(|found: &Snapshot| &found.workspace, each);
+            let mut each = readable.passing(|found: &Snapshot| &found.name.workspace, each);
             self.snapshots.list(&of, request.show_deleted, from, &mut each)
         })
         .await?;
@@ -190,20 +190,20 @@ fn name_of(field: &str, text: &str) -> Result<SnapshotName, Error> {
 
 impl From<Snapshot> for pb::Snapshot {
     fn from(snapshot: Snapshot) -> Self {
-        let state = match snapshot.state() {
-            State::Unspecified => pb::snapshot::State::Unspecified,
+        let state = match snapshot.state {
             State::Requested => pb::snapshot::State::Requested,
             State::Created => pb::snapshot::State::Created,
             State::Failed => pb::snapshot::State::Failed,
             State::Expired => pb::snapshot::State::Expired,
             State::Deleted => pb::snapshot::State::Deleted,
         };
-        let totals = snapshot.totals.as_ref().map(|totals| crate::documents::Totals::from(totals.clone()));
+        let contents = snapshot.contents.as_ref();
+        let number = |read: fn(&Contents) -> i64| contents.map_or(0, read);
         Self {
-            name: snapshot.name().to_string(),
-            uid: convert::uid_text(&snapshot.uid),
+            name: snapshot.name.to_string(),
+            uid: snapshot.uid.to_string(),
             collection: snapshot.collection_name().to_string(),
-            collection_uid: convert::uid_text(&snapshot.collection_uid),
+            collection_uid: snapshot.collection_uid.to_string(),
             state: state.into(),
             error: snapshot.error.as_ref().map(status::failure),
             expiration: Some(pb::snapshot::Expiration::ExpireTime(convert::timestamp(snapshot.expire_time))),
@@ -212,18 +212,18 @@ impl From<Snapshot> for pb::Snapshot {
             created_by: snapshot.created_by,
             create_time: Some(convert::timestamp(snapshot.create_time)),
             update_time: Some(convert::timestamp(snapshot.update_time)),
-            snapshot_time: convert::optional_timestamp(snapshot.snapshot_time),
-            etag: Etag::of(&snapshot.uid, snapshot.revision).to_string(),
-            offset: totals.as_ref().map_or(0, |totals| totals.offset),
-            document_count: totals.as_ref().map_or(0, |totals| totals.document_count),
-            size_bytes: totals.as_ref().map_or(0, |totals| totals.size_bytes),
-            incremental_bytes: snapshot.incremental_bytes,
-            referenced_bytes: snapshot.referenced_bytes + snapshot.own_bytes,
-            new_file_bytes: snapshot.new_file_bytes + snapshot.own_bytes,
+            snapshot_time: contents.map(|contents| convert::timestamp(contents.snapshot_time)),
+            etag: Etag::of(snapshot.uid, snapshot.revision).to_string(),
+            offset: number(|contents| contents.totals.offset),
+            document_count: number(|contents| contents.totals.document_count),
+            size_bytes: number(|contents| contents.totals.size_bytes),
+            incremental_bytes: number(|contents| contents.incremental_bytes),
+            referenced_bytes: number(|contents| contents.referenced_bytes + contents.own_bytes),
+            new_file_bytes: number(|contents| contents.new_file_bytes + contents.own_bytes),
             exclusive_bytes: None,
-            digest: totals.as_ref().map(|totals| totals.digest.to_string()).unwrap_or_default(),
-            retention: totals
-                .and_then(|totals| totals.retention)
+            digest: contents.map(|contents| contents.totals.digest.to_string()).unwrap_or_default(),
+            retention: contents
+                .and_then(|contents| contents.totals.retention)
                 .map(|retention| convert::proto_duration(retention.keep())),
         }
     }
@@ -251,25 +251,24 @@ impl Listed for Snapshot {
     const ORDER: &'static [&'static str] = &["name", "create_time", "expire_time", "size_bytes"];
 
     fn value(&self, field: &'static str) -> Value<'_> {
-        let totals = self.totals.as_ref();
-        let number =
-            |read: fn(&crate::records::Totals) -> i64| totals.map_or(Value::Absent, |t| Value::Number(read(t)));
+        let contents = self.contents.as_ref();
+        let number = |read: fn(&Contents) -> i64| contents.map_or(Value::Absent, |held| Value::Number(read(held)));
         match field {
-            "name" => Value::Text(Cow::Owned(self.name().to_string())),
-            "uid" => Value::Text(Cow::Owned(self.uid().to_string())),
+            "name" => Value::Text(Cow::Owned(self.name.to_string())),
+            "uid" => Value::Text(Cow::Owned(self.uid.to_string())),
             "collection" => Value::Text(Cow::Owned(self.collection_name().to_string())),
-            "collection_uid" => Value::Text(Cow::Owned(self.collection_uid().to_string())),
+            "collection_uid" => Value::Text(Cow::Owned(self.collection_uid.to_string())),
             "description" => Value::Text(Cow::Borrowed(&self.description)),
             "created_by" => Value::Text(Cow::Borrowed(&self.created_by)),
-            "state" => Value::Word(snapshot::state_name(self.state())),
+            "state" => Value::Word(snapshot::state_name(self.state)),
             "create_time" => Value::Time(self.create_time),
             "update_time" => Value::Time(self.update_time),
-            "snapshot_time" if self.snapshot_time != 0 => Value::Time(self.snapshot_time),
+            "snapshot_time" => contents.map_or(Value::Absent, |contents| Value::Time(contents.snapshot_time)),
             "expire_time" => Value::Time(self.expire_time),
-            "offset" => number(|totals| totals.offset),
-            "document_count" => number(|totals| totals.document_count),
-            "size_bytes" => number(|totals| totals.size_bytes),
-            "incremental_bytes" if totals.is_some() => Value::Number(self.incremental_bytes),
+            "offset" => number(|contents| contents.totals.offset),
+            "document_count" => number(|contents| contents.totals.document_count),
+            "size_bytes" => number(|contents| contents.totals.size_bytes),
+            "incremental_bytes" => number(|contents| contents.incremental_bytes),
             _ => Value::Absent,
         }
     }
@@ -279,6 +278,6 @@ impl Listed for Snapshot {
     }
 
     fn uid(&self) -> Uuid {
-        self.uid()
+        self.uid
     }
 }

@@ -69,7 +69,7 @@ impl pb::source_service_server::SourceService for SourceRpc {
         let of: SourceParent = request.parent.parse().map_err(|why| Error::invalid("parent", why))?;
         let readable = self.gate.readable(&caller)?;
         let found = page_by_name(&request.page(), |from, each| {
-            let mut each = readable.passing(|found: &View| &found.record.workspace, each);
+            let mut each = readable.passing(|found: &View| &found.record.name.collection.workspace, each);
             self.sources.list(&of, from, &mut each)
         })
         .await?;

@@ -19,7 +19,7 @@ use crate::{
     listing::{Field, Kind, Listed, Value},
     names::{Id, WorkspaceName},
     pb,
-    records::{self, Workspace},
+    records::Workspace,
     rpc::layer::admission::Gate,
     tasks::Tasks,
     workspace::{Settings, Workspaces},
@@ -64,7 +64,8 @@ impl pb::workspace_service_server::WorkspaceService for WorkspaceRpc {
     ) -> Result<Response<pb::ListWorkspacesResponse>, Status> {
         let (caller, request) = self.gate.admit(request)?;
         let readable = self.gate.readable(&caller)?;
-        let found = page(&request.page(), || Ok(readable.only(self.workspaces.list()?, |workspace| &workspace.id)))?;
+        let found =
+            page(&request.page(), || Ok(readable.only(self.workspaces.list()?, |workspace| &workspace.name.0)))?;
         let (workspaces, next_page_token) = found.messages(async |found| Ok(pb::Workspace::from(found))).await?;
         Ok(Response::new(pb::ListWorkspacesResponse { workspaces, next_page_token }))
     }
@@ -187,17 +188,17 @@ impl From<Workspace> for pb::Workspace {
             pb::workspace::SnapshotPreview::Disabled
         };
         Self {
-            name: workspace.name().to_string(),
-            uid: convert::uid_text(&workspace.uid),
+            name: workspace.name.to_string(),
+            uid: workspace.uid.to_string(),
             description: workspace.description,
             labels: workspace.labels,
             create_time: Some(convert::timestamp(workspace.create_time)),
             update_time: Some(convert::timestamp(workspace.update_time)),
-            etag: Etag::of(&workspace.uid, workspace.revision).to_string(),
+            etag: Etag::of(workspace.uid, workspace.revision).to_string(),
             snapshot_preview: preview.into(),
             max_restore_bytes: Some(workspace.max_restore_bytes),
             snapshot_creates_per_minute: Some(workspace.snapshot_creates_per_minute),
-            max_stored_bytes: Some(workspace.max_stored_bytes),
+            max_stored_bytes: Some(workspace.max_stored_bytes.unwrap_or(0)),
         }
     }
 }
@@ -216,8 +217,8 @@ impl Listed for Workspace {
 
     fn value(&self, field: &'static str) -> Value<'_> {
         match field {
-            "name" => Value::Text(Cow::Owned(self.name().to_string())),
-            "uid" => Value::Text(Cow::Owned(self.uid().to_string())),
+            "name" => Value::Text(Cow::Owned(self.name.to_string())),
+            "uid" => Value::Text(Cow::Owned(self.uid.to_string())),
             "description" => Value::Text(Cow::Borrowed(&self.description)),
             "create_time" => Value::Time(self.create_time),
             "update_time" => Value::Time(self.update_time),
@@ -231,6 +232,6 @@ impl Listed for Workspace {
     }
 
     fn uid(&self) -> Uuid {
-        records::uid(&self.uid)
+        self.uid
     }
 }

@@ -14,8 +14,8 @@ use tonic::Code;
 
 use super::given::{empty, listing, objects, overwrite, remove};
 use crate::support::{
-    COMMONS, Loopback, Root, TestServer, collection_name, eventually, operator_command, records_of, refused, upsert,
-    upsert_at,
+    COMMONS, Loopback, Root, TestServer, collection_name, eventually, operator_command, records_of, refused,
+    snapshot_name, upsert, upsert_at,
 };
 
 type Contents = Vec<(String, String)>;
@@ -205,9 +205,9 @@ async fn the_newest_manifest_is_zeroed() {
 async fn a_snapshot_does_not_depend_on_the_manifests_of_its_collection() {
     let given = given().await;
     let records = records_of(&given.dir).await;
-    let monday = records.scan(&Snapshot::named("commons", "monday")).next().unwrap().unwrap();
+    let monday = records.scan(&Snapshot::named(&snapshot_name("monday").parse().unwrap())).next().unwrap().unwrap();
     drop(records);
-    let cut_at = given.books.join(format!("manifest/{:020}.manifest", monday.manifest_id));
+    let cut_at = given.books.join(format!("manifest/{:020}.manifest", monday.contents().unwrap().manifest.id));
     for manifest in objects(&given.books.join("manifest")) {
         if manifest >= cut_at {
             empty(&manifest);

@@ -102,12 +102,12 @@ async fn a_restore_is_refused_if_it_would_exceed_it() {
 
 #[apply(on_directory!)]
 async fn a_negative_limit_is_refused_and_none_is_the_default() {
-    let mut server = TestServer::start_with(|config| config.gates.max_stored_bytes = 7).await;
+    let mut server = TestServer::start_with(|config| config.gates.max_stored_bytes = Some(7)).await;
     assert_eq!(server.given_workspace("team").await.max_stored_bytes, Some(7));
     let wrong = pb::Workspace { max_stored_bytes: Some(-1), ..Default::default() };
     refused_fields(server.create_workspace("other", wrong).await, &["workspace.max_stored_bytes"]);
     let none = pb::Workspace { max_stored_bytes: Some(0), ..Default::default() };
     assert_eq!(server.create_workspace("other", none).await.unwrap().max_stored_bytes, Some(0));
-    assert_eq!(stillframe::workspace::Gates::default().max_stored_bytes, 0);
+    assert_eq!(stillframe::workspace::Gates::default().max_stored_bytes, None);
     server.stop().await;
 }

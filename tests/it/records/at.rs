@@ -8,7 +8,7 @@ use std::{
 
 use stillframe::{
     error::Error,
-    records::{Change, Records, Subscription, TooOld, Workspace},
+    records::{Change, Record, Records, Subscription, TooOld, Workspace},
 };
 use tokio::task::JoinSet;
 
@@ -27,7 +27,7 @@ fn noting(told: &Arc<Mutex<Vec<String>>>) -> Subscription {
     let told = Arc::clone(told);
     Subscription::default().to(move |before: Option<&Workspace>, after: Option<&Workspace>| {
         if let (None, Some(made)) = (before, after) {
-            told.lock().unwrap().push(made.id.clone());
+            told.lock().unwrap().push(made.name.0.to_string());
         }
     })
 }
@@ -61,7 +61,7 @@ async fn nothing_changes_while_one_revision_is_read() {
     eventually("the change is in the log", async || log.read(revision + 1).await.unwrap().is_some()).await;
     // Nobody hears of it as long as that is read.
     assert!(tokio::time::timeout(Duration::from_millis(300), committing.join_next()).await.is_err());
-    assert!(at.get(&Workspace::at("b")).unwrap().is_none());
+    assert!(at.get(&Workspace::at(&"b".parse().unwrap())).unwrap().is_none());
     let (found, counted) = (at.scan(&Workspace::all()).count(), at.count(&Workspace::every()));
     let every = at.find(&Workspace::every()).unwrap();
     assert_eq!((found, counted, every.len(), at.revision()), (1, 1, 1, revision));
@@ -121,7 +121,7 @@ async fn what_was_read_and_what_is_told_are_all_there_is() {
     while looks.len() < 20 {
         let (read, revision) = {
             let at = records.at();
-            let all = at.scan(&Workspace::all()).map(|found| found.unwrap().record.id);
+            let all = at.scan(&Workspace::all()).map(|found| found.unwrap().name.0.to_string());
             (all.collect::<Vec<_>>(), at.revision())
         };
         tokio::task::yield_now().await;
@@ -175,7 +175,7 @@ async fn a_change_that_never_comes_through_ends() {
     let other = std::thread::spawn(move || {
         for answer in asked {
             runtime.block_on(async {
-                let seen = others.get(&Workspace::at("a")).unwrap().unwrap();
+                let seen = others.get(&Workspace::at(&"a".parse().unwrap())).unwrap().unwrap();
                 let next = Workspace { revision: seen.revision + 1, ..seen.record.clone() };
                 others.commit(Change::default().replace(&seen, &next)).await.unwrap();
             });
@@ -187,7 +187,7 @@ async fn a_change_that_never_comes_through_ends() {
         let mut decided = 0;
         let decide = || {
             decided += 1;
-            let seen = mine.get(&Workspace::at("a"))?.unwrap();
+            let seen = mine.get(&Workspace::at(&"a".parse().unwrap()))?.unwrap();
             let (answer, answered) = mpsc::channel();
             ask.send(answer).unwrap();
             answered.recv().unwrap();
@@ -201,5 +201,5 @@ async fn a_change_that_never_comes_through_ends() {
     let Err(error) = made else { panic!("it came through") };
     assert!(matches!(error, Error::Contended { attempts } if attempts == decided), "{error:?}, {decided}");
     assert!(error.is_transient());
-    assert_eq!(records.get(&Workspace::at("a")).unwrap().unwrap().revision, 1 + decided as u64);
+    assert_eq!(records.get(&Workspace::at(&"a".parse().unwrap())).unwrap().unwrap().revision, 1 + decided as u64);
 }

@@ -1,6 +1,7 @@
 //! What the records promise, on each kind of storage.
 
 use std::{
+    collections::BTreeMap,
     ops::ControlFlow,
     path::Path,
     sync::{Arc, Mutex},
@@ -9,10 +10,12 @@ use std::{
 use stillframe::{
     app::{Config, open_records},
     clock::{Clock, new_uid},
+    documents::Totals,
     error::{Error, Kind},
+    names::{Id, SnapshotName},
     records::{
-        Change, Collection, CommitError, Follower, IndexState, Log, Opening, Policy, Record, Records, Snapshot,
-        SnapshotState, Workspace,
+        Change, Collection, CommitError, Contents, Follower, Holder, IndexState, Log, Manifest, Opening, Policy,
+        Record, Records, Snapshot, SnapshotState, Workspace,
     },
     tasks::Tasks,
     workspace::Room,
@@ -24,6 +27,13 @@ use uuid::Uuid;
 use crate::support::{Loopback, Random, config_on_storage, eventually, rounds};
 
 const WRITERS: usize = 16;
+
+type StoredWorkspace = <Workspace as Record>::Message;
+type StoredCollection = <Collection as Record>::Message;
+
+fn id(text: &str) -> Id {
+    text.parse().unwrap()
+}
 
 /// Records under a root of their own, and the instance that the root is of.
 pub struct Given {
@@ -79,11 +89,13 @@ pub async fn open(config: &Config) -> Records {
 }
 
 pub fn workspace(id: &str, revision: u64) -> Workspace {
-    Workspace { id: id.to_owned(), uid: new_uid().as_bytes().to_vec(), revision, ..Workspace::default() }
+    let uid = new_uid().as_bytes().to_vec();
+    let message = StoredWorkspace { id: id.to_owned(), uid, revision, ..StoredWorkspace::default() };
+    Workspace::read(message).unwrap()
 }
 
 fn at(records: &Records, id: &str) -> Option<u64> {
-    records.get(&Workspace::at(id)).unwrap().map(|found| found.revision)
+    records.get(&Workspace::at(&id.parse().unwrap())).unwrap().map(|found| found.revision)
 }
 
 fn refused(outcome: Result<(), CommitError>) {
@@ -96,7 +108,7 @@ async fn a_change_is_made_as_a_whole_or_not_at_all() {
     let given = Given::new(dir.path()).await;
     let records = &given.records;
     records.commit(Change::default().insert(&workspace("a", 1))).await.unwrap();
-    let seen = records.get(&Workspace::at("a")).unwrap().unwrap();
+    let seen = records.get(&Workspace::at(&id("a"))).unwrap().unwrap();
     refused(records.commit(Change::default().insert(&workspace("b", 1)).insert(&workspace("a", 2))).await);
     assert_eq!((at(records, "a"), at(records, "b")), (Some(1), None));
     let next = Workspace { revision: 2, ..seen.record.clone() };
@@ -106,12 +118,14 @@ async fn a_change_is_made_as_a_whole_or_not_at_all() {
     refused(records.commit(Change::default().replace(&seen, &next)).await);
     refused(records.commit(Change::default().remove(&seen).insert(&workspace("c", 1))).await);
     refused(records.commit(Change::default().require(&seen).insert(&workspace("c", 1))).await);
-    refused(records.commit(Change::default().require_any(Workspace::at("d")).insert(&workspace("c", 1))).await);
+    refused(records.commit(Change::default().require_any(Workspace::at(&id("d"))).insert(&workspace("c", 1))).await);
     let revision = records.revision();
     records.commit(Change::default().require(&seen)).await.unwrap();
     assert_eq!((at(records, "c"), records.revision()), (None, revision), "nothing to write is no change");
-    let change =
-        Change::default().require_any(Workspace::at("a")).forget(Workspace::at("b")).insert(&workspace("c", 1));
+    let change = Change::default()
+        .require_any(Workspace::at(&id("a")))
+        .forget(Workspace::at(&id("b")))
+        .insert(&workspace("c", 1));
     records.commit(change).await.unwrap();
     assert_eq!((at(records, "b"), at(records, "c")), (None, Some(1)));
 }
@@ -181,7 +195,7 @@ async fn every_change_of_one_record_is_made_once_and_told_in_its_order() {
         writers.spawn(async move {
             for _ in 0..each {
                 let change = || {
-                    let seen = records.get(&Workspace::at("a"))?.unwrap();
+                    let seen = records.get(&Workspace::at(&id("a")))?.unwrap();
                     let next = Workspace { revision: seen.revision + 1, ..seen.record.clone() };
                     Ok((Change::default().replace(&seen, &next), next.revision))
                 };
@@ -200,12 +214,15 @@ async fn every_change_of_one_record_is_made_once_and_told_in_its_order() {
 }
 
 fn collection(workspace: &str, id: usize) -> Collection {
-    Collection {
+    let message = StoredCollection {
         workspace: workspace.to_owned(),
         id: format!("c{id}"),
         uid: new_uid().as_bytes().to_vec(),
-        ..Collection::default()
-    }
+        // READY.
+        state: 2,
+        ..StoredCollection::default()
+    };
+    Collection::read(message).unwrap()
 }
 
 #[apply(on_each_storage!)]
@@ -219,7 +236,7 @@ async fn no_more_are_made_than_there_is_room_for() {
         let records = records.clone();
         writers.spawn(async move {
             let change = || {
-                let term = Collection::in_workspace("w");
+                let term = Collection::in_workspace(&id("w"));
                 let parent = "w".to_owned();
                 let room = Room { kind: Kind::Collection, parent, limit: LIMIT, term: &term, after: None };
                 Ok((room.check(Change::default().insert(&collection("w", n)), &records)?, ()))
@@ -229,12 +246,12 @@ async fn no_more_are_made_than_there_is_room_for() {
     }
     let outcomes = writers.join_all().await;
     let made = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
-    assert_eq!((made, records.count(&Collection::in_workspace("w"))), (LIMIT, LIMIT));
+    assert_eq!((made, records.count(&Collection::in_workspace(&id("w")))), (LIMIT, LIMIT));
     let mut others = outcomes.into_iter().filter_map(Result::err);
     assert!(others.all(|error| matches!(error, Error::TooMany { .. })));
     // One that goes makes room for one that comes in the same change.
-    let gone = records.find(&Collection::in_workspace("w")).unwrap().remove(0);
-    let limited = |change: Change| change.at_most(LIMIT, &Collection::in_workspace("w"), None);
+    let gone = records.find(&Collection::in_workspace(&id("w"))).unwrap().remove(0);
+    let limited = |change: Change| change.at_most(LIMIT, &Collection::in_workspace(&id("w")), None);
     refused(records.commit(limited(Change::default().insert(&collection("w", 1000)))).await);
     records.commit(limited(Change::default().insert(&collection("w", 1000)).remove(&gone))).await.unwrap();
 }
@@ -245,14 +262,15 @@ async fn nothing_is_made_in_what_goes_at_the_same_time() {
     let given = Given::new(dir.path()).await;
     let records = &given.records;
     for round in 0..rounds(10, 100) {
-        let id = format!("w{round}");
-        records.commit(Change::default().insert(&workspace(&id, 1))).await.unwrap();
+        let name = format!("w{round}");
+        let id = id(&name);
+        records.commit(Change::default().insert(&workspace(&name, 1))).await.unwrap();
         let seen = records.get(&Workspace::at(&id)).unwrap().unwrap();
         let (within, gone) = (Collection::in_workspace(&id), Change::default().remove(&seen));
-        let create = Change::default().insert(&collection(&id, 0)).require_any(Workspace::at(&id));
+        let create = Change::default().insert(&collection(&name, 0)).require_any(Workspace::at(&id));
         let (created, deleted) = tokio::join!(records.commit(create), records.commit(gone.at_most(0, &within, None)));
         assert!(created.is_ok() != deleted.is_ok(), "{created:?}, {deleted:?}");
-        assert_eq!(at(records, &id).is_some(), records.count(&within) == 1);
+        assert_eq!(at(records, &name).is_some(), records.count(&within) == 1);
     }
 }
 
@@ -268,18 +286,36 @@ fn any_snapshot(random: &mut Random) -> Snapshot {
     let mut below = |end: u64| i64::try_from(random.below(end)).unwrap();
     let state = states[usize::try_from(below(5)).unwrap()];
     let uid = Uuid::from_u128(u128::try_from(below(30)).unwrap());
+    let contents = Contents {
+        snapshot_time: below(100),
+        totals: Totals::default(),
+        incremental_bytes: 0,
+        referenced_bytes: 0,
+        new_file_bytes: 0,
+        file_count: 0,
+        manifest: Manifest { id: below(100).unsigned_abs(), holder: Holder::Checkpoint(uid), file_list_hash: None },
+        own_bytes: 0,
+    };
     Snapshot {
-        workspace: format!("w{}", uid.as_u128() % 2),
-        id: format!("s-{}", uid.as_u128() % 10),
-        uid: uid.as_bytes().to_vec(),
-        collection_uid: Uuid::from_u128(u128::try_from(below(3)).unwrap()).as_bytes().to_vec(),
-        state: state.into(),
-        released: !matches!(state, SnapshotState::Requested | SnapshotState::Created) && below(2) == 0,
+        name: SnapshotName {
+            workspace: id(&format!("w{}", uid.as_u128() % 2)),
+            id: id(&format!("s-{}", uid.as_u128() % 10)),
+        },
+        uid,
+        collection: id("c"),
+        collection_uid: Uuid::from_u128(u128::try_from(below(3)).unwrap()),
+        description: String::new(),
+        labels: BTreeMap::new(),
+        created_by: String::new(),
         create_time: below(100),
-        manifest_id: below(100).unsigned_abs(),
+        update_time: 0,
+        revision: 1,
+        state,
+        error: None,
         expire_time: below(100),
-        end_time: below(100),
-        ..Snapshot::default()
+        contents: Some(contents).filter(|_| state == SnapshotState::Created || below(2) == 0),
+        end_time: Some(below(100)).filter(|time| *time > 0),
+        released: !matches!(state, SnapshotState::Requested | SnapshotState::Created) && below(2) == 0,
     }
 }
 
@@ -292,7 +328,7 @@ fn check_indexes(records: &Records, what: &str) {
         found
     };
     let found = |term| records.find(&term).unwrap().into_iter().map(|found| found.record).collect::<Vec<_>>();
-    let is_created = |snapshot: &Snapshot| snapshot.state() == SnapshotState::Created;
+    let is_created = |snapshot: &Snapshot| snapshot.state == SnapshotState::Created;
     let expiring = sorted(&is_created, &|snapshot| snapshot.expire_time);
     assert_eq!(found(Snapshot::expiring()), expiring, "{what}");
     for time in [0, 17, 50, 99] {
@@ -304,17 +340,17 @@ fn check_indexes(records: &Records, what: &str) {
     for n in 0..3 {
         let of = Uuid::from_u128(n);
         let created =
-            sorted(&|snapshot| is_created(snapshot) && snapshot.collection_uid() == of, &|s| s.manifest_order());
+            sorted(&|snapshot| is_created(snapshot) && snapshot.collection_uid == of, &|s| s.manifest_order());
         assert_eq!(found(Snapshot::created_of(of)), created, "{what}");
         let last = records.find_last(&Snapshot::created_of(of), |_| true).unwrap();
         assert_eq!(last.map(|found| found.record), created.last().cloned(), "{what}");
     }
-    let released = sorted(&|snapshot| snapshot.released, &|snapshot| snapshot.end_time);
+    let released = sorted(&|snapshot| snapshot.released, &|snapshot| snapshot.end_time.unwrap_or(0));
     assert_eq!(found(Snapshot::released()), released, "{what}");
     let pending = sorted(&|s| !s.released && !is_created(s), &|snapshot| snapshot.create_time);
     assert_eq!(found(Snapshot::pending()), pending, "{what}");
 
-    let mut names: Vec<_> = all.iter().map(|s| (s.name().to_string(), s.uid())).collect();
+    let mut names: Vec<_> = all.iter().map(|s| (s.name.to_string(), s.uid)).collect();
     names.sort();
     for (prefix, from) in [
         ("workspaces/", None),
@@ -325,7 +361,7 @@ fn check_indexes(records: &Records, what: &str) {
         let expected: Vec<_> = names.iter().filter(|(name, _)| is_asked(name)).cloned().collect();
         let mut listed = Vec::new();
         let mut each = |s: Snapshot| {
-            listed.push((s.name().to_string(), s.uid()));
+            listed.push((s.name.to_string(), s.uid));
             ControlFlow::Continue(())
         };
         records.list(&Snapshot::by_name(), prefix, from, &mut each).unwrap();

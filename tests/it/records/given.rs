@@ -9,7 +9,7 @@ use std::{
 use stillframe::{
     pb,
     records::{
-        ApiKey, BootstrapSecret, Collection, Intent, Records, RequestId, Restore, Retired, Snapshot, Source,
+        ApiKey, BootstrapSecret, Collection, Intent, Record, Records, RequestId, Restore, Retired, Snapshot, Source,
         SourcePosition, Workspace,
     },
 };

@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use stillframe::records::{Change, Policy, Workspace, look};
+use stillframe::records::{Change, Policy, Record, Workspace, look};
 
 use super::{
     conformance::{Given, open, workspace},

@@ -7,7 +7,7 @@ use prost::Message;
 use stillframe::{
     documents::Root,
     pb,
-    records::{Collection, Log, Tip, look},
+    records::{Collection, Log, Record, Tip, look},
 };
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -75,7 +75,9 @@ async fn descriptions(root: &Root, name: &str) -> Vec<String> {
     for entry in entries {
         for write in entry.unwrap().0.writes {
             if write.key == key.as_bytes() {
-                descriptions.push(Collection::decode(write.value.unwrap().as_slice()).unwrap().description);
+                descriptions.push(
+                    <Collection as Record>::Message::decode(write.value.unwrap().as_slice()).unwrap().description,
+                );
             }
         }
     }

@@ -78,7 +78,7 @@ async fn what_an_intent_names_is_removed_with_it() {
     let storage = server.dir.path().join("storage");
     let dir = server.stop().await;
     let uid = new_uid();
-    let intent = Intent { uid: uid.as_bytes().to_vec(), create_time: 1 };
+    let intent = Intent { uid, create_time: 1 };
     let records = records_of(&dir).await;
     records.commit(Change::default().insert(&intent)).await.unwrap();
     drop(records);

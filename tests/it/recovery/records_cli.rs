@@ -11,7 +11,7 @@ use stillframe::{
     documents::Storage,
     instance::StartError,
     pb,
-    records::{ApiKey, Change},
+    records::{ApiKey, Change, Record},
 };
 use tempfile::TempDir;
 
@@ -68,11 +68,19 @@ fn entry(dir: &TempDir, revision: u64) -> PathBuf {
     dir.path().join(format!("storage/records/{revision:020}"))
 }
 
+type StoredKey = <ApiKey as Record>::Message;
+
 #[apply(on_directory!)]
 async fn a_dump_shows_everything_but_secrets() {
     let (dir, books, monday) = given_root().await;
     let records = records_of(&dir).await;
-    let key = ApiKey { id: "operator".to_owned(), secret_sha256: SECRET.to_vec(), ..Default::default() };
+    let key = StoredKey {
+        id: "operator".to_owned(),
+        uid: new_uid().as_bytes().to_vec(),
+        secret_sha256: SECRET.to_vec(),
+        ..Default::default()
+    };
+    let key = ApiKey::read(key).unwrap();
     records.commit(Change::default().insert(&key)).await.unwrap();
     let revision = records.revision();
     drop(records);

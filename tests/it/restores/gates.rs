@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use stillframe::{
     pb,
-    records::{Change, Snapshot},
+    records::{Change, Record, Snapshot},
 };
 use tonic::Code;
 use tonic_types::StatusExt;
@@ -45,7 +45,7 @@ async fn enlarge(server: TestServer, size_bytes: i64) -> tempfile::TempDir {
     let records = records_of(&dir).await;
     let found = records.scan(&Snapshot::all()).next().unwrap().unwrap();
     let mut larger = found.record.clone();
-    larger.totals.as_mut().unwrap().size_bytes = size_bytes;
+    larger.contents.as_mut().unwrap().totals.size_bytes = size_bytes;
     records.commit(Change::default().replace(&found, &larger)).await.unwrap();
     dir
 }

@@ -1,6 +1,9 @@
 //! The sources of a deleted collection go with it.
 
-use stillframe::{pb, records::Source};
+use stillframe::{
+    pb,
+    records::{Record, Source},
+};
 use tonic::Code;
 
 use super::{documents, ndjson, quick, source_name};

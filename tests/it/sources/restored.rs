@@ -2,7 +2,7 @@
 
 use stillframe::{
     pb::{self, source::State},
-    records::SourcePosition,
+    records::{Record, SourcePosition},
 };
 use tonic::Code;
 

@@ -140,7 +140,7 @@ async fn floods_one_after_another_fill_no_memory() {
     };
     flood(2).await;
     let before = resident_bytes(child.pid());
-    flood(rounds(8, 100)).await;
+    flood(rounds(3, 100)).await;
     let after = resident_bytes(child.pid());
     assert!(after < before + (48 << 20), "{before} bytes before, {after} after");
     child.client.given_collection("books").await;

@@ -6,7 +6,7 @@ use std::path::Path;
 use prost::Message;
 use stillframe::{
     documents::MAX_POSITIONS,
-    records::{AccessPolicy, ApiKey, Collection, Record, Restore, SourcePosition},
+    records::{AccessPolicy, ApiKey, AsStored, Collection, Record, Restore, SourcePosition},
 };
 use tonic::Code;
 
@@ -19,20 +19,23 @@ use crate::{
 /// More than a record holds.
 const SECRETS: usize = 2_500;
 
-fn position(n: usize) -> SourcePosition {
-    SourcePosition {
+type Stored<R> = <R as Record>::Message;
+type StoredPosition = Stored<SourcePosition>;
+
+fn position(n: usize) -> StoredPosition {
+    StoredPosition {
         source_uid: (n as u128 + 1).to_be_bytes().to_vec(),
         location: format!("file:///{n:0>4087}"),
         pattern: "p".repeat(512),
         objects: i64::try_from(n).unwrap(),
         last_object: "o".repeat(1_024),
-        ..SourcePosition::default()
+        ..StoredPosition::default()
     }
 }
 
 /// Changes a record as 0.1.0 had it, beside that.
-fn change<R: Record>(db: &sled::Db, key: &str, with: impl FnOnce(&mut R)) {
-    let mut record = db.get(key).unwrap().map_or_else(R::default, |bytes| R::decode(bytes.as_ref()).unwrap());
+fn change<M: Message + Default>(db: &sled::Db, key: &str, with: impl FnOnce(&mut M)) {
+    let mut record = db.get(key).unwrap().map_or_else(M::default, |bytes| M::decode(bytes.as_ref()).unwrap());
     with(&mut record);
     db.insert(key, record.encode_to_vec()).unwrap();
 }
@@ -44,18 +47,20 @@ fn given_large(dir: &Path) {
     let db = sled::Config::new().path(dir.join("metadata")).open().unwrap();
     let positions: Vec<_> = (0..MAX_POSITIONS).map(position).collect();
     let known = positions.clone();
-    change(&db, "c/commons/books-again", |books: &mut Collection| {
+    change(&db, "c/commons/books-again", |books: &mut Stored<Collection>| {
         let info = books.restore_info.as_mut().expect("it was restored");
         assert!(info.source_positions.is_empty());
         info.source_positions = known;
         assert!(books.encoded_len() > 64 << 10);
     });
-    change(&db, "r/commons/books-again", |restore: &mut Restore| {
+    change(&db, "r/commons/books-again", |restore: &mut Stored<Restore>| {
         assert!(!restore.uid.is_empty());
         restore.source_positions = positions;
     });
     let hash = |n: usize| [&n.to_le_bytes()[..], &[7; 24]].concat();
-    change(&db, "access/", |policy: &mut AccessPolicy| policy.bootstrap_sha256 = (0..SECRETS).map(hash).collect());
+    change(&db, "access/", |policy: &mut Stored<AccessPolicy>| {
+        policy.bootstrap_sha256 = (0..SECRETS).map(hash).collect();
+    });
     db.flush().unwrap();
 }
 
@@ -65,14 +70,17 @@ async fn what_a_record_held_many_of_has_records_of_its_own() {
     given_large(dir.path());
     let clock = stillframe::clock::Clock::starting_at(WRITTEN + 10 * MINUTE);
     let records = records_of(&dir).await;
-    let restored = records.get(&Collection::at("commons", "books-again")).unwrap().unwrap();
-    assert!(restored.restore_info.as_ref().unwrap().source_positions.is_empty());
-    let known: Vec<_> =
-        records.scan(&SourcePosition::within(restored.uid())).map(|found| found.unwrap().record).collect();
-    let of = |n| SourcePosition { collection_uid: restored.record.uid.clone(), ..position(n) };
+    let found = records.scan(&AsStored::<Collection>::all()).map(|found| found.unwrap().record.message);
+    let restored = found.into_iter().find(|found| found.id == "books-again").unwrap();
+    assert!(restored.restore_info.unwrap().source_positions.is_empty());
+    let uid = uuid::Uuid::from_slice(&restored.uid).unwrap();
+    let known: Vec<_> = records.scan(&SourcePosition::within(uid)).map(|found| found.unwrap().message()).collect();
+    let of = |n| StoredPosition { collection_uid: restored.uid.clone(), ..position(n) };
     assert_eq!(known, (0..MAX_POSITIONS).map(of).collect::<Vec<_>>());
-    assert!(records.get(&Restore::at("commons", "books-again")).unwrap().unwrap().record.source_positions.is_empty());
-    assert!(records.get(&AccessPolicy::all()).unwrap().unwrap().record.bootstrap_sha256.is_empty());
+    let restores = records.scan(&AsStored::<Restore>::all()).map(|found| found.unwrap().record.message);
+    assert!(restores.into_iter().all(|restore| restore.source_positions.is_empty()));
+    let policy = records.get(&AsStored::<AccessPolicy>::all()).unwrap().unwrap();
+    assert!(policy.message.bootstrap_sha256.is_empty());
     let kinds = records.count_kinds().unwrap();
     assert_eq!((kinds["source position"], kinds["bootstrap secret"]), (MAX_POSITIONS, SECRETS));
     let revision = records.revision();

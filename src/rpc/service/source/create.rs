@@ -46,8 +46,7 @@ pub(in crate::rpc) fn create(
 fn spec(bad: &mut Violations, source: pb::Source, shortest: Duration) -> Option<Spec> {
     let (format, compression) = (format(bad, source.format), compression(bad, source.compression));
     let location = bad.check("source.location", source.location.parse());
-    let pattern = Some(source.pattern.as_str()).filter(|pattern| !pattern.is_empty());
-    let pattern = pattern.map(|pattern| bad.check("source.pattern", pattern.parse()));
+    let pattern = given(source.pattern).map(|pattern| bad.check("source.pattern", pattern.parse()));
     let scan_interval = match &source.scan_interval {
         None => DEFAULT_SCAN_INTERVAL,
         Some(span) => scan_interval(bad, span, shortest),
@@ -57,8 +56,9 @@ fn spec(bad: &mut Violations, source: pb::Source, shortest: Duration) -> Option<
         bad.add("source.max_bad_records", format_args!("must be from 0 to {MOST_BAD_RECORDS}"));
     }
     let csv_delimiter = bad.check("source.csv_delimiter", delimiter(&source.csv_delimiter)).flatten();
-    bad.check("source.id_field", FieldNames::new(named(&source.id_field), None));
-    bad.check("source.event_time_field", FieldNames::new(None, named(&source.event_time_field)));
+    let (id_field, event_time_field) = (given(source.id_field), given(source.event_time_field));
+    bad.check("source.id_field", FieldNames::new(id_field.as_deref(), None));
+    bad.check("source.event_time_field", FieldNames::new(None, event_time_field.as_deref()));
     Some(Spec {
         location: location?,
         pattern: pattern.flatten(),
@@ -66,8 +66,8 @@ fn spec(bad: &mut Violations, source: pb::Source, shortest: Duration) -> Option<
         compression,
         csv_delimiter,
         csv_strict_header: source.csv_strict_header,
-        id_field: source.id_field,
-        event_time_field: source.event_time_field,
+        id_field,
+        event_time_field,
         scan_interval,
         max_bad_records,
         start_from_restore: source.start_from_restore,
@@ -114,6 +114,6 @@ fn compression(bad: &mut Violations, compression: i32) -> Option<Compression> {
 }
 
 /// A text that was given.
-fn named(text: &str) -> Option<&str> {
+fn given(text: String) -> Option<String> {
     Some(text).filter(|text| !text.is_empty())
 }

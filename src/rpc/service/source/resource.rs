@@ -17,13 +17,13 @@ impl From<View> for pb::Source {
     fn from(view: View) -> Self {
         let View { record, state, error, mark, pending, last_scan_time, deleted: _ } = view;
         let SourceMark { objects, documents, bytes, bad_records, first_bad_records, .. } = mark;
-        let format = match record.format() {
+        let format = match record.format {
             SourceFormat::Unspecified => pb::source::Format::Unspecified,
             SourceFormat::Ndjson => pb::source::Format::Ndjson,
             SourceFormat::JsonArray => pb::source::Format::JsonArray,
             SourceFormat::Csv => pb::source::Format::Csv,
         };
-        let compression = match record.compression() {
+        let compression = match record.compression {
             SourceCompression::Unspecified => pb::source::Compression::Unspecified,
             SourceCompression::None => pb::source::Compression::None,
             SourceCompression::Gzip => pb::source::Compression::Gzip,
@@ -37,17 +37,17 @@ impl From<View> for pb::Source {
             Visible::Error => pb::source::State::Error,
         };
         Self {
-            name: record.name().to_string(),
-            uid: convert::uid_text(&record.uid),
-            etag: Etag::of(&record.uid, record.revision).to_string(),
+            name: record.name.to_string(),
+            uid: record.uid.to_string(),
+            etag: Etag::of(record.uid, record.revision).to_string(),
             location: record.location,
-            pattern: record.pattern,
+            pattern: record.pattern.unwrap_or_default(),
             format: format.into(),
             compression: compression.into(),
-            csv_delimiter: record.csv_delimiter,
+            csv_delimiter: record.csv_delimiter.unwrap_or_default(),
             csv_strict_header: record.csv_strict_header,
-            id_field: record.id_field,
-            event_time_field: record.event_time_field,
+            id_field: record.id_field.unwrap_or_default(),
+            event_time_field: record.event_time_field.unwrap_or_default(),
             scan_interval: Some(convert::proto_duration(record.scan_interval)),
             max_bad_records: Some(record.max_bad_records),
             start_from_restore: record.start_from_restore,
@@ -61,7 +61,7 @@ impl From<View> for pb::Source {
             first_bad_records: first_bad_records.into_iter().map(Into::into).collect(),
             create_time: Some(convert::timestamp(record.create_time)),
             update_time: Some(convert::timestamp(record.update_time)),
-            last_scan_time: convert::optional_timestamp(last_scan_time),
+            last_scan_time: last_scan_time.map(convert::timestamp),
         }
     }
 }
@@ -86,8 +86,8 @@ impl Listed for View {
 
     fn value(&self, field: &'static str) -> Value<'_> {
         match field {
-            "name" => Value::Text(Cow::Owned(self.record.name().to_string())),
-            "uid" => Value::Text(Cow::Owned(self.record.uid().to_string())),
+            "name" => Value::Text(Cow::Owned(self.record.name.to_string())),
+            "uid" => Value::Text(Cow::Owned(self.record.uid.to_string())),
             "location" => Value::Text(Cow::Borrowed(&self.record.location)),
             "state" => Value::Word(state_name(self.state)),
             "create_time" => Value::Time(self.record.create_time),
@@ -101,6 +101,6 @@ impl Listed for View {
     }
 
     fn uid(&self) -> Uuid {
-        self.record.uid()
+        self.record.uid
     }
 }

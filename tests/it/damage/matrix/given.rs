@@ -13,7 +13,7 @@ use ulid::Ulid;
 use crate::{
     records::given::copy_all,
     recovery::{child::Child, invariants::contents},
-    support::{TestServer, records_of, upsert},
+    support::{TestServer, records_of, snapshot_name, upsert},
 };
 
 pub type Documents = BTreeMap<String, String>;
@@ -81,8 +81,8 @@ impl Given {
     async fn note_snapshots(&mut self, frozen: BTreeMap<String, Documents>) {
         let records = records_of(&self.dir).await;
         for (id, documents) in frozen {
-            let found = records.scan(&Snapshot::named("commons", &id)).next().unwrap().unwrap();
-            let (uid, collection_uid) = (found.uid().to_string(), found.collection_uid().to_string());
+            let found = records.scan(&Snapshot::named(&snapshot_name(&id).parse().unwrap())).next().unwrap().unwrap();
+            let (uid, collection_uid) = (found.uid.to_string(), found.collection_uid.to_string());
             let list = std::fs::read(self.dir.path().join("storage/files").join(&uid)).unwrap();
             for file in FileList::decode(&*list).unwrap().files {
                 let name = format!("{}.sst", Ulid::from_bytes(file.id.try_into().unwrap()));
