@@ -3,8 +3,9 @@
 //! **A1** A secret is shown once. What is stored is its SHA-256, compared in
 //! constant time; neither is logged. **A2** From its first key on a server lets
 //! nobody in without one, for good: that is a record of its own, because keys end.
-//! **A3** Nobody gives a role that they could not take themselves: keys are made,
-//! seen and revoked by operators of every workspace that they have a role in.
+//! **A3** A caller can bind a role only in workspaces in which it is an operator, so nobody
+//! gains a right by making a key: keys are made, seen and revoked by operators of every
+//! workspace that they have a role in.
 //! **A4** A key that has ended lets no call in, not even one that had begun, and ends
 //! what is open: streams, and messages that are still coming.
 //!

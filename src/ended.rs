@@ -1,4 +1,5 @@
-//! Ended things are shown for a while, for want of room only the newest of them.
+//! Bounds how many snapshots and restores that have ended are still listed: the newest of each
+//! workspace. A new one evicts a few of the oldest.
 
 use crate::{
     clock::Micros,

@@ -44,10 +44,10 @@ pub struct Tuning {
     pub gc_interval: Duration,
     /// How old such a file must be.
     pub gc_min_age: Duration,
-    /// Manifests and lists of compactions stay so long at least, whatever else is
-    /// collected. Whoever writes one takes the number behind the last that it read: if
-    /// that was written and collected meanwhile, it would be taken twice, and a
-    /// checkpoint, say, that was written to it would be lost without a word.
+    /// The least time that manifests and lists of compactions stay. SlateDB commits a change by
+    /// creating `last + 1`, which fails if it is there. Were `last + 1` written and collected
+    /// meanwhile, a writer that had read `last` would create it once more, and hide what the
+    /// first had changed, such as a checkpoint. Nobody writes by what it read so long ago.
     pub number_taken: Duration,
     /// How long what a compaction replaced, or a drop gave back, stays for reads
     /// that were under way. Longer ones keep their files themselves.

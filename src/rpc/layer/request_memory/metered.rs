@@ -51,9 +51,9 @@ pub struct Metered {
     body: Option<Body>,
     share: Arc<Memory>,
     framing: Framing,
-    /// The last part that came. Unpacked and read, a message can be many times as
-    /// large, so a single one is given on as a whole, when its call is closed and
-    /// nothing can hold up what is done with it.
+    /// The last part that came. Decoding can multiply the size of a message. So the last part
+    /// of a single message is held back until its stream has ended: only then is the message
+    /// decoded, and its call is worked on at once, instead of the message waiting in memory.
     withheld: Option<Frame<Bytes>>,
     waiting: Waiting,
     late: Late,
