@@ -14,7 +14,6 @@ use crate::{
     idempotency,
     instance::{self, Claim, Fresh, StartError},
     listen::Listeners,
-    paths,
     records::{self, IndexState, Log, Opening, Policy, Records},
     restore::{Parts, Restores},
     retention,
@@ -29,6 +28,7 @@ use crate::{
     tasks::{TaskError, Tasks},
     timekeeper, upgrade,
     workspace::{Gates, Limits, Workspaces},
+    writable,
 };
 
 /// Threads for work that must not slow down writers.
@@ -150,8 +150,8 @@ impl App {
         let background = Background::start()?;
         let Opened { records, root, locks } = open_records(&config, &clock, &tasks).await?;
         timekeeper::resume(&clock, &records, config.accept_clock).await;
-        paths::warn_if_open(&config.data_dir);
-        root.directory().into_iter().for_each(paths::warn_if_open);
+        writable::warn_if_open(&config.data_dir);
+        root.directory().into_iter().for_each(writable::warn_if_open);
         let at_data_dir = |cause| StartError::Path { path: config.data_dir.clone(), cause };
         let home = home_of(&config.storage())
             .map_err(|cause| StartError::Unusable { storage: root.name().to_owned(), cause: Unusable::unfit(cause) })?;
@@ -394,10 +394,10 @@ pub async fn open_records(config: &Config, clock: &Clock, tasks: &Tasks) -> Resu
 /// and is the root then.
 async fn check_places(config: &Config) -> Result<Option<Root>, StartError> {
     let path = &config.data_dir;
-    paths::for_directory(path).map_err(|cause| StartError::DataDir { path: path.clone(), cause })?;
+    writable::check_directory(path).map_err(|cause| StartError::DataDir { path: path.clone(), cause })?;
     let storage = config.storage();
     let checked = match &storage {
-        Storage::Directory(directory) => paths::for_directory(directory).map(|()| None).map_err(Unusable::unfit),
+        Storage::Directory(directory) => writable::check_directory(directory).map(|()| None).map_err(Unusable::unfit),
         Storage::S3(_) => Root::open(&storage).await.map(Some),
     };
     checked.map_err(|cause| StartError::Unusable { storage: storage.to_string(), cause })

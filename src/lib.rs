@@ -30,7 +30,6 @@ pub mod lines;
 pub mod listen;
 pub mod listing;
 pub mod names;
-pub mod paths;
 pub mod records;
 pub mod regular;
 pub mod restore;
@@ -46,6 +45,7 @@ mod unnamed;
 mod upgrade;
 pub mod version;
 pub mod workspace;
+pub mod writable;
 
 /// The generated contract: messages, clients and servers.
 #[allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated")]

@@ -15,9 +15,8 @@ use crate::{
     durable,
     error::Error,
     names::{ApiKeyName, Id},
-    paths,
     records::{AccessPolicy, ApiKey, BootstrapSecret, Change, Record, Role},
-    regular,
+    regular, writable,
 };
 
 /// The id of a key whose file is written by the server.
@@ -134,7 +133,7 @@ pub fn check(file: &Path, data_dir: &Path) -> Result<(), BootstrapError> {
     if above == data_dir && above.as_ref().is_some_and(|above| !above.exists()) {
         return Ok(());
     }
-    paths::for_new_file(file).map_err(|cause| failed(file, cause))
+    writable::check_new_file(file).map_err(|cause| failed(file, cause))
 }
 
 /// The key in a file, if there is one.

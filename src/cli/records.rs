@@ -12,9 +12,9 @@ use crate::{
     documents::{Root, Storage, Unusable},
     instance::{self, StartError},
     lines::{counted, grouped, say},
-    paths,
     records::{self, IndexState, Log, Report},
     tasks::Tasks,
+    writable,
 };
 
 /// What is done with the records.
@@ -99,7 +99,7 @@ fn wanted(printed: io::Result<()>) -> io::Result<ControlFlow<()>> {
 async fn rebuild(place: &PlaceArgs) -> Result<()> {
     let PlaceArgs { data_dir, .. } = place;
     let unfit = |cause| StartError::DataDir { path: data_dir.clone(), cause };
-    paths::for_directory(data_dir).map_err(unfit)?;
+    writable::check_directory(data_dir).map_err(unfit)?;
     let (_lock, fresh) = instance::lock(data_dir).await?;
     let storage = place.root();
     let root = Root::open(&storage).await.map_err(|cause| unusable(&storage, cause))?;

@@ -15,7 +15,7 @@ use crate::durable::parent_of;
 const OTHERS: u32 = 0o066;
 
 /// A directory to be written to, which may be missing.
-pub fn for_directory(directory: &Path) -> io::Result<()> {
+pub fn check_directory(directory: &Path) -> io::Result<()> {
     let mut missing = directory;
     loop {
         match std::fs::metadata(missing) {
@@ -37,7 +37,7 @@ pub fn for_directory(directory: &Path) -> io::Result<()> {
 }
 
 /// A file to be made in a directory that is there.
-pub fn for_new_file(file: &Path) -> io::Result<()> {
+pub fn check_new_file(file: &Path) -> io::Result<()> {
     if std::fs::symlink_metadata(file).is_ok() {
         return Err(because(ErrorKind::NotFound, file, "is a link to what is not there"));
     }
@@ -90,7 +90,7 @@ mod tests {
         symlink(path("nowhere"), path("link")).unwrap();
         symlink(dir.path(), path("here")).unwrap();
         for good in ["", "a", "a/b/c", "here", "here/a"] {
-            for_directory(&path(good)).unwrap();
+            check_directory(&path(good)).unwrap();
         }
         for (bad, why) in [
             ("file", "file is not a directory"),
@@ -98,12 +98,12 @@ mod tests {
             ("link", "link is a link to what is not there"),
             ("link/a", "link is a link to what is not there"),
         ] {
-            let error = for_directory(&path(bad)).unwrap_err().to_string();
+            let error = check_directory(&path(bad)).unwrap_err().to_string();
             assert!(error.contains(why), "{bad}: {error}");
         }
-        for_new_file(&path("new")).unwrap();
+        check_new_file(&path("new")).unwrap();
         for bad in ["a/new", "file/new", "link"] {
-            for_new_file(&path(bad)).unwrap_err();
+            check_new_file(&path(bad)).unwrap_err();
         }
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 3, "nothing is made");
     }
