@@ -9,13 +9,14 @@ use crate::{
     access::{self, ApiKeys},
     clock::Clock,
     collection::Collections,
+    context::Context,
     documents::{Bucket, CopyMode, Environment, Root, Storage, Store, Tuning, Unusable},
     error::{Contact, Error},
     idempotency,
     instance::{self, Claim, Fresh, StartError},
     listen::Listeners,
     records::{self, IndexState, Log, Opening, Policy, Records},
-    restore::{Parts, Restores},
+    restore::Restores,
     retention,
     rpc::{self, Services, Tls, Transport},
     snapshot::Snapshots,
@@ -166,7 +167,14 @@ impl App {
             Workspaces::start(records.clone(), clock.clone(), config.gates, config.limits, contact.clone()).await?;
         let bootstrap = config.bootstrap_key_file.as_deref();
         let keys = ApiKeys::open(records.clone(), clock.clone(), workspaces.clone(), bootstrap).await?;
-        let collections = Collections::new(records.clone(), store.clone(), clock.clone(), workspaces.clone());
+        let context = Context {
+            records: records.clone(),
+            store: store.clone(),
+            clock: clock.clone(),
+            tasks: tasks.clone(),
+            workspaces: workspaces.clone(),
+        };
+        let collections = Collections::new(context.clone());
         let swept = root.sweep_unfinished_uploads(collections.known_uids()?);
         let swept = swept.map_err(|cause| StartError::Path { path: root.name().into(), cause })?;
         if swept > 0 {
@@ -174,38 +182,15 @@ impl App {
         }
         collections.sweep_intents().await?;
         report_unknown(&collections, &store).await?;
-        let snapshots = Snapshots::new(
-            records.clone(),
-            store.clone(),
-            clock.clone(),
-            tasks.clone(),
-            workspaces.clone(),
-            collections.clone(),
-        );
-        let restores = Restores::new(Parts {
-            records: records.clone(),
-            store: store.clone(),
-            clock: clock.clone(),
-            tasks: tasks.clone(),
-            workspaces: workspaces.clone(),
-            collections: collections.clone(),
-            snapshots: snapshots.clone(),
-            copy_mode: config.copy_mode,
-        });
+        let snapshots = Snapshots::new(context.clone(), collections.clone());
+        let restores = Restores::new(context.clone(), collections.clone(), snapshots.clone(), config.copy_mode);
         let import = Access::import(&config.data_dir).map_err(at_data_dir)?;
         let allowed = config.source_allow.clone().unwrap_or_else(|| vec![import.clone()]);
         let metadata = place(&config.data_dir.join(records::DIRECTORY)).map_err(at_data_dir)?;
         let access = Access::new(allowed, vec![metadata, home]);
         let access = access.with_import(import);
         let access = access.with_environment(config.source_environment.clone()).with_contact(contact);
-        let sources = Sources::new(
-            records.clone(),
-            clock.clone(),
-            tasks.clone(),
-            background.handle(),
-            collections.clone(),
-            access,
-        );
+        let sources = Sources::new(context, background.handle(), collections.clone(), access);
         let services = Services {
             keys,
             workspaces,

@@ -27,6 +27,7 @@ use uuid::Uuid;
 pub use self::handle::{Handle, Lease};
 use crate::{
     clock::{Clock, Micros},
+    context::Context,
     documents::{Engine, Retention, Store, Totals},
     error::{Error, Kind},
     etag::Etag,
@@ -94,7 +95,8 @@ struct Inner {
 impl Collections {
     /// The collections in the records.
     #[must_use]
-    pub fn new(records: Records, store: Store, clock: Clock, workspaces: Workspaces) -> Self {
+    pub fn new(context: Context) -> Self {
+        let Context { records, store, clock, tasks: _, workspaces } = context;
         let inner = Inner {
             records,
             store,

@@ -10,6 +10,7 @@ pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod collection;
+pub mod context;
 pub mod crash;
 mod damage;
 pub mod demo;

@@ -40,6 +40,7 @@ pub use self::{
 use crate::{
     clock::{Clock, Micros},
     collection::Collections,
+    context::Context,
     documents::{CopyMode, Store, Totals},
     ended,
     error::{Error, Kind},
@@ -111,31 +112,11 @@ struct Inner {
     faulty_since: Mutex<HashMap<Uuid, Instant>>,
 }
 
-/// What restores are built on.
-pub struct Parts {
-    /// The records.
-    pub records: Records,
-    /// The databases.
-    pub store: Store,
-    /// Time.
-    pub clock: Clock,
-    /// Background work.
-    pub tasks: Tasks,
-    /// Gates.
-    pub workspaces: Workspaces,
-    /// Names.
-    pub collections: Collections,
-    /// Snapshots.
-    pub snapshots: Snapshots,
-    /// How files are copied.
-    pub copy_mode: CopyMode,
-}
-
 impl Restores {
     /// The restores in the records.
     #[must_use]
-    pub fn new(parts: Parts) -> Self {
-        let Parts { records, store, clock, tasks, workspaces, collections, snapshots, copy_mode } = parts;
+    pub fn new(context: Context, collections: Collections, snapshots: Snapshots, copy_mode: CopyMode) -> Self {
+        let Context { records, store, clock, tasks, workspaces } = context;
         let inner = Inner {
             records,
             store,

@@ -31,6 +31,7 @@ pub use self::state::{advance, state_name};
 use crate::{
     clock::{Clock, Expiration, Micros, micros},
     collection::Collections,
+    context::Context,
     documents::{Files, Store},
     ended,
     error::{Error, Kind},
@@ -124,14 +125,8 @@ impl Inner {
 impl Snapshots {
     /// The snapshots in the records.
     #[must_use]
-    pub fn new(
-        records: Records,
-        store: Store,
-        clock: Clock,
-        tasks: Tasks,
-        workspaces: Workspaces,
-        collections: Collections,
-    ) -> Self {
+    pub fn new(context: Context, collections: Collections) -> Self {
+        let Context { records, store, clock, tasks, workspaces } = context;
         let inner = Inner {
             records,
             store,

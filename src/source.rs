@@ -67,6 +67,7 @@ pub use self::{
 use crate::{
     clock::Clock,
     collection::Collections,
+    context::Context,
     documents::MAX_POSITIONS,
     error::{Error, Kind},
     hub::Hub,
@@ -110,14 +111,8 @@ impl Sources {
     /// The sources in the records. What they do runs on `background`, so that neither what
     /// they compute nor their files hold up anybody else.
     #[must_use]
-    pub fn new(
-        records: Records,
-        clock: Clock,
-        tasks: Tasks,
-        background: Handle,
-        collections: Collections,
-        access: Access,
-    ) -> Self {
+    pub fn new(context: Context, background: Handle, collections: Collections, access: Access) -> Self {
+        let Context { records, store: _, clock, tasks, workspaces: _ } = context;
         let inner = Inner {
             records,
             clock,

@@ -168,11 +168,7 @@ impl Collections {
     }
 
     /// The files of those. A snapshot that was given back since needs none.
-    async fn needed<'a>(
-        &self,
-        snapshots: &'a [Snapshot],
-        restores: &'a [Restore],
-    ) -> Result<Vec<(RecordedList, Files)>, Error> {
+    async fn needed(&self, snapshots: &[Snapshot], restores: &[Restore]) -> Result<Vec<(RecordedList, Files)>, Error> {
         let (store, mut needed) = (&self.inner.store, Vec::new());
         for snapshot in snapshots {
             let is_kept = || snapshot.is_kept(&self.inner.records);
@@ -229,6 +225,7 @@ mod tests {
     use super::*;
     use crate::{
         clock::{Clock, new_uid},
+        context::Context,
         documents::{Root, Store, Tuning},
         records::{self, IndexState, Log, Opening, Policy, Records},
         tasks::Tasks,
@@ -257,8 +254,8 @@ mod tests {
         let records = records::open(opening).await.unwrap();
         let (gates, limits) = (Gates::default(), Limits::default());
         let workspaces = Workspaces::start(records.clone(), clock.clone(), gates, limits, None).await.unwrap();
-        let store = Store::new(root.clone(), tasks, clock.clone(), Tuning::default(), Handle::current());
-        (Collections::new(records.clone(), store, clock, workspaces), records)
+        let store = Store::new(root.clone(), tasks.clone(), clock.clone(), Tuning::default(), Handle::current());
+        (Collections::new(Context { records: records.clone(), store, clock, tasks, workspaces }), records)
     }
 
     #[tokio::test]

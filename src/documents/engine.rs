@@ -438,6 +438,31 @@ fn settle(totals: &mut Totals, known: &Known) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        clock::Clock,
+        documents::{Root, Tuning},
+        tasks::Tasks,
+    };
+
+    /// A sender may be between its two steps when the writer looks at its queue for the last
+    /// time: it has its place there, and has not taken it.
+    #[tokio::test]
+    async fn what_is_being_sent_when_the_writer_ends_is_answered() {
+        let dir = tempfile::tempdir().unwrap();
+        let background = tokio::runtime::Handle::current();
+        let root = Root::local(dir.path()).unwrap();
+        let store = Store::new(root, Tasks::default(), Clock::default(), Tuning::default(), background);
+        let uid = Uuid::from_u128(1);
+        Engine::create(&store, uid, None).await.unwrap();
+        let engine = Engine::open(&store, uid, Arc::default(), &Known::default()).await.unwrap();
+        let place = engine.commands.reserve().await.unwrap();
+        engine.close(false).await.unwrap();
+        engine.commands.closed().await;
+        let (reply, answer) = oneshot::channel();
+        place.send(Command::Cut { snapshot: uid, reuse: None, reply });
+        let ended = tokio::time::timeout(Duration::from_secs(30), answer).await;
+        assert!(ended.expect("it hears that there is none").is_err());
+    }
 
     #[test]
     fn a_reset_that_was_lost_is_made_up_for() {

@@ -118,15 +118,13 @@ impl Interval {
 
     /// Reads the stored form.
     pub fn read(stored: &stored::Interval) -> Result<Self, Damage> {
-        // The oldest versions did not know of slices.
-        let slices = if stored.slices.is_empty() { Ok([0; SLICES]) } else { stored.slices.as_slice().try_into() };
         Ok(Self {
             document_count: stored.document_count,
             size_bytes: stored.size_bytes,
             digest: damage::digest("interval.digest", &stored.digest)?,
             changed_bytes: stored.changed_bytes,
             snapshot_offset: stored.snapshot_offset,
-            slices: slices.map_err(|_| Damage("interval.slices"))?,
+            slices: stored.slices.as_slice().try_into().map_err(|_| Damage("interval.slices"))?,
         })
     }
 }

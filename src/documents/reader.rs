@@ -95,7 +95,7 @@ impl Engine {
             }
         }
         if let Some(totals) = within(self.patience().read, cut.get(keys::TOTALS)).await? {
-            self.reach(Totals::decode(&totals)?.offset).await?;
+            self.reach(Totals::offset_of(&totals)?).await?;
         }
         Ok(found.and_then(|found| self.cutoff.unless_expired(found)))
     }
@@ -134,7 +134,7 @@ impl Engine {
         let (guard, permit) = self.begin_scan(tenant)?;
         let cut = self.base.cut()?;
         let offset = match within(self.patience().read, cut.get(keys::TOTALS)).await? {
-            Some(bytes) => Totals::decode(&bytes)?.offset,
+            Some(bytes) => Totals::offset_of(&bytes)?,
             None => 0,
         };
         self.reach(offset).await?;

@@ -38,11 +38,12 @@ impl<'a> At<'a> {
     pub fn scan<R: Record>(&self, prefix: &Key<R>) -> impl Iterator<Item = Result<Stored<R>, Error>> + use<R> {
         let mut found = Vec::new();
         let scanned = self.0.scan(prefix.as_bytes(), |key, raw| {
-            found.push(decode(key, &raw));
+            found.push((key.to_vec(), raw));
             Ok(ControlFlow::Continue(()))
         });
         let failed = scanned.err().map(Err);
-        found.into_iter().chain(failed)
+        // Later: commits wait as long as this is held.
+        found.into_iter().map(|(key, raw)| decode(&key, &raw)).chain(failed)
     }
 
     /// The records under a term, in its order.

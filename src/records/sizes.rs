@@ -1,12 +1,15 @@
 //! The largest record of each kind, with every field at its limit: none is larger than a
-//! record may be. A field that is new does not compile here until somebody says how large
-//! it can be.
+//! record may be, and each is written as it was read. A field that is new does not compile here
+//! until somebody says how large it can be.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicU8, Ordering},
+};
 
 use prost::Message;
 
-use super::MAX_RECORD_BYTES;
+use super::{MAX_RECORD_BYTES, Record};
 use crate::{
     documents::{self, Retention},
     error::{Error, MAX_FAILURE_BYTES},
@@ -23,24 +26,38 @@ use crate::{
     },
 };
 
+/// Another one each time, so that no field is taken for another.
+fn next() -> u8 {
+    static NEXT: AtomicU8 = AtomicU8::new(0);
+    // Never 0, which is the digest, the hash and the uid of nothing.
+    NEXT.fetch_add(1, Ordering::Relaxed) | 0x80
+}
+
 /// A negative one takes the most bytes.
-const NUMBER: i64 = -1;
+fn number() -> i64 {
+    i64::from(next()) - 1000
+}
 
 fn text(bytes: usize) -> String {
-    "x".repeat(bytes)
+    char::from(b'a' + next() % 26).to_string().repeat(bytes)
 }
 
 fn id() -> String {
     text(MAX_ID_LEN)
 }
 
+/// The name of a child of a workspace.
+fn child(children: &str) -> String {
+    format!("workspaces/{}/{children}/{}", id(), id())
+}
+
 /// Of anything: no pattern of a name has more than three ids.
 fn name() -> String {
-    text(3 * MAX_ID_LEN + "workspaces//collections//snapshots/".len())
+    format!("{}/sources/{}", child("collections"), id())
 }
 
 fn uid() -> Vec<u8> {
-    vec![0xff; 16]
+    vec![next(); 16]
 }
 
 fn labels() -> BTreeMap<String, String> {
@@ -69,123 +86,125 @@ fn totals() -> Totals {
     let mut intervals = totals.intervals;
     for interval in &mut intervals {
         interval.digest = uid();
-        interval.slices.fill(NUMBER);
-        (interval.document_count, interval.size_bytes) = (NUMBER, NUMBER);
-        (interval.changed_bytes, interval.snapshot_offset) = (NUMBER, NUMBER);
+        interval.slices.fill(number());
+        (interval.document_count, interval.size_bytes) = (number(), number());
+        (interval.changed_bytes, interval.snapshot_offset) = (number(), number());
     }
     Totals {
-        document_count: NUMBER,
-        size_bytes: NUMBER,
+        document_count: number(),
+        size_bytes: number(),
         digest: uid(),
-        offset: NUMBER,
-        changed_bytes: NUMBER,
-        snapshot_offset: NUMBER,
-        oldest_event_time: Some(NUMBER),
-        newest_event_time: Some(NUMBER),
+        offset: number(),
+        changed_bytes: number(),
+        snapshot_offset: number(),
+        oldest_event_time: Some(number()),
+        newest_event_time: Some(number()),
         // Never in a record.
         pending_cuts: Vec::new(),
-        retention: NUMBER,
-        interval: NUMBER,
+        retention: i64::MAX - 1,
+        interval: i64::MAX - 2,
         floor: u64::MAX,
-        cutoff: NUMBER,
+        cutoff: number(),
         intervals,
         restore_uid: uid(),
-        marks: NUMBER,
+        marks: number(),
     }
 }
 
 #[track_caller]
-fn fits(record: &impl Message) {
-    let bytes = record.encoded_len();
+fn fits<R: Record<Message: Clone + PartialEq + std::fmt::Debug>>(message: &R::Message) {
+    let bytes = message.encoded_len();
     assert!(bytes > 0 && bytes <= MAX_RECORD_BYTES, "{bytes} bytes");
+    let record = R::read(message.clone()).unwrap();
+    assert_eq!(record.message(), *message);
 }
 
 #[test]
 fn what_workspaces_and_keys_can_hold_fits() {
-    fits(&Workspace {
+    fits::<super::Workspace>(&Workspace {
         id: id(),
         uid: uid(),
         description: text(MAX_DESCRIPTION_BYTES),
         labels: labels(),
-        create_time: NUMBER,
-        update_time: NUMBER,
-        revision: u64::MAX,
+        create_time: number(),
+        update_time: number(),
+        revision: number().cast_unsigned(),
         snapshot_preview: true,
-        max_restore_bytes: NUMBER,
+        max_restore_bytes: number(),
         snapshot_creates_per_minute: -1,
-        max_stored_bytes: NUMBER,
+        max_stored_bytes: number(),
     });
-    let binding = RoleBinding { workspace: id(), workspace_uid: uid(), role: -1 };
-    fits(&ApiKey {
+    let binding = RoleBinding { workspace: id(), workspace_uid: uid(), role: 4 };
+    fits::<super::ApiKey>(&ApiKey {
         id: id(),
         uid: uid(),
         description: text(MAX_DESCRIPTION_BYTES),
         labels: labels(),
         bindings: vec![binding; MAX_BINDINGS],
         created_by: name(),
-        create_time: NUMBER,
-        expire_time: NUMBER,
-        revoke_time: NUMBER,
-        revision: u64::MAX,
-        secret_sha256: vec![0xff; 32],
+        create_time: number(),
+        expire_time: number(),
+        revoke_time: number(),
+        revision: number().cast_unsigned(),
+        secret_sha256: vec![next(); 32],
     });
     // The secrets have records of their own.
-    fits(&AccessPolicy { create_time: NUMBER, bootstrap_sha256: Vec::new() });
-    fits(&BootstrapSecret { secret_sha256: vec![0xff; 32], take_time: NUMBER });
-    fits(&RequestId {
+    fits::<super::AccessPolicy>(&AccessPolicy { create_time: number(), bootstrap_sha256: Vec::new() });
+    fits::<super::BootstrapSecret>(&BootstrapSecret { secret_sha256: vec![next(); 32], take_time: number() });
+    fits::<super::RequestId>(&RequestId {
         method: text(64),
         caller: name(),
         request_id: text(MAX_REQUEST_ID_BYTES),
         name: name(),
         uid: uid(),
         arguments: uid(),
-        create_time: NUMBER,
+        create_time: number(),
     });
 }
 
 #[test]
 fn what_collections_can_hold_fits() {
-    fits(&Collection {
+    fits::<super::Collection>(&Collection {
         workspace: id(),
         id: id(),
         uid: uid(),
         description: text(MAX_DESCRIPTION_BYTES),
         labels: labels(),
-        create_time: NUMBER,
-        update_time: NUMBER,
-        revision: u64::MAX,
-        state: -1,
+        create_time: number(),
+        update_time: number(),
+        revision: number().cast_unsigned(),
+        state: 2,
         restore_info: Some(RestoreInfo {
-            snapshot: name(),
+            snapshot: child("snapshots"),
             snapshot_uid: uid(),
-            restore: name(),
-            source_collection: name(),
+            restore: child("restores"),
+            source_collection: child("collections"),
             source_collection_uid: uid(),
-            snapshot_time: NUMBER,
+            snapshot_time: number(),
             // They have records of their own.
             source_positions: Vec::new(),
         }),
-        retention: NUMBER,
-        interval: NUMBER,
+        retention: i64::MAX - 1,
+        interval: i64::MAX - 2,
     });
     let sealed = SealedFrom { manifest: u64::MAX, compactions: u64::MAX, log: u64::MAX };
-    fits(&Expected {
+    fits::<super::Expected>(&Expected {
         uid: uid(),
         totals: Some(totals()),
         manifest_id: u64::MAX,
         manifest_hash: uid(),
         log_id: u64::MAX,
-        stored_bytes: NUMBER,
+        stored_bytes: number(),
         sealed_from: Some(sealed),
-        acceptance: Some(Acceptance { begin_time: NUMBER, offset: NUMBER }),
+        acceptance: Some(Acceptance { begin_time: number(), offset: number() }),
     });
-    fits(&Retired { uid: uid(), name: name(), delete_time: NUMBER });
-    fits(&Intent { uid: uid(), create_time: NUMBER });
+    fits::<super::Retired>(&Retired { uid: uid(), name: child("collections"), delete_time: number() });
+    fits::<super::Intent>(&Intent { uid: uid(), create_time: number() });
 }
 
 #[test]
 fn what_snapshots_can_hold_fits() {
-    fits(&Snapshot {
+    fits::<super::Snapshot>(&Snapshot {
         workspace: id(),
         id: id(),
         uid: uid(),
@@ -194,60 +213,62 @@ fn what_snapshots_can_hold_fits() {
         description: text(MAX_DESCRIPTION_BYTES),
         labels: labels(),
         created_by: name(),
-        create_time: NUMBER,
-        update_time: NUMBER,
-        revision: u64::MAX,
-        state: -1,
+        create_time: number(),
+        update_time: number(),
+        revision: number().cast_unsigned(),
+        state: 2,
         error: Some(failure()),
-        expire_time: NUMBER,
-        snapshot_time: NUMBER,
+        expire_time: number(),
+        snapshot_time: number(),
         totals: Some(totals()),
-        incremental_bytes: NUMBER,
-        referenced_bytes: NUMBER,
-        new_file_bytes: NUMBER,
-        file_count: NUMBER,
-        checkpoint_id: uid(),
+        incremental_bytes: number(),
+        referenced_bytes: number(),
+        new_file_bytes: number(),
+        file_count: number(),
+        // It has a copy of its manifest.
+        checkpoint_id: Vec::new(),
         manifest_id: u64::MAX,
-        end_time: NUMBER,
+        end_time: number(),
         released: true,
         file_list_hash: uid(),
         manifest_hash: uid(),
-        own_bytes: NUMBER,
+        own_bytes: number(),
     });
 }
 
 #[test]
 fn what_restores_can_hold_fits() {
-    fits(&Restore {
+    fits::<super::Restore>(&Restore {
         workspace: id(),
         id: id(),
         uid: uid(),
-        snapshot: name(),
+        snapshot: child("snapshots"),
         snapshot_uid: uid(),
         collection: id(),
         collection_uid: uid(),
-        verification: -1,
+        verification: 2,
         created_by: name(),
-        create_time: NUMBER,
-        start_time: NUMBER,
-        end_time: NUMBER,
-        revision: u64::MAX,
-        state: -1,
+        create_time: number(),
+        start_time: number(),
+        end_time: number(),
+        revision: number().cast_unsigned(),
+        state: 9,
         error: Some(failure()),
         source_collection_uid: uid(),
-        checkpoint_id: uid(),
+        // Its snapshot has a copy of its manifest.
+        checkpoint_id: Vec::new(),
         totals: Some(totals()),
-        bytes: NUMBER,
-        files: NUMBER,
+        bytes: number(),
+        files: number(),
         pinned: true,
-        copy_micros: NUMBER,
-        verify_micros: NUMBER,
+        copy_micros: number(),
+        verify_micros: number(),
         released: true,
         description: text(MAX_DESCRIPTION_BYTES),
         labels: labels(),
         manifest_id: u64::MAX,
-        documents_dropped: NUMBER,
-        bytes_dropped: NUMBER,
+        documents_dropped: number(),
+        bytes_dropped: number(),
         // They have records of their own.
         source_positions: Vec::new(),
         file_list_hash: uid(),
@@ -257,7 +278,7 @@ fn what_restores_can_hold_fits() {
 
 #[test]
 fn what_sources_can_hold_fits() {
-    fits(&Source {
+    fits::<super::Source>(&Source {
         workspace: id(),
         collection: id(),
         collection_uid: uid(),
@@ -265,32 +286,37 @@ fn what_sources_can_hold_fits() {
         uid: uid(),
         location: text(MAX_LOCATION_BYTES),
         pattern: text(pattern::MAX_PATTERN_BYTES),
-        format: -1,
-        compression: -1,
+        format: 3,
+        compression: 3,
         id_field: text(MAX_FIELD_NAME_BYTES),
         event_time_field: text(MAX_FIELD_NAME_BYTES),
-        scan_interval: NUMBER,
-        max_bad_records: NUMBER,
+        scan_interval: number(),
+        max_bad_records: number(),
         start_from_restore: true,
-        create_time: NUMBER,
-        update_time: NUMBER,
-        revision: u64::MAX,
-        state: -1,
+        create_time: number(),
+        update_time: number(),
+        revision: number().cast_unsigned(),
+        state: 4,
         error: Some(failure()),
         csv_delimiter: text(4),
         csv_strict_header: true,
         import_segments: u32::MAX,
     });
-    fits(&SourcePosition {
+    fits::<super::SourcePosition>(&SourcePosition {
         source_uid: uid(),
         location: text(MAX_LOCATION_BYTES),
         pattern: text(pattern::MAX_PATTERN_BYTES),
-        objects: NUMBER,
-        documents: NUMBER,
+        objects: number(),
+        documents: number(),
         last_object: text(MAX_NAME_BYTES),
-        update_time: NUMBER,
+        update_time: number(),
         collection_uid: uid(),
         import_segments: u32::MAX,
     });
-    fits(&RetiredSource { uid: uid(), workspace: id(), collection: id(), collection_uid: uid() });
+    fits::<super::RetiredSource>(&RetiredSource {
+        uid: uid(),
+        workspace: id(),
+        collection: id(),
+        collection_uid: uid(),
+    });
 }

@@ -1,7 +1,8 @@
 //! What the records of each kind are found by.
 
 use super::{
-    ApiKey, Collection, Indexed, RequestId, Restore, Snapshot, Source, Workspace, keys,
+    AccessPolicy, ApiKey, BootstrapSecret, Collection, Expected, Indexed, Intent, RequestId, Restore, Retired,
+    RetiredSource, Snapshot, Source, SourcePosition, Workspace, keys,
     raw::{Raw, read},
     secondary::Entry,
 };
@@ -21,7 +22,22 @@ pub(super) fn entries(key: &[u8], value: &[u8]) -> Result<Vec<Entry>, Error> {
     }
 }
 
-/// The same of a record that may not be there.
+/// Refuses a record that cannot be read, whatever its kind: a start would refuse it, or whoever
+/// needs it first.
+pub(super) fn check_readable(key: &[u8], value: &[u8]) -> Result<(), Error> {
+    match keys::kind_of(key) {
+        "access policy" => read::<AccessPolicy>(key, value).map(drop),
+        "bootstrap secret" => read::<BootstrapSecret>(key, value).map(drop),
+        "expected state" => read::<Expected>(key, value).map(drop),
+        "retired collection" => read::<Retired>(key, value).map(drop),
+        "intent" => read::<Intent>(key, value).map(drop),
+        "source position" => read::<SourcePosition>(key, value).map(drop),
+        "retired source" => read::<RetiredSource>(key, value).map(drop),
+        _ => entries(key, value).map(drop),
+    }
+}
+
+/// Where a record is found that may not be there.
 pub(super) fn entries_if(key: &[u8], raw: Option<&Raw>) -> Result<Vec<Entry>, Error> {
     raw.map_or(Ok(Vec::new()), |raw| entries(key, raw.value()))
 }

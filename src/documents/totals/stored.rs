@@ -32,6 +32,11 @@ impl Totals {
         Self::read(&stored::Totals::decode(bytes)?).map_err(|damage| damage.of("the totals of a collection"))
     }
 
+    /// The offset alone, of totals in a database.
+    pub fn offset_of(bytes: &[u8]) -> Result<i64, Error> {
+        Ok(stored::Totals::decode(bytes)?.offset)
+    }
+
     /// Reads one interval of a database.
     pub fn decode_interval(&mut self, bucket: Bucket, bytes: &[u8]) -> Result<(), Error> {
         let interval = Interval::read(&stored::Interval::decode(bytes)?);

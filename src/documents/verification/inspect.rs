@@ -31,7 +31,7 @@ const LOGS_AT_ONCE: usize = 8;
 pub struct Least {
     /// The newest manifest that it is known to have had; 0: not known.
     pub manifest_id: u64,
-    /// The hash of that manifest; empty: not known.
+    /// The hash of that manifest; absent: not known.
     pub manifest_hash: Option<ObjectHash>,
     /// The newest log that it is known to have had.
     pub log_id: u64,

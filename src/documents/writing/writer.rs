@@ -210,6 +210,10 @@ impl Writer {
             let _ = reply.send(self.totals);
         }
         drop(ended_early);
+        // What somebody is just sending comes into the queue even when nobody receives any more,
+        // and would stay there with its reply for as long as the engine lives.
+        queue.close();
+        while queue.recv().await.is_some() {}
     }
 
     async fn write(&mut self, group: Vec<Pending>, flights: &mpsc::Sender<Flight>) {

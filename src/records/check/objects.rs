@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{
     super::{
         Collection, CollectionState, Intent, Record, Retired, Snapshot, SnapshotState, SourcePosition, merged::Merged,
-        raw::read,
+        raw::read, terms::check_readable,
     },
     Report, UNREADABLE, damage,
 };
@@ -77,6 +77,7 @@ impl Named {
     fn take(&mut self, record: &BaseRecord) -> Result<(), Error> {
         let BaseRecord { key, value, .. } = record;
         let value = value.as_slice();
+        check_readable(key, value)?;
         if key.starts_with(Collection::all().as_bytes()) {
             let record: Collection = read(key, value)?;
             let owner = if record.state == CollectionState::Ready { Owner::Ready } else { Owner::Restoring };
@@ -244,7 +245,7 @@ mod tests {
         take(&mut named, "p/1/2", SourcePosition::new(uid, position).message().encode_to_vec()).unwrap();
         assert_eq!(named.restored, [Uuid::from_u128(1)].into());
         assert!(take(&mut named, "c/commons/bad", b"\xff".to_vec()).is_err());
-        take(&mut named, "w/commons", b"\xff".to_vec()).unwrap();
+        assert!(take(&mut named, "w/commons", b"\xff".to_vec()).is_err(), "although nothing is done with it");
         assert_eq!(named.collections[&Uuid::from_u128(1)].0, Owner::Restoring);
         let lists: Vec<_> = named.lists.iter().map(|list| (list.snapshot.as_u128(), list.hash)).collect();
         assert_eq!(lists, [(2, Some(ObjectHash([7; 16])))]);

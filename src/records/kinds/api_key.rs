@@ -93,7 +93,10 @@ impl RoleBinding {
     fn read(stored: &stored::RoleBinding) -> Result<Self, Damage> {
         let stored::RoleBinding { workspace, workspace_uid, role } = stored;
         let scope = if workspace == EVERYWHERE {
-            Scope::Everywhere
+            match workspace_uid.as_slice() {
+                [] => Scope::Everywhere,
+                _ => return Err(Damage("workspace_uid")),
+            }
         } else {
             Scope::Workspace {
                 id: damage::parsed("workspace", workspace)?,

@@ -27,9 +27,11 @@ pub enum Holder {
 
 impl Manifest {
     pub(super) fn read(id: u64, checkpoint: &[u8], hash: &[u8], file_list_hash: &[u8]) -> Result<Self, Damage> {
-        let holder = match ObjectHash::read("manifest_hash", hash)? {
-            Some(hash) => Holder::Copy(hash),
-            None => Holder::Checkpoint(damage::uid("checkpoint_id", checkpoint)?),
+        let holder = match (ObjectHash::read("manifest_hash", hash)?, damage::uid_if_any("checkpoint_id", checkpoint)?)
+        {
+            (Some(hash), None) => Holder::Copy(hash),
+            (None, Some(checkpoint)) => Holder::Checkpoint(checkpoint),
+            (Some(_), Some(_)) | (None, None) => return Err(Damage("checkpoint_id")),
         };
         Ok(Self { id, holder, file_list_hash: ObjectHash::read("file_list_hash", file_list_hash)? })
     }

@@ -249,8 +249,10 @@ impl Record for Snapshot {
     fn read(message: stored::Snapshot) -> Result<Self, Damage> {
         let state = SnapshotState::read(message.state)?;
         let contents = Contents::read(&message)?;
-        if state == SnapshotState::Created {
-            damage::present("totals", contents.as_ref())?;
+        match state {
+            SnapshotState::Requested | SnapshotState::Failed if contents.is_some() => return Err(Damage("state")),
+            SnapshotState::Created if contents.is_none() => return Err(Damage("totals")),
+            _ => {}
         }
         Ok(Self {
             name: SnapshotName {
@@ -277,7 +279,9 @@ impl Record for Snapshot {
 
     fn message(&self) -> stored::Snapshot {
         let record = self.clone();
-        let message = stored::Snapshot {
+        let held = record.contents.as_ref();
+        let number = |read: fn(&Contents) -> i64| held.map_or(0, read);
+        stored::Snapshot {
             workspace: record.name.workspace.to_string(),
             id: record.name.id.to_string(),
             uid: record.uid.into(),
@@ -294,11 +298,17 @@ impl Record for Snapshot {
             expire_time: record.expire_time,
             end_time: record.end_time.unwrap_or(0),
             released: record.released,
-            ..stored::Snapshot::default()
-        };
-        match record.contents {
-            Some(contents) => contents.written_into(message),
-            None => message,
+            snapshot_time: number(|held| held.snapshot_time),
+            totals: held.map(|held| held.totals.clone().into()),
+            incremental_bytes: number(|held| held.incremental_bytes),
+            referenced_bytes: number(|held| held.referenced_bytes),
+            new_file_bytes: number(|held| held.new_file_bytes),
+            file_count: number(|held| held.file_count),
+            checkpoint_id: held.map(|held| held.manifest.checkpoint_id()).unwrap_or_default(),
+            manifest_id: held.map_or(0, |held| held.manifest.id),
+            file_list_hash: ObjectHash::stored(held.and_then(|held| held.manifest.file_list_hash)),
+            manifest_hash: ObjectHash::stored(held.and_then(|held| held.manifest.copy_hash())),
+            own_bytes: number(|held| held.own_bytes),
         }
     }
 }
@@ -317,23 +327,6 @@ impl Contents {
             manifest: Manifest::read(*manifest_id, checkpoint_id, manifest_hash, file_list_hash)?,
             own_bytes: message.own_bytes,
         }))
-    }
-
-    fn written_into(self, message: stored::Snapshot) -> stored::Snapshot {
-        stored::Snapshot {
-            snapshot_time: self.snapshot_time,
-            totals: Some(self.totals.into()),
-            incremental_bytes: self.incremental_bytes,
-            referenced_bytes: self.referenced_bytes,
-            new_file_bytes: self.new_file_bytes,
-            file_count: self.file_count,
-            checkpoint_id: self.manifest.checkpoint_id(),
-            manifest_id: self.manifest.id,
-            file_list_hash: ObjectHash::stored(self.manifest.file_list_hash),
-            manifest_hash: ObjectHash::stored(self.manifest.copy_hash()),
-            own_bytes: self.own_bytes,
-            ..message
-        }
     }
 }
 

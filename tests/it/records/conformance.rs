@@ -313,7 +313,7 @@ fn any_snapshot(random: &mut Random) -> Snapshot {
         state,
         error: None,
         expire_time: below(100),
-        contents: Some(contents).filter(|_| state == SnapshotState::Created || below(2) == 0),
+        contents: Some(contents).filter(|_| !matches!(state, SnapshotState::Requested | SnapshotState::Failed)),
         end_time: Some(below(100)).filter(|time| *time > 0),
         released: !matches!(state, SnapshotState::Requested | SnapshotState::Created) && below(2) == 0,
     }

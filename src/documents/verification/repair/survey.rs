@@ -117,7 +117,7 @@ impl Store {
             while let Some(row) = rows.next().await? {
                 match row.value {
                     ValueDeletable::Value(totals) if row.key == keys::TOTALS => {
-                        behind.offset = behind.offset.max(Totals::decode(&totals).ok().map(|totals| totals.offset));
+                        behind.offset = behind.offset.max(Totals::offset_of(&totals).ok());
                     }
                     _ => behind.documents.extend(keys::parse_document(&row.key).map(|(_, id)| id.to_owned())),
                 }
