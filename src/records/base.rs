@@ -187,7 +187,7 @@ fn header(kind: Kind, payload: &[u8], instance: Uuid, revision: u64) -> Result<(
     }
     let header = BaseHeader::decode(payload).map_err(|_| Damage::Content)?;
     let hash = Hash::from_stored(&header.previous).ok_or(Damage::Content)?;
-    let checksum = header.checksum.as_ref().and_then(|stored| stored.try_into().ok()).ok_or(Damage::Content)?;
+    let checksum = Checksum::read(header.checksum.as_ref()).ok_or(Damage::Content)?;
     if header.instance != instance.as_bytes() || header.revision != revision {
         return Err(Damage::Content);
     }

@@ -93,7 +93,7 @@ pub fn follow(before: &Tip, instance: &[u8], object: &[u8]) -> Result<(LogEntry,
     if entry.revision != before.revision + 1 || !stands_on || entry.instance != instance {
         return Err(Damage::Content);
     }
-    let checksum = entry.checksum.as_ref().and_then(|stored| stored.try_into().ok()).ok_or(Damage::Content)?;
+    let checksum = Checksum::read(entry.checksum.as_ref()).ok_or(Damage::Content)?;
     let tip = Tip { revision: entry.revision, hash: Hash::of(object), checksum };
     Ok((entry, tip))
 }

@@ -114,7 +114,7 @@ impl Index {
         let stored = IndexTip::decode(bytes.as_ref())?;
         let instance = Uuid::from_slice(&stored.instance).map_err(|_| damaged())?;
         let hash = Hash::from_stored(&stored.hash).ok_or_else(damaged)?;
-        let checksum = stored.checksum.as_ref().and_then(|stored| stored.try_into().ok()).ok_or_else(damaged)?;
+        let checksum = Checksum::read(stored.checksum.as_ref()).ok_or_else(damaged)?;
         Ok(Some((instance, Tip { revision: stored.revision, hash, checksum })))
     }
 

@@ -77,7 +77,6 @@ impl Named {
     fn take(&mut self, record: &BaseRecord) -> Result<(), Error> {
         let BaseRecord { key, value, .. } = record;
         let value = value.as_slice();
-        check_readable(key, value)?;
         if key.starts_with(Collection::all().as_bytes()) {
             let record: Collection = read(key, value)?;
             let owner = if record.state == CollectionState::Ready { Owner::Ready } else { Owner::Restoring };
@@ -98,6 +97,8 @@ impl Named {
                 let (hash, manifest_hash) = (manifest.file_list_hash, manifest.copy_hash());
                 self.lists.push(List { snapshot: record.uid, name: record.name.to_string(), hash, manifest_hash });
             }
+        } else {
+            check_readable(key, value)?;
         }
         Ok(())
     }

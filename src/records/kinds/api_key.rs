@@ -1,3 +1,5 @@
+//! API keys, and the roles that they give.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;

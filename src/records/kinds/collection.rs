@@ -1,3 +1,5 @@
+//! Collections.
+
 use std::collections::BTreeMap;
 
 use uuid::Uuid;

@@ -1,3 +1,5 @@
+//! What a closed collection must still have when it is opened.
+
 use uuid::Uuid;
 
 use crate::{

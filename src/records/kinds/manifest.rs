@@ -1,3 +1,5 @@
+//! The manifest that a snapshot stands on, and a restore copies.
+
 use uuid::Uuid;
 
 use crate::{

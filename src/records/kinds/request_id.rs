@@ -1,3 +1,5 @@
+//! Answers to requests that may be repeated.
+
 use uuid::Uuid;
 
 use crate::{

@@ -1,3 +1,5 @@
+//! Restores.
+
 use std::collections::BTreeMap;
 
 use uuid::Uuid;

@@ -1,3 +1,5 @@
+//! Snapshots.
+
 use std::collections::BTreeMap;
 
 use uuid::Uuid;
@@ -278,26 +280,25 @@ impl Record for Snapshot {
     }
 
     fn message(&self) -> stored::Snapshot {
-        let record = self.clone();
-        let held = record.contents.as_ref();
+        let held = self.contents.as_ref();
         let number = |read: fn(&Contents) -> i64| held.map_or(0, read);
         stored::Snapshot {
-            workspace: record.name.workspace.to_string(),
-            id: record.name.id.to_string(),
-            uid: record.uid.into(),
-            collection: record.collection.to_string(),
-            collection_uid: record.collection_uid.into(),
-            description: record.description,
-            labels: record.labels,
-            created_by: record.created_by,
-            create_time: record.create_time,
-            update_time: record.update_time,
-            revision: record.revision,
-            state: record.state.stored().into(),
-            error: record.error,
-            expire_time: record.expire_time,
-            end_time: record.end_time.unwrap_or(0),
-            released: record.released,
+            workspace: self.name.workspace.to_string(),
+            id: self.name.id.to_string(),
+            uid: self.uid.into(),
+            collection: self.collection.to_string(),
+            collection_uid: self.collection_uid.into(),
+            description: self.description.clone(),
+            labels: self.labels.clone(),
+            created_by: self.created_by.clone(),
+            create_time: self.create_time,
+            update_time: self.update_time,
+            revision: self.revision,
+            state: self.state.stored().into(),
+            error: self.error.clone(),
+            expire_time: self.expire_time,
+            end_time: self.end_time.unwrap_or(0),
+            released: self.released,
             snapshot_time: number(|held| held.snapshot_time),
             totals: held.map(|held| held.totals.clone().into()),
             incremental_bytes: number(|held| held.incremental_bytes),

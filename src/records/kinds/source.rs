@@ -1,3 +1,5 @@
+//! Sources.
+
 use uuid::Uuid;
 
 use crate::{

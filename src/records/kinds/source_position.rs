@@ -1,3 +1,5 @@
+//! How far the sources of another collection were.
+
 use uuid::Uuid;
 
 use crate::{

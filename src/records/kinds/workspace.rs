@@ -1,3 +1,5 @@
+//! Workspaces.
+
 use std::collections::BTreeMap;
 
 use uuid::Uuid;
